@@ -1,0 +1,471 @@
+//! What a client may say: one row of the table is one command.
+//!
+//! On the wire: `{"event":"message:send","id":"7","data":{…}}`. `id` is the client's, and comes back as `re`.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    code::ErrorCode,
+    event::ErrorBody,
+    fix::JsonFix,
+    id::{ClientId, ConversationId, Cursor, DepartmentId, DeviceId, Seq, UnixMs, UserId},
+};
+
+/// Most cursors that `authenticate` takes. Other topics come back as head and unread count.
+pub const MAX_CURSORS: usize = 100;
+/// Most members of a conversation.
+pub const MAX_MEMBERS: usize = 1000;
+/// Longest message text, in bytes.
+pub const MAX_TEXT: usize = 16 * 1024;
+/// Longest title of a conversation, in bytes.
+pub const MAX_TITLE: usize = 256;
+/// Longest text of a broadcast, in bytes.
+pub const MAX_BROADCAST: usize = 4 * 1024;
+/// Most fixes of one `location:update`.
+pub const MAX_FIXES: usize = 500;
+/// Longest token, in bytes.
+pub const MAX_TOKEN: usize = 8 * 1024;
+
+/// A request's id, as the client wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RequestId {
+    /// `"id": 7`
+    Number(u64),
+    /// `"id": "7"`, at most 64 bytes.
+    Text(String),
+}
+
+/// A request that passed all checks that need nothing but the message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// What the answer will name.
+    pub id: Option<RequestId>,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// A message that is no request, and what the client is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The request's id, where it could be read.
+    pub id: Option<RequestId>,
+    /// Why.
+    pub error: ErrorBody,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    event: Cow<'a, str>,
+    #[serde(default)]
+    id: Option<RequestId>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+macro_rules! commands {
+    ($($(#[$doc:meta])* $name:literal => $variant:ident($body:ty),)*) => {
+        /// Everything a client may ask.
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum Command {
+            $($(#[$doc])* $variant($body),)*
+        }
+
+        impl Command {
+            /// Every command's name.
+            pub const NAMES: &'static [&'static str] = &[$($name),*];
+
+            /// The command's name on the wire.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $name,)*
+                }
+            }
+
+            fn parse(event: &str, data: &str) -> Result<Self, ErrorBody> {
+                match event {
+                    $($name => {
+                        let body: $body = serde_json::from_str(data).map_err(|e| invalid(event, &e))?;
+                        body.check().map_err(|why| ErrorCode::InvalidMessage.with(format!("{event}: {why}")))?;
+                        Ok(Self::$variant(body))
+                    })*
+                    _ => Err(ErrorCode::InvalidMessage.with("unknown event")),
+                }
+            }
+
+            fn write(&self, id: Option<&RequestId>) -> Result<String, serde_json::Error> {
+                match self {
+                    $(Self::$variant(body) => serde_json::to_string(&Outgoing { event: $name, id, data: body }),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    /// The first message of every connection.
+    "authenticate" => Authenticate(Authenticate),
+    /// Follow channels of the organisation.
+    "subscribe" => Subscribe(Subscribe),
+    /// Follow them no longer.
+    "unsubscribe" => Unsubscribe(Unsubscribe),
+    /// Asks for `client:pong`.
+    "client:ping" => Ping(Empty),
+    /// Answers `server:ping`.
+    "server:pong" => Pong(Empty),
+    /// Create a conversation.
+    "conversation:create" => ConversationCreate(ConversationCreate),
+    /// The caller's conversations.
+    "conversation:list" => ConversationList(ConversationList),
+    /// Send a message.
+    "message:send" => MessageSend(MessageSend),
+    /// Read a conversation's log.
+    "message:history" => MessageHistory(MessageHistory),
+    /// A device of the caller has the messages up to a position.
+    "message:received" => MessageReceived(MessageMark),
+    /// The caller has read the messages up to a position.
+    "message:read" => MessageRead(MessageMark),
+    /// Fixes, reliably: answered when they are stored.
+    "location:update" => LocationUpdate(LocationUpdate),
+    /// The newest position of every agent that the caller may see.
+    "location:latest" => LocationLatest(LocationLatest),
+    /// An agent's track.
+    "location:history" => LocationHistory(LocationHistory),
+    /// A notice to everyone of the organisation.
+    "system:broadcast" => SystemBroadcast(SystemBroadcast),
+}
+
+impl Request {
+    /// Reads a JSON event.
+    pub fn parse(text: &[u8]) -> Result<Self, Refusal> {
+        let refuse = |id, error| Refusal { id, error };
+        let text = std::str::from_utf8(text)
+            .map_err(|_| refuse(None, ErrorCode::InvalidMessage.with("not UTF-8")))?;
+        let envelope: Envelope<'_> =
+            serde_json::from_str(text).map_err(|e| refuse(None, invalid("message", &e)))?;
+        let id = match envelope.id {
+            Some(RequestId::Text(id)) if id.len() > 64 => {
+                return Err(refuse(
+                    None,
+                    ErrorCode::InvalidMessage.with("an id has at most 64 bytes"),
+                ));
+            }
+            id => id,
+        };
+        let data = envelope.data.map_or("{}", RawValue::get);
+        match Command::parse(&envelope.event, data) {
+            Ok(command) => Ok(Self { id, command }),
+            Err(error) => Err(refuse(id, error)),
+        }
+    }
+
+    /// Writes it as JSON. Fails only where a number is not finite.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        self.command.write(self.id.as_ref())
+    }
+}
+
+#[derive(Serialize)]
+struct Outgoing<'a, T> {
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a RequestId>,
+    data: &'a T,
+}
+
+/// Tells the sender what is wrong and where. May repeat a piece of the message, so it is never logged.
+fn invalid(what: &str, error: &serde_json::Error) -> ErrorBody {
+    let problem = match error.classify() {
+        serde_json::error::Category::Data => error.to_string().chars().take(200).collect(),
+        _ => format!("not valid JSON at column {}", error.column()),
+    };
+    ErrorCode::InvalidMessage.with(format!("{what}: {problem}"))
+}
+
+/// Limits on single fields, known without asking anyone.
+trait Check {
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+fn at_most(what: &str, length: usize, limit: usize) -> Result<(), String> {
+    if length > limit {
+        Err(format!("{what} is longer than {limit}"))
+    } else {
+        Ok(())
+    }
+}
+
+/// A command without content.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Empty {}
+impl Check for Empty {}
+
+/// See [`Command::Authenticate`].
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Authenticate {
+    /// The JSON web token. May be left out where the handshake carried it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The device, kept by the client. Without one the connection is a device of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<DeviceId>,
+    /// Where the device stands, newest topics first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cursors: Vec<Cursor>,
+}
+
+impl std::fmt::Debug for Authenticate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authenticate")
+            .field("device_id", &self.device_id)
+            .field("cursors", &self.cursors)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Check for Authenticate {
+    fn check(&self) -> Result<(), String> {
+        at_most("token", self.token.as_ref().map_or(0, String::len), MAX_TOKEN)?;
+        at_most("cursors", self.cursors.len(), MAX_CURSORS)
+    }
+}
+
+/// What can be subscribed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Channel {
+    /// Live positions.
+    Locations,
+}
+
+/// See [`Command::Subscribe`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscribe {
+    /// Which channels.
+    pub channels: Vec<Channel>,
+    /// Only what happens in this department.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department_id: Option<DepartmentId>,
+}
+
+impl Check for Subscribe {
+    fn check(&self) -> Result<(), String> {
+        at_most("channels", self.channels.len(), 16)
+    }
+}
+
+/// See [`Command::Unsubscribe`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsubscribe {
+    /// Which channels.
+    pub channels: Vec<Channel>,
+}
+
+impl Check for Unsubscribe {
+    fn check(&self) -> Result<(), String> {
+        at_most("channels", self.channels.len(), 16)
+    }
+}
+
+/// Kinds of conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConversationKind {
+    /// Of exactly two people.
+    Private,
+    /// Of any number.
+    Group,
+}
+
+/// See [`Command::ConversationCreate`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationCreate {
+    /// Makes a repeat harmless.
+    pub client_id: ClientId,
+    /// What kind.
+    pub kind: ConversationKind,
+    /// A name to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Who takes part, besides the caller.
+    pub members: Vec<UserId>,
+}
+
+impl Check for ConversationCreate {
+    fn check(&self) -> Result<(), String> {
+        at_most("title", self.title.as_ref().map_or(0, String::len), MAX_TITLE)?;
+        at_most("members", self.members.len(), MAX_MEMBERS)
+    }
+}
+
+/// See [`Command::ConversationList`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ConversationList {
+    /// `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ConversationId>,
+    /// Most conversations to answer (1 to 100).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u16>,
+}
+impl Check for ConversationList {}
+
+/// See [`Command::MessageSend`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageSend {
+    /// Makes a repeat harmless: the first answer comes again.
+    pub client_id: ClientId,
+    /// Where to.
+    pub conversation_id: ConversationId,
+    /// The message. Opaque to the server; whoever shows it escapes it.
+    pub text: String,
+}
+
+impl std::fmt::Debug for MessageSend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MessageSend")
+            .field("client_id", &self.client_id)
+            .field("conversation_id", &self.conversation_id)
+            .field("text_bytes", &self.text.len())
+            .finish()
+    }
+}
+
+impl Check for MessageSend {
+    fn check(&self) -> Result<(), String> {
+        if self.text.is_empty() {
+            return Err("text is empty".into());
+        }
+        at_most("text", self.text.len(), MAX_TEXT)
+    }
+}
+
+/// See [`Command::MessageHistory`]. Without `before` and `after` the newest page is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageHistory {
+    /// Which conversation.
+    pub conversation_id: ConversationId,
+    /// The newest events before this position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Seq>,
+    /// The oldest events after this position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Seq>,
+    /// Most events to answer (1 to 100).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u16>,
+}
+
+impl Check for MessageHistory {
+    fn check(&self) -> Result<(), String> {
+        if self.before.is_some() && self.after.is_some() {
+            return Err("give before or after, not both".into());
+        }
+        Ok(())
+    }
+}
+
+/// See [`Command::MessageReceived`] and [`Command::MessageRead`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageMark {
+    /// Which conversation.
+    pub conversation_id: ConversationId,
+    /// Up to and with this position.
+    pub seq: Seq,
+}
+impl Check for MessageMark {}
+
+/// See [`Command::LocationUpdate`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LocationUpdate {
+    /// The fixes, each told apart by its counter.
+    pub fixes: Vec<JsonFix>,
+}
+
+impl Check for LocationUpdate {
+    fn check(&self) -> Result<(), String> {
+        at_most("fixes", self.fixes.len(), MAX_FIXES)
+    }
+}
+
+/// See [`Command::LocationLatest`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LocationLatest {
+    /// `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<UserId>,
+    /// Most agents to answer (1 to 100).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u16>,
+}
+impl Check for LocationLatest {}
+
+/// See [`Command::LocationHistory`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocationHistory {
+    /// Whose track.
+    pub agent_id: UserId,
+    /// From this time on.
+    pub from: UnixMs,
+    /// Up to and with this time.
+    pub to: UnixMs,
+    /// `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Most fixes to answer (1 to 200).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u16>,
+}
+
+impl Check for LocationHistory {
+    fn check(&self) -> Result<(), String> {
+        if self.from > self.to {
+            return Err("from lies after to".into());
+        }
+        at_most("after", self.after.as_ref().map_or(0, String::len), 128)
+    }
+}
+
+/// How soon a notice must arrive. `urgent` travels on the urgent lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Whenever.
+    Low,
+    /// As usual.
+    #[default]
+    Medium,
+    /// Soon.
+    High,
+    /// Before everything else.
+    Urgent,
+}
+
+/// See [`Command::SystemBroadcast`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemBroadcast {
+    /// Makes a repeat harmless.
+    pub client_id: ClientId,
+    /// What everyone is told.
+    pub message: String,
+    /// How soon.
+    #[serde(default)]
+    pub priority: Priority,
+}
+
+impl Check for SystemBroadcast {
+    fn check(&self) -> Result<(), String> {
+        if self.message.is_empty() {
+            return Err("message is empty".into());
+        }
+        at_most("message", self.message.len(), MAX_BROADCAST)
+    }
+}

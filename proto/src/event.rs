@@ -1,0 +1,517 @@
+//! What the server says: envelopes and the payloads of every event.
+//!
+//! An answer carries `re`, the request's id. An event of a log carries `topic`, `epoch` and `seq`: after it the
+//! client's cursor in that topic is just that.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::{
+    code::ErrorCode,
+    command::{Channel, ConversationKind, Priority, RequestId},
+    fix::{BadFix, JsonFix},
+    id::{ClientId, ConversationId, Cursor, Epoch, OrgId, Seq, TopicName, UnixMs, UserId},
+};
+
+/// Names of the server's events.
+pub mod name {
+    /// Answers `authenticate`. Data: [`Authenticated`](super::Authenticated).
+    pub const AUTHENTICATED: &str = "authenticated";
+    /// Answers every other request that was done. Data depends on the request.
+    pub const REPLY: &str = "reply";
+    /// A request was refused. Data: [`ErrorBody`](super::ErrorBody).
+    pub const ERROR: &str = "error";
+    /// Where the device stands in its topics. Data: [`Topics`](super::Topics).
+    pub const TOPICS: &str = "topics";
+    /// Asks for `server:pong`. Data: [`ServerPing`](super::ServerPing).
+    pub const SERVER_PING: &str = "server:ping";
+    /// Answers `client:ping`. Data: [`Pong`](super::Pong).
+    pub const CLIENT_PONG: &str = "client:pong";
+    /// First event of a conversation. Data: [`Conversation`](super::Conversation).
+    pub const CONVERSATION_CREATED: &str = "conversation:created";
+    /// A message. Data: [`MessageNew`](super::MessageNew).
+    pub const MESSAGE_NEW: &str = "message:new";
+    /// A device of a member has the messages up to a position. Data: [`Receipt`](super::Receipt).
+    pub const MESSAGE_DELIVERED: &str = "message:delivered";
+    /// A member has read up to a position. Data: [`Receipt`](super::Receipt).
+    pub const MESSAGE_READ: &str = "message:read";
+    /// A notice to the organisation. Data: [`Notice`](super::Notice).
+    pub const SYSTEM_BROADCAST: &str = "system:broadcast";
+    /// The state of a view when it was subscribed to. Data: [`LocationSnapshot`](super::LocationSnapshot).
+    pub const LOCATION_SNAPSHOT: &str = "location:snapshot";
+    /// Aliases of agents that joined a view. Data: [`LocationAgents`](super::LocationAgents).
+    pub const LOCATION_AGENTS: &str = "location:agents";
+    /// Agents that left a view. Data: [`LocationRemoved`](super::LocationRemoved).
+    pub const LOCATION_REMOVED: &str = "location:removed";
+    /// Which of the device's fixes are stored. Data: [`LocationStored`](super::LocationStored).
+    pub const LOCATION_STORED: &str = "location:stored";
+
+    /// Every name, for documents and tests.
+    pub const ALL: &[&str] = &[
+        AUTHENTICATED,
+        REPLY,
+        ERROR,
+        TOPICS,
+        SERVER_PING,
+        CLIENT_PONG,
+        CONVERSATION_CREATED,
+        MESSAGE_NEW,
+        MESSAGE_DELIVERED,
+        MESSAGE_READ,
+        SYSTEM_BROADCAST,
+        LOCATION_SNAPSHOT,
+        LOCATION_AGENTS,
+        LOCATION_REMOVED,
+        LOCATION_STORED,
+    ];
+}
+
+/// An event as a client reads it: `data` is read once its name is known.
+#[derive(Debug, Clone)]
+pub struct ServerEvent {
+    /// The event's name.
+    pub event: String,
+    /// The request that this answers.
+    pub re: Option<RequestId>,
+    /// For an event of a log: where it stands.
+    pub entry: Option<LogEntry>,
+    /// The payload.
+    pub data: Option<Box<RawValue>>,
+}
+
+/// What an event of a log carries besides name and payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// Its topic.
+    pub topic: TopicName,
+    /// The life of the topic's log.
+    pub epoch: Epoch,
+    /// Its position.
+    pub seq: Seq,
+    /// When the server took it.
+    pub at: UnixMs,
+    /// Who caused it.
+    pub by: UserId,
+    /// The author's id for the request.
+    pub client_id: ClientId,
+}
+
+impl ServerEvent {
+    /// Reads an event.
+    pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
+        /// Flattening would lose the raw payload, so the fields stand here in full.
+        #[derive(Deserialize)]
+        struct Flat {
+            event: String,
+            re: Option<RequestId>,
+            topic: Option<TopicName>,
+            epoch: Option<Epoch>,
+            seq: Option<Seq>,
+            at: Option<UnixMs>,
+            by: Option<UserId>,
+            client_id: Option<ClientId>,
+            data: Option<Box<RawValue>>,
+        }
+        let flat: Flat = serde_json::from_slice(text)?;
+        let entry = match (flat.topic, flat.epoch, flat.seq, flat.at, flat.by, flat.client_id) {
+            (Some(topic), Some(epoch), Some(seq), Some(at), Some(by), Some(client_id)) => Some(LogEntry {
+                topic,
+                epoch,
+                seq,
+                at,
+                by,
+                client_id,
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            event: flat.event,
+            re: flat.re,
+            entry,
+            data: flat.data,
+        })
+    }
+
+    /// The payload as a type.
+    pub fn data<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.data.as_deref().map_or("null", RawValue::get))
+    }
+}
+
+/// An event of a log, as histories list it and as it is sent live.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogEvent {
+    /// The event's name.
+    pub event: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub entry: LogEntry,
+    /// The payload.
+    pub data: serde_json::Value,
+}
+
+/// Writes an event of a log as JSON. `data` is the payload's JSON text as the store keeps it.
+pub fn write_log(event: &str, entry: &LogEntry, data: &str) -> String {
+    let mut out = String::with_capacity(192 + data.len());
+    out.push_str("{\"event\":");
+    push_json(&mut out, &event);
+    out.push(',');
+    let mut fields = String::new();
+    push_json(&mut fields, entry);
+    out.push_str(fields.trim_start_matches('{').trim_end_matches('}'));
+    out.push_str(",\"data\":");
+    out.push_str(data);
+    out.push('}');
+    out
+}
+
+/// Writes any other event as JSON.
+pub fn write<T: Serialize>(event: &str, re: Option<&RequestId>, data: &T) -> String {
+    #[derive(Serialize)]
+    struct Out<'a, T> {
+        event: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        re: Option<&'a RequestId>,
+        data: &'a T,
+    }
+    let mut out = String::new();
+    push_json(&mut out, &Out { event, re, data });
+    out
+}
+
+/// The types written here have string keys and finite numbers only, so writing them cannot fail.
+fn push_json<T: Serialize>(out: &mut String, value: &T) {
+    match serde_json::to_string(value) {
+        Ok(text) => out.push_str(&text),
+        Err(error) => debug_assert!(false, "{error}"),
+    }
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code:?}: {message}")]
+pub struct ErrorBody {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+    /// When a repeat may succeed, where waiting helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl ErrorBody {
+    /// The same, with a time to wait.
+    pub fn retry_after(mut self, ms: u64) -> Self {
+        self.retry_after_ms = Some(ms);
+        self
+    }
+}
+
+/// See [`name::AUTHENTICATED`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authenticated {
+    /// This connection.
+    pub connection_id: String,
+    /// Who the token says the caller is.
+    pub user_id: UserId,
+    /// The caller's organisation.
+    pub organization_id: OrgId,
+    /// The caller's roles.
+    pub roles: Vec<String>,
+    /// When the token ends, and the connection with it.
+    pub expires_at: UnixMs,
+    /// How often the server sends `server:ping`, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// How long the client may be silent before it is closed, in milliseconds.
+    pub silence_ms: u64,
+    /// The server's clock.
+    pub time: UnixMs,
+}
+
+/// See [`name::TOPICS`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topics {
+    /// Some of the topics.
+    pub topics: Vec<TopicState>,
+    /// Another `topics` event follows.
+    pub more: bool,
+}
+
+/// Where a device stands in a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicState {
+    /// The topic.
+    pub topic: TopicName,
+    /// The life of its log. Replaces the epoch of an older cursor.
+    pub epoch: Epoch,
+    /// Everything after this position follows as events.
+    pub seq: Seq,
+    /// The newest position.
+    pub head: Seq,
+    /// Countable events after the user's read mark.
+    pub unread: u64,
+    /// Whether the cursor could be honoured: with `true` nothing is missing; with `false` there is a gap before
+    /// the events that follow. Absent where no cursor was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<bool>,
+}
+
+/// See [`name::SERVER_PING`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerPing {
+    /// The server's clock.
+    pub time: UnixMs,
+    /// Cursors that moved without an event for this client.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pos: Vec<Cursor>,
+}
+
+/// See [`name::CLIENT_PONG`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pong {
+    /// The server's clock.
+    pub time: UnixMs,
+}
+
+/// Answers `subscribe`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscribed {
+    /// One for each channel.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// A channel as it was granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// The channel.
+    pub channel: Channel,
+    /// The view whose ticks and events belong to it.
+    pub view: u32,
+    /// The life of the view's aliases.
+    pub epoch: Epoch,
+}
+
+/// A conversation: data of [`name::CONVERSATION_CREATED`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// Its id.
+    pub conversation_id: ConversationId,
+    /// Its kind.
+    pub kind: ConversationKind,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Who takes part.
+    pub members: Vec<UserId>,
+}
+
+/// Answers `conversation:create`, `message:send` and `system:broadcast`: what was asked is durable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// The topic.
+    pub topic: TopicName,
+    /// The life of its log.
+    pub epoch: Epoch,
+    /// The event's position.
+    pub seq: Seq,
+    /// When the server took it.
+    pub at: UnixMs,
+    /// It was stored by an earlier request with the same client id.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+    /// The conversation that was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+}
+
+/// Answers `conversation:list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversations {
+    /// A page, by id.
+    pub conversations: Vec<ConversationSummary>,
+    /// Where the next page starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<ConversationId>,
+}
+
+/// A conversation and where its caller stands in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationSummary {
+    /// Its id.
+    pub conversation_id: ConversationId,
+    /// Its kind.
+    pub kind: ConversationKind,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// How many take part.
+    pub member_count: u32,
+    /// The first of them, at most 20, in order of their ids.
+    pub members: Vec<UserId>,
+    /// The life of its log.
+    pub epoch: Epoch,
+    /// The newest position.
+    pub head: Seq,
+    /// Up to where the caller has read.
+    pub read: Seq,
+    /// Messages after that.
+    pub unread: u64,
+}
+
+/// Data of [`name::MESSAGE_NEW`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageNew {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// What. To be escaped by whoever shows it.
+    pub text: String,
+}
+
+impl std::fmt::Debug for MessageNew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MessageNew")
+            .field("conversation_id", &self.conversation_id)
+            .field("text_bytes", &self.text.len())
+            .finish()
+    }
+}
+
+/// Answers `message:history`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct History {
+    /// The events, oldest first.
+    pub events: Vec<LogEvent>,
+    /// There are more in the direction asked.
+    pub more: bool,
+    /// The newest position of the conversation.
+    pub head: Seq,
+    /// How far the members are.
+    pub marks: Vec<MemberMark>,
+}
+
+/// How far a member is. Listed for at most 100 members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberMark {
+    /// Who.
+    pub user_id: UserId,
+    /// A device of theirs has everything up to this position.
+    pub delivered: Seq,
+    /// They have read up to this position.
+    pub read: Seq,
+}
+
+/// Data of [`name::MESSAGE_DELIVERED`] and [`name::MESSAGE_READ`], and the answer to the commands that cause them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Who.
+    pub user_id: UserId,
+    /// Up to and with this position.
+    pub seq: Seq,
+}
+
+/// Data of [`name::SYSTEM_BROADCAST`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// What everyone is told.
+    pub message: String,
+    /// How soon it was to arrive.
+    pub priority: Priority,
+}
+
+/// An agent's alias, and its newest fix where one is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AliasedAgent {
+    /// Stands for the agent in ticks of this epoch.
+    pub alias: u32,
+    /// The agent.
+    pub agent_id: UserId,
+    /// Its newest fix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<JsonFix>,
+}
+
+/// See [`name::LOCATION_SNAPSHOT`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LocationSnapshot {
+    /// The view.
+    pub view: u32,
+    /// The life of the aliases. Another epoch than before: forget every agent of the view.
+    pub epoch: Epoch,
+    /// The agents of the view.
+    pub agents: Vec<AliasedAgent>,
+    /// Another part follows.
+    pub more: bool,
+}
+
+/// See [`name::LOCATION_AGENTS`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LocationAgents {
+    /// The view.
+    pub view: u32,
+    /// The life of the aliases.
+    pub epoch: Epoch,
+    /// The agents that joined, each with its first fix.
+    pub agents: Vec<AliasedAgent>,
+}
+
+/// See [`name::LOCATION_REMOVED`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocationRemoved {
+    /// The view.
+    pub view: u32,
+    /// The life of the aliases.
+    pub epoch: Epoch,
+    /// Who is no longer shown.
+    pub aliases: Vec<u32>,
+}
+
+/// See [`name::LOCATION_STORED`]; also the answer to `location:update`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LocationStored {
+    /// Counters of fixes that are stored, as ranges `[first, last]`.
+    pub stored: Vec<(u64, u64)>,
+    /// Fixes that will never be stored. Sending them again is of no use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejected: Vec<RejectedFix>,
+}
+
+/// A fix that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedFix {
+    /// Its counter.
+    pub counter: u64,
+    /// Why.
+    pub reason: BadFix,
+}
+
+/// Answers `location:latest`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LatestFixes {
+    /// A page, by agent.
+    pub agents: Vec<AgentFix>,
+    /// Where the next page starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<UserId>,
+}
+
+/// An agent's fix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentFix {
+    /// The agent.
+    pub agent_id: UserId,
+    /// The fix.
+    pub fix: JsonFix,
+}
+
+/// Answers `location:history`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Track {
+    /// A page, by time.
+    pub fixes: Vec<JsonFix>,
+    /// Where the next page starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}

@@ -1,0 +1,237 @@
+//! A GPS fix: where an agent was, in fixed-point units that hold only possible values.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::UnixMs;
+
+/// Why a value is no fix. Also the label under which the server counts the rejection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BadFix {
+    /// A number is NaN or infinite.
+    #[error("a number is not finite")]
+    NotFinite,
+    /// Latitude, longitude, heading or battery is outside its range, or a size is negative.
+    #[error("a value is out of range")]
+    OutOfRange,
+    /// The fix's time is further ahead of the server's clock than allowed.
+    #[error("the time lies in the future")]
+    ClockAhead,
+    /// The fix is older than the server keeps.
+    #[error("the fix is too old")]
+    TooOld,
+}
+
+impl BadFix {
+    /// Every reason, for metrics and tests.
+    pub const ALL: [Self; 4] = [Self::NotFinite, Self::OutOfRange, Self::ClockAhead, Self::TooOld];
+
+    /// The reason's name on the wire and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFinite => "not_finite",
+            Self::OutOfRange => "out_of_range",
+            Self::ClockAhead => "clock_ahead",
+            Self::TooOld => "too_old",
+        }
+    }
+}
+
+/// WGS 84 coordinates in units of 1e-7 degree (11 mm at the equator).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Position {
+    lat_e7: i32,
+    lon_e7: i32,
+}
+
+impl Position {
+    const UNITS: f64 = 1e7;
+    const MAX_LAT: i32 = 900_000_000;
+    const MAX_LON: i32 = 1_800_000_000;
+
+    /// From degrees.
+    pub fn from_degrees(lat: f64, lon: f64) -> Result<Self, BadFix> {
+        if !lat.is_finite() || !lon.is_finite() {
+            return Err(BadFix::NotFinite);
+        }
+        if lat.abs() > 90.0 || lon.abs() > 180.0 {
+            return Err(BadFix::OutOfRange);
+        }
+        Ok(Self {
+            lat_e7: (lat * Self::UNITS).round() as i32,
+            lon_e7: (lon * Self::UNITS).round() as i32,
+        })
+    }
+
+    /// From units of 1e-7 degree, as ticks carry them.
+    pub fn from_e7(lat_e7: i32, lon_e7: i32) -> Result<Self, BadFix> {
+        let inside = |value: i32, max: i32| (-max..=max).contains(&value);
+        if !inside(lat_e7, Self::MAX_LAT) || !inside(lon_e7, Self::MAX_LON) {
+            return Err(BadFix::OutOfRange);
+        }
+        Ok(Self { lat_e7, lon_e7 })
+    }
+
+    /// Latitude and longitude in units of 1e-7 degree.
+    pub const fn e7(self) -> (i32, i32) {
+        (self.lat_e7, self.lon_e7)
+    }
+
+    /// Latitude in degrees, north positive.
+    pub fn lat(self) -> f64 {
+        f64::from(self.lat_e7) / Self::UNITS
+    }
+
+    /// Longitude in degrees, east positive.
+    pub fn lon(self) -> f64 {
+        f64::from(self.lon_e7) / Self::UNITS
+    }
+}
+
+/// What a device says about a fix besides place and time. `None` is "not known".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Motion {
+    accuracy_dm: Option<u16>,
+    speed_cms: Option<u16>,
+    heading_cdeg: Option<u16>,
+    battery_pct: Option<u8>,
+}
+
+impl Motion {
+    /// The largest accuracy and speed that fit, as one unit is kept to say "not known".
+    const MAX: u16 = u16::MAX - 1;
+
+    /// From metres, metres a second, degrees clockwise from north, percent.
+    ///
+    /// Accuracy (to 6,553 m) and speed (to 655 m/s) are capped: beyond, the exact value tells nobody anything.
+    pub fn from_units(
+        accuracy_m: Option<f64>,
+        speed_mps: Option<f64>,
+        heading_deg: Option<f64>,
+        battery_pct: Option<f64>,
+    ) -> Result<Self, BadFix> {
+        let scaled = |value: Option<f64>, scale: f64, max: f64| match value {
+            None => Ok(None),
+            Some(v) if !v.is_finite() => Err(BadFix::NotFinite),
+            Some(v) if v < 0.0 || v > max => Err(BadFix::OutOfRange),
+            Some(v) => Ok(Some((v * scale).round().min(f64::from(Self::MAX)) as u16)),
+        };
+        Self::from_raw(
+            scaled(accuracy_m, 10.0, f64::INFINITY)?,
+            scaled(speed_mps, 100.0, f64::INFINITY)?,
+            scaled(heading_deg, 100.0, 360.0)?.map(|h| h % 36_000),
+            scaled(battery_pct, 1.0, 100.0)?.map(|b| b as u8),
+        )
+    }
+
+    /// From the units that ticks carry: decimetres, centimetres a second, 1/100 degree, percent.
+    pub fn from_raw(
+        accuracy_dm: Option<u16>,
+        speed_cms: Option<u16>,
+        heading_cdeg: Option<u16>,
+        battery_pct: Option<u8>,
+    ) -> Result<Self, BadFix> {
+        let above = |value: Option<u16>, max: u16| value.is_some_and(|v| v > max);
+        if above(accuracy_dm, Self::MAX)
+            || above(speed_cms, Self::MAX)
+            || above(heading_cdeg, 35_999)
+            || battery_pct.is_some_and(|b| b > 100)
+        {
+            return Err(BadFix::OutOfRange);
+        }
+        Ok(Self {
+            accuracy_dm,
+            speed_cms,
+            heading_cdeg,
+            battery_pct,
+        })
+    }
+
+    /// Radius of uncertainty in decimetres.
+    pub const fn accuracy_dm(self) -> Option<u16> {
+        self.accuracy_dm
+    }
+
+    /// Speed over ground in centimetres a second.
+    pub const fn speed_cms(self) -> Option<u16> {
+        self.speed_cms
+    }
+
+    /// Direction of travel in 1/100 degree clockwise from north.
+    pub const fn heading_cdeg(self) -> Option<u16> {
+        self.heading_cdeg
+    }
+
+    /// Battery in percent.
+    pub const fn battery_pct(self) -> Option<u8> {
+        self.battery_pct
+    }
+}
+
+/// One fix of one agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fix {
+    /// Counts the fixes of a device, so that what is missing has a name. Starts at 1, never goes back.
+    pub counter: u64,
+    /// When the device took it.
+    pub time: UnixMs,
+    /// Where.
+    pub position: Position,
+    /// How it moved.
+    pub motion: Motion,
+}
+
+/// A fix as JSON carries it, in everyday units. [`Fix::try_from`] checks it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct JsonFix {
+    /// See [`Fix::counter`].
+    pub counter: u64,
+    /// Unix milliseconds.
+    pub time: UnixMs,
+    /// Degrees.
+    pub lat: f64,
+    /// Degrees.
+    pub lon: f64,
+    /// Metres.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// Metres a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<f64>,
+    /// Degrees clockwise from north.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heading: Option<f64>,
+    /// Percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub battery: Option<f64>,
+}
+
+impl TryFrom<JsonFix> for Fix {
+    type Error = BadFix;
+    fn try_from(json: JsonFix) -> Result<Self, BadFix> {
+        Ok(Self {
+            counter: json.counter,
+            time: json.time,
+            position: Position::from_degrees(json.lat, json.lon)?,
+            motion: Motion::from_units(json.accuracy, json.speed, json.heading, json.battery)?,
+        })
+    }
+}
+
+impl From<Fix> for JsonFix {
+    fn from(fix: Fix) -> Self {
+        let tenth = |v: u16| f64::from(v) / 10.0;
+        let hundredth = |v: u16| f64::from(v) / 100.0;
+        Self {
+            counter: fix.counter,
+            time: fix.time,
+            lat: fix.position.lat(),
+            lon: fix.position.lon(),
+            accuracy: fix.motion.accuracy_dm.map(tenth),
+            speed: fix.motion.speed_cms.map(hundredth),
+            heading: fix.motion.heading_cdeg.map(hundredth),
+            battery: fix.motion.battery_pct.map(f64::from),
+        }
+    }
+}

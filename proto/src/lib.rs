@@ -1,0 +1,20 @@
+//! Fanfare's wire protocol as types: commands, events, ticks, frames, codes. No I/O.
+//!
+//! `README.md` beside this crate describes the same protocol for readers of other languages.
+
+pub mod code;
+pub mod command;
+pub mod event;
+pub mod fix;
+pub mod frame;
+pub mod id;
+pub mod tick;
+
+pub use code::{Advice, CloseCode, ErrorCode};
+pub use command::{Command, Refusal, Request, RequestId};
+pub use event::{ErrorBody, ServerEvent};
+pub use fix::{BadFix, Fix, JsonFix, Motion, Position};
+pub use id::{
+    ClientId, ConversationId, Cursor, DepartmentId, DeviceId, Epoch, InvalidId, Lane, OrgId, Seq, TeamId,
+    TopicKey, TopicKind, TopicName, UnixMs, UserId,
+};

@@ -1,0 +1,116 @@
+//! Transports: how bytes come and go. Knows streams, messages and datagrams, and no sessions.
+//!
+//! Every transport yields a [`Link`] once its own handshake is done; from there on all are treated alike.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use fanfare_proto::Lane;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// The parts of an open connection.
+#[derive(Debug)]
+pub struct Link {
+    /// What is known of the other side.
+    pub peer: Peer,
+    /// What comes in.
+    pub incoming: Incoming,
+    /// What goes out.
+    pub outgoing: Outgoing,
+}
+
+/// Who is at the other end, as far as the transport knows.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// How it is connected.
+    pub transport: Transport,
+    /// Its address when it connected; a QUIC connection may move.
+    pub address: SocketAddr,
+    /// A token given with the handshake (`Authorization: Bearer`, or a WebSocket subprotocol).
+    pub bearer: Option<String>,
+}
+
+/// The kinds of transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// HTTP/3 WebTransport.
+    WebTransport,
+    /// WebSocket over TCP.
+    WebSocket,
+    /// In process, for tests.
+    Memory,
+}
+
+/// What a peer sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// One JSON event, not yet parsed, and the stream it came on. One pipe has only [`Lane::Ordered`].
+    Event(Lane, Bytes),
+    /// One datagram or binary message of ticks.
+    Ticks(Bytes),
+    /// A sign of life without content.
+    Alive,
+}
+
+/// Why nothing more comes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Ended {
+    /// The peer closed, and may have said why.
+    #[error("closed by the peer ({code}: {reason})")]
+    Closed {
+        /// The peer's code; 0 when it gave none.
+        code: u32,
+        /// The peer's words, cut to a bounded length.
+        reason: String,
+    },
+    /// The path broke: reset, idle for too long, or gone.
+    #[error("connection lost: {0}")]
+    Lost(String),
+    /// A frame was larger than allowed. Nothing after it can be read.
+    #[error("a frame is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// The peer broke the rules of the transport.
+    #[error("protocol violation: {0}")]
+    Violation(String),
+}
+
+/// Ticks packed for sending: the byte `0x00` that names the WebTransport session in a QUIC datagram, then the
+/// content. One allocation serves every receiver on every transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet(Bytes);
+
+impl Packet {
+    /// The first byte of every packet: quarter stream id of session 0.
+    pub const PREFIX: u8 = 0;
+
+    /// Takes bytes that start with [`Self::PREFIX`].
+    pub fn new(prefixed: Bytes) -> Self {
+        debug_assert_eq!(prefixed.first(), Some(&Self::PREFIX));
+        Self(prefixed)
+    }
+
+    /// As a QUIC datagram of session 0.
+    pub fn datagram(&self) -> Bytes {
+        self.0.clone()
+    }
+
+    /// The content alone.
+    pub fn content(&self) -> Bytes {
+        self.0.slice(1..)
+    }
+}
+
+/// An item for a [`Pipe`](Outgoing::Pipe).
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// A JSON event.
+    Event(Utf8Bytes),
+    /// Packed ticks.
+    Ticks(Packet),
+    /// Asks the peer's transport for a sign of life.
+    Ping,
+}
+
