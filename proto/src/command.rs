@@ -59,8 +59,8 @@ pub struct Refusal {
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
-    #[serde(borrow)]
-    event: Cow<'a, str>,
+    #[serde(borrow, default)]
+    event: Option<Cow<'a, str>>,
     #[serde(default)]
     id: Option<RequestId>,
     #[serde(borrow, default)]
@@ -88,6 +88,9 @@ macro_rules! commands {
             }
 
             fn parse(event: &str, data: &str) -> Result<Self, ErrorBody> {
+                if !data.starts_with('{') {
+                    return Err(not_an_object("data"));
+                }
                 match event {
                     $($name => {
                         let body: $body = serde_json::from_str(data).map_err(|e| invalid(event, &e))?;
@@ -146,6 +149,9 @@ impl Request {
         let refuse = |id, error| Refusal { id, error };
         let text = std::str::from_utf8(text)
             .map_err(|_| refuse(None, ErrorCode::InvalidMessage.with("not UTF-8")))?;
+        if text.trim_start().starts_with('[') {
+            return Err(refuse(None, not_an_object("message")));
+        }
         let envelope: Envelope<'_> =
             serde_json::from_str(text).map_err(|e| refuse(None, invalid("message", &e)))?;
         let id = match envelope.id {
@@ -158,13 +164,16 @@ impl Request {
             id => id,
         };
         let data = envelope.data.map_or("{}", RawValue::get);
-        match Command::parse(&envelope.event, data) {
+        let Some(event) = envelope.event else {
+            return Err(refuse(id, ErrorCode::InvalidMessage.with("event is missing")));
+        };
+        match Command::parse(&event, data) {
             Ok(command) => Ok(Self { id, command }),
             Err(error) => Err(refuse(id, error)),
         }
     }
 
-    /// Writes it as JSON. Fails only where a number is not finite.
+    /// Writes it as JSON. A number that is not finite becomes `null`, which no server takes.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         self.command.write(self.id.as_ref())
     }
@@ -185,6 +194,11 @@ fn invalid(what: &str, error: &serde_json::Error) -> ErrorBody {
         _ => format!("not valid JSON at column {}", error.column()),
     };
     ErrorCode::InvalidMessage.with(format!("{what}: {problem}"))
+}
+
+/// Serde would take an array for an object, its fields by position: an order that the protocol does not have.
+fn not_an_object(what: &str) -> ErrorBody {
+    ErrorCode::InvalidMessage.with(format!("{what}: an object is expected"))
 }
 
 /// Limits on single fields, known without asking anyone.
@@ -312,7 +326,7 @@ pub struct ConversationList {
     /// `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ConversationId>,
-    /// Most conversations to answer (1 to 100).
+    /// Most conversations to answer (1 to 20).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u16>,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::UnixMs;
+use crate::id::{MAX_NUMBER, UnixMs};
 
 /// Why a value is no fix. Also the label under which the server counts the rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
@@ -12,7 +12,7 @@ pub enum BadFix {
     /// A number is NaN or infinite.
     #[error("a number is not finite")]
     NotFinite,
-    /// Latitude, longitude, heading or battery is outside its range, or a size is negative.
+    /// Counter, time, latitude, longitude, heading or battery is outside its range, or a size is negative.
     #[error("a value is out of range")]
     OutOfRange,
     /// The fix's time is further ahead of the server's clock than allowed.
@@ -182,6 +182,26 @@ pub struct Fix {
     pub motion: Motion,
 }
 
+impl Fix {
+    /// Checks what neither position nor motion holds: the counter has begun, and both numbers can travel.
+    pub(crate) fn new(
+        counter: u64,
+        time: UnixMs,
+        position: Position,
+        motion: Motion,
+    ) -> Result<Self, BadFix> {
+        if counter == 0 || counter > MAX_NUMBER || time.0 > MAX_NUMBER {
+            return Err(BadFix::OutOfRange);
+        }
+        Ok(Self {
+            counter,
+            time,
+            position,
+            motion,
+        })
+    }
+}
+
 /// A fix as JSON carries it, in everyday units. [`Fix::try_from`] checks it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct JsonFix {
@@ -210,12 +230,12 @@ pub struct JsonFix {
 impl TryFrom<JsonFix> for Fix {
     type Error = BadFix;
     fn try_from(json: JsonFix) -> Result<Self, BadFix> {
-        Ok(Self {
-            counter: json.counter,
-            time: json.time,
-            position: Position::from_degrees(json.lat, json.lon)?,
-            motion: Motion::from_units(json.accuracy, json.speed, json.heading, json.battery)?,
-        })
+        Self::new(
+            json.counter,
+            json.time,
+            Position::from_degrees(json.lat, json.lon)?,
+            Motion::from_units(json.accuracy, json.speed, json.heading, json.battery)?,
+        )
     }
 }
 

@@ -103,10 +103,46 @@ text_id!(
     TeamId
 );
 
+/// Largest number that travels: what JavaScript holds exactly. It fits a store's signed 64 bits, too.
+pub const MAX_NUMBER: u64 = (1 << 53) - 1;
+
+fn deserialize_number<'de, D: de::Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    let number = u64::deserialize(d)?;
+    if number > MAX_NUMBER {
+        return Err(de::Error::custom("a number is at most 2^53 - 1"));
+    }
+    Ok(number)
+}
+
+impl From<&ConversationId> for TopicKey {
+    fn from(id: &ConversationId) -> Self {
+        Self(id.0.clone())
+    }
+}
+
+impl TopicKey {
+    /// The key of a kind that has one topic for each organisation.
+    pub fn all() -> Self {
+        Self("all".into())
+    }
+}
+
+impl ConversationId {
+    /// An id from bytes, as hexadecimal digits. Bytes beyond half of [`MAX_ID`] are left out.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let hex: String = bytes
+            .iter()
+            .take(MAX_ID / 2)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Self(if hex.is_empty() { "00".into() } else { hex.into() })
+    }
+}
+
 /// Position of an event in its topic: 1, 2, 3 … without gaps. 0 stands before the first event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Seq(pub u64);
+pub struct Seq(#[serde(deserialize_with = "deserialize_number")] pub u64);
 
 impl Seq {
     /// Before the first event.
@@ -114,7 +150,7 @@ impl Seq {
 
     /// The position that follows.
     pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
@@ -132,7 +168,7 @@ pub struct Epoch(pub u32);
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct UnixMs(pub u64);
+pub struct UnixMs(#[serde(deserialize_with = "deserialize_number")] pub u64);
 
 impl UnixMs {
     /// This instant moved by `ms` milliseconds, never past either end.

@@ -3,7 +3,7 @@
 //! Towards the server a packet holds fixes of the sending device. Towards a client it holds the newest position of
 //! many agents, each named by an alias that was defined on the ordered lane.
 //!
-//! This module is the only user of bincode (unmaintained, pinned): [`CONFIG`] names its configuration once.
+//! This module is the only user of bincode (unmaintained, pinned): `CONFIG` names its configuration once.
 
 use bincode::{Decode, Encode, config};
 
@@ -108,17 +108,12 @@ pub fn pack_fixes(fixes: &[Fix]) -> Vec<Vec<u8>> {
 /// Reads a packet of fixes. Impossible fixes are told apart from the good ones.
 pub fn unpack_fixes(packet: &[u8]) -> Result<Vec<Result<Fix, Refused>>, BadPacket> {
     let fixes: Vec<WireFix> = decode(packet)?;
-    let check = |wire: WireFix| match wire.place.check() {
-        Ok((position, motion)) => Ok(Fix {
-            counter: wire.counter,
-            time: UnixMs(wire.time_ms),
-            position,
-            motion,
-        }),
-        Err(reason) => Err(Refused {
-            counter: wire.counter,
-            reason,
-        }),
+    let check = |wire: WireFix| {
+        let counter = wire.counter;
+        wire.place
+            .check()
+            .and_then(|(position, motion)| Fix::new(counter, UnixMs(wire.time_ms), position, motion))
+            .map_err(|reason| Refused { counter, reason })
     };
     Ok(fixes.into_iter().map(check).collect())
 }
@@ -168,7 +163,7 @@ struct WireTicks {
 pub fn pack_ticks(prefix: &[u8], view: u32, epoch: Epoch, base: UnixMs, ticks: &[Tick]) -> Vec<Vec<u8>> {
     let entries = ticks.iter().map(|tick| WireTick {
         alias: tick.alias,
-        after_ms: tick.time.0 as i64 - base.0 as i64,
+        after_ms: (tick.time.0 as i64).saturating_sub(base.0 as i64),
         place: WirePlace::new(tick.position, tick.motion),
     });
     let mut packets = pack(entries, |out, count| {

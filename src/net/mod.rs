@@ -2,11 +2,68 @@
 //!
 //! Every transport yields a [`Link`] once its own handshake is done; from there on all are treated alike.
 
-use std::net::SocketAddr;
+mod frame;
+mod incoming;
+pub mod listener;
+pub mod memory;
+mod origin;
+mod outgoing;
+mod task;
+pub mod tls;
+pub mod websocket;
+pub mod webtransport;
+
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use fanfare_proto::Lane;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+pub use incoming::Incoming;
+pub use origin::Origins;
+pub use outgoing::{Outgoing, PipeWriter};
+pub use webtransport::{Closer, Datagrams, StreamWriter};
+
+/// What both network transports hold a connecting peer to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The path of WebTransport sessions. WebSockets are routed by the HTTP router.
+    pub path: String,
+    /// Which web pages may connect.
+    pub origins: Origins,
+    /// Largest event and largest binary message a peer may send, in bytes.
+    pub max_frame: usize,
+    /// How long a transport's own handshake may take, TLS included.
+    pub handshake: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            path: "/wt".to_owned(),
+            origins: Origins::Only(Vec::new()),
+            max_frame: 32 * 1024,
+            handshake: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why a peer that began to connect has no link.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HandshakeError {
+    /// It took too long.
+    #[error("the handshake took too long")]
+    Timeout,
+    /// The path broke, or the peer went away.
+    #[error("connection lost: {0}")]
+    Lost(String),
+    /// The peer did not speak the protocol.
+    #[error("protocol violation: {0}")]
+    Protocol(String),
+    /// It was answered with this status.
+    #[error("refused with {0}")]
+    Refused(http::StatusCode),
+}
 
 /// The parts of an open connection.
 #[derive(Debug)]
@@ -113,4 +170,3 @@ pub enum Item {
     /// Asks the peer's transport for a sign of life.
     Ping,
 }
-

@@ -3,6 +3,11 @@
 //! A call that answers `Ok` has stored what it was given, to the backend's stated degree (see each backend).
 //! Every write may be repeated: the second time changes nothing.
 
+#[cfg(feature = "conformance")]
+#[doc(hidden)]
+pub mod conformance;
+pub mod sqlite;
+
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
@@ -12,7 +17,7 @@ use crate::id::{Audience, Topic};
 
 /// A backend. Methods never block the caller's thread.
 #[async_trait::async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Appends events to a topic, all or none, and publishes them through [`Committed`] before it answers.
     ///
     /// An event whose (topic, author, client id) is in the log already is not appended again; its outcome names
@@ -259,6 +264,8 @@ pub struct Page {
 pub enum RecordKind {
     /// Partition: a user. Key: a conversation that the user is or was a member of.
     Membership,
+    /// Partition: a conversation. Key `state`: who takes part.
+    Conversation,
 }
 
 impl RecordKind {
@@ -266,6 +273,7 @@ impl RecordKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Membership => "membership",
+            Self::Conversation => "conversation",
         }
     }
 }

@@ -1,0 +1,118 @@
+//! When to come back.
+
+use std::time::Duration;
+
+use fanfare_proto::{Advice, CloseCode, ErrorCode};
+
+use crate::{CloseReason, Environment, Limits, Loss};
+
+/// What follows a loss.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Come back.
+    Return {
+        /// Almost at once, or after some time.
+        later: bool,
+        /// Not with this token.
+        renew: bool,
+        /// Not before this time has passed.
+        floor: Duration,
+    },
+    /// Never.
+    End(CloseReason),
+}
+
+impl Next {
+    const NOW: Self = Self::back(false, false);
+    const LATER: Self = Self::back(true, false);
+    const RENEW: Self = Self::back(false, true);
+
+    const fn back(later: bool, renew: bool) -> Self {
+        Self::Return {
+            later,
+            renew,
+            floor: Duration::ZERO,
+        }
+    }
+
+    /// The rule: what each loss means. `renewable`: asking for a token again may give another.
+    pub(crate) fn after(loss: &Loss, renewable: bool) -> Self {
+        match loss {
+            Loss::Closed { code, .. } if *code == u32::from(CloseCode::TokenExpired.number()) => {
+                Self::renewed(renewable)
+            }
+            Loss::Closed { code, reason } => match Advice::of(*code) {
+                Advice::Now => Self::NOW,
+                Advice::Later => Self::LATER,
+                Advice::Never => Self::End(CloseReason::Server {
+                    code: *code,
+                    reason: reason.clone(),
+                }),
+            },
+            Loss::Refused(error) => match error.code {
+                ErrorCode::TokenExpired => Self::renewed(renewable),
+                ErrorCode::RateLimitExceeded
+                | ErrorCode::ConnectionLimit
+                | ErrorCode::InternalError
+                | ErrorCode::Conflict
+                | ErrorCode::Unavailable => Self::Return {
+                    later: true,
+                    renew: false,
+                    // A server's word is obeyed within reason: an hour is no back-off.
+                    floor: Duration::from_millis(error.retry_after_ms.unwrap_or(0).min(300_000)),
+                },
+                _ => Self::End(CloseReason::Refused(error.clone())),
+            },
+            Loss::TokenDenied(why) => Self::End(CloseReason::Token(why.clone())),
+            Loss::Broken(_) | Loss::SlowConsumer => Self::NOW,
+            Loss::Unreachable(_) | Loss::Unreadable | Loss::NoToken(_) => Self::LATER,
+        }
+    }
+
+    fn renewed(renewable: bool) -> Self {
+        if renewable {
+            Self::RENEW
+        } else {
+            Self::End(CloseReason::Token("the token has expired".into()))
+        }
+    }
+}
+
+/// Counts failures in a row and turns them into waits: exponential, with full jitter, capped.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    first: Duration,
+    max: Duration,
+    failures: u32,
+}
+
+impl Backoff {
+    /// "Later" starts as if this many attempts had failed already.
+    const LATER: u32 = 2;
+
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            first: limits.backoff,
+            max: limits.backoff_max,
+            failures: 0,
+        }
+    }
+
+    /// A session lived: the next loss is the first again.
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// How long to wait before the next attempt.
+    pub(crate) fn wait(&mut self, later: bool, floor: Duration, environment: &Environment) -> Duration {
+        let doublings = self.failures + if later { Self::LATER } else { 0 };
+        self.failures = self.failures.saturating_add(1);
+        let window = self
+            .first
+            .saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX))
+            .min(self.max);
+        // Who is told "later" never comes at once, however the dice fall.
+        let least = if later { self.first } else { Duration::ZERO };
+        floor.max(least) + environment.part_of(window)
+    }
+}

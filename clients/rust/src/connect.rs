@@ -1,0 +1,144 @@
+//! From nothing to an authenticated connection: the race of transports and the greeting.
+
+use std::{sync::Arc, time::Duration};
+
+use fanfare_proto::{
+    Advice, CloseCode, Command, Cursor, DeviceId, Request, RequestId, ServerEvent,
+    command::Authenticate,
+    event::{Authenticated, name},
+};
+use futures::future::BoxFuture;
+use tokio::time::timeout;
+
+use crate::{
+    Limits, Loss, Transport,
+    link::{Ended, Incoming, Link},
+    race::race,
+};
+
+/// Reaches the server by one transport. Tests give their own.
+pub(crate) trait Dialer: Send + Sync + 'static {
+    /// What has to be known before dialling, for example where.
+    fn prepare(&self) -> BoxFuture<'_, Result<(), String>>;
+    /// Opens a connection.
+    fn dial(&self, transport: Transport) -> BoxFuture<'_, Result<Link, String>>;
+}
+
+/// An authenticated connection.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) link: Link,
+    pub(crate) authenticated: Authenticated,
+}
+
+/// What one attempt needs.
+pub(crate) struct Attempt {
+    pub(crate) dialer: Arc<dyn Dialer>,
+    /// In the order of their start.
+    pub(crate) transports: Vec<Transport>,
+    pub(crate) token: String,
+    pub(crate) device_id: DeviceId,
+    pub(crate) cursors: Vec<Cursor>,
+    pub(crate) limits: Limits,
+    /// Called when a transport is through and the greeting begins.
+    pub(crate) greeting: Box<dyn Fn() + Send + Sync>,
+}
+
+/// The id of `authenticate`. Other requests count from 1.
+const GREETING: RequestId = RequestId::Number(0);
+
+impl Attempt {
+    /// Races the transports. Who is *authenticated* first wins: a handshake alone may pass where data stalls.
+    pub(crate) async fn run(self) -> Result<Opened, Loss> {
+        within(self.limits.dial, self.dialer.prepare()).await?;
+        let greeting = Request {
+            id: Some(GREETING),
+            command: Command::Authenticate(Authenticate {
+                token: Some(self.token.clone()),
+                device_id: Some(self.device_id.clone()),
+                cursors: self.cursors.clone(),
+            }),
+        };
+        let greeting = greeting
+            .to_json()
+            .map_err(|e| Loss::Unreachable(e.to_string()))?;
+        let legs = self.transports.iter().map(|transport| {
+            let leg = self.leg(*transport, greeting.clone());
+            Box::pin(leg) as BoxFuture<'_, _>
+        });
+        let decides = Loss::holds_everywhere;
+        race(legs.collect(), self.limits.head_start, decides)
+            .await
+            .unwrap_or_else(|| Err(Loss::Unreachable("no transport".into())))
+    }
+
+    async fn leg(&self, transport: Transport, greeting: String) -> Result<Opened, Loss> {
+        let mut link = within(self.limits.dial, self.dialer.dial(transport)).await?;
+        (self.greeting)();
+        let answer = async {
+            if link.ordered.send(greeting).await.is_err() {
+                // The transport ended; why is in its last word.
+            }
+            answer(&mut link).await
+        };
+        let authenticated = timeout(self.limits.greeting, answer)
+            .await
+            .unwrap_or_else(|_| Err(Loss::Unreachable(format!("{transport:?}: no answer"))))?;
+        Ok(Opened { link, authenticated })
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, String>>,
+) -> Result<T, Loss> {
+    timeout(limit, work)
+        .await
+        .unwrap_or_else(|_| Err("no answer in time".into()))
+        .map_err(Loss::Unreachable)
+}
+
+/// Waits for the answer to the greeting. The server says nothing else before it.
+async fn answer(link: &mut Link) -> Result<Authenticated, Loss> {
+    loop {
+        let text = match link.incoming.recv().await {
+            Some(Incoming::Event(text)) => text,
+            Some(Incoming::Packet(_)) => continue,
+            Some(Incoming::Ended(ended)) => return Err(Loss::before_greeting(ended)),
+            None => return Err(Loss::Unreachable("the transport ended".into())),
+        };
+        let event = ServerEvent::parse(&text).map_err(|_| Loss::Unreadable)?;
+        if event.re != Some(GREETING) {
+            continue;
+        }
+        return match event.event.as_str() {
+            name::AUTHENTICATED => event.data().map_err(|_| Loss::Unreadable),
+            name::ERROR => Err(event.data().map_or(Loss::Unreadable, Loss::Refused)),
+            _ => Err(Loss::Unreadable),
+        };
+    }
+}
+
+impl Loss {
+    /// A word of the server about the token or the client, whatever the transport. Not so a deadline that passed:
+    /// one transport may stall where another gets through.
+    fn holds_everywhere(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Closed { code, .. } => {
+                *code == u32::from(CloseCode::TokenExpired.number()) || Advice::of(*code) == Advice::Never
+            }
+            _ => false,
+        }
+    }
+
+    fn before_greeting(ended: Ended) -> Self {
+        match ended.code {
+            Some(code) => Self::Closed {
+                code,
+                reason: ended.reason,
+            },
+            None => Self::Unreachable(ended.reason),
+        }
+    }
+}

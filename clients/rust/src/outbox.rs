@@ -1,0 +1,206 @@
+//! Requests without an answer. They outlive a connection: what may be repeated is sent again, with the same client id.
+
+use std::collections::BTreeMap;
+
+use fanfare_proto::{
+    Command, ErrorBody, Lane, Request, RequestId, ServerEvent,
+    command::{Priority, Subscribe},
+    event::name,
+};
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::Error;
+
+/// Who waits for an answer.
+pub(crate) type Reply = oneshot::Sender<Result<ServerEvent, Error>>;
+
+/// What an answer means to the client itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// Nothing.
+    None,
+    /// These channels are followed, also after the next reconnect.
+    Subscribed(Subscribe),
+    /// None is followed.
+    Unsubscribed,
+}
+
+/// Requests without an answer, at most `limit`. Full: a new one is refused.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    pending: BTreeMap<u64, Pending>,
+    last_id: u64,
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct Pending {
+    text: String,
+    lane: Lane,
+    repeat: bool,
+    sent: bool,
+    deadline: Instant,
+    meaning: Meaning,
+    /// `None`: the client itself asks.
+    reply: Option<Reply>,
+}
+
+impl Outbox {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            pending: BTreeMap::new(),
+            last_id: 0,
+            limit,
+        }
+    }
+
+    /// An id that no request had.
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Takes a request. Answers at once where it cannot.
+    pub(crate) fn add(&mut self, command: Command, deadline: Instant, reply: Option<Reply>) {
+        let refuse = |reply: Option<Reply>, error| {
+            if let Some(reply) = reply {
+                // Who no longer waits needs no answer.
+                let _ = reply.send(Err(error));
+            }
+        };
+        // The client's own requests always find room: it has at most one.
+        if self.pending.len() >= self.limit && reply.is_some() {
+            return refuse(reply, Error::Busy);
+        }
+        let id = self.next_id();
+        let (lane, repeat) = (lane(&command), repeatable(&command));
+        let meaning = match &command {
+            Command::Subscribe(subscribe) => Meaning::Subscribed(subscribe.clone()),
+            Command::Unsubscribe(_) => Meaning::Unsubscribed,
+            _ => Meaning::None,
+        };
+        let request = Request {
+            id: Some(RequestId::Number(id)),
+            command,
+        };
+        let text = match request.to_json() {
+            Ok(text) => text,
+            Err(error) => return refuse(reply, Error::Invalid(error.to_string())),
+        };
+        let pending = Pending {
+            text,
+            lane,
+            repeat,
+            sent: false,
+            deadline,
+            meaning,
+            reply,
+        };
+        self.pending.insert(id, pending);
+    }
+
+    /// Whether something waits to be sent in a lane.
+    pub(crate) fn waits(&self, lane: Lane) -> bool {
+        self.pending.values().any(|p| !p.sent && p.lane == lane)
+    }
+
+    /// Whether a request that changes what is followed waits for its answer.
+    pub(crate) fn subscribes(&self) -> bool {
+        self.pending.values().any(|p| p.meaning != Meaning::None)
+    }
+
+    /// Hands unsent texts of a lane to `send`, oldest first, until it refuses one.
+    pub(crate) fn send(&mut self, lane: Lane, mut send: impl FnMut(String) -> bool) {
+        // Nobody waits any more: sending it would do something unasked.
+        self.pending
+            .retain(|_, p| p.sent || !p.reply.as_ref().is_some_and(oneshot::Sender::is_closed));
+        let unsent = self.pending.values_mut().filter(|p| !p.sent && p.lane == lane);
+        for pending in unsent {
+            if !send(pending.text.clone()) {
+                break;
+            }
+            pending.sent = true;
+        }
+    }
+
+    /// Passes an answer on. Returns what it means to the client where the request was done, and the refusal where the
+    /// client itself had asked.
+    pub(crate) fn answer(&mut self, re: &RequestId, event: ServerEvent) -> (Meaning, Option<ErrorBody>) {
+        let RequestId::Number(id) = re else {
+            return (Meaning::None, None);
+        };
+        let Some(pending) = self.pending.remove(id) else {
+            // Timed out, or an answer to an earlier sending of the same request came first.
+            return (Meaning::None, None);
+        };
+        let result = match event.event.as_str() {
+            name::ERROR => match event.data() {
+                Ok(error) => Err(Error::Refused(error)),
+                Err(error) => Err(Error::Unexpected(error.to_string())),
+            },
+            _ => Ok(event),
+        };
+        let done = result.is_ok();
+        let refusal = match (&pending.reply, &result) {
+            (None, Err(Error::Refused(error))) => Some(error.clone()),
+            _ => None,
+        };
+        if let Some(reply) = pending.reply {
+            let _ = reply.send(result);
+        }
+        (if done { pending.meaning } else { Meaning::None }, refusal)
+    }
+
+    /// The connection is gone: what was sent is unsent again, what must not be repeated fails, and what the client
+    /// itself asked is asked anew.
+    pub(crate) fn connection_lost(&mut self) {
+        let gone = |_: &u64, p: &mut Pending| p.reply.is_none() || (p.sent && !p.repeat);
+        for (_, pending) in self.pending.extract_if(.., gone) {
+            pending.fail(Error::ConnectionLost);
+        }
+        for pending in self.pending.values_mut() {
+            pending.sent = false;
+        }
+    }
+
+    /// The next deadline.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.pending.values().map(|p| p.deadline).min()
+    }
+
+    /// Fails what is past its deadline.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        for (_, pending) in self.pending.extract_if(.., |_, p| p.deadline <= now) {
+            pending.fail(Error::Timeout);
+        }
+    }
+
+    /// Fails everything: the client ends.
+    pub(crate) fn end(&mut self) {
+        for (_, pending) in std::mem::take(&mut self.pending) {
+            pending.fail(Error::Closed);
+        }
+    }
+}
+
+impl Pending {
+    fn fail(self, error: Error) {
+        if let Some(reply) = self.reply {
+            let _ = reply.send(Err(error));
+        }
+    }
+}
+
+/// What must overtake goes by the second stream.
+fn lane(command: &Command) -> Lane {
+    match command {
+        Command::SystemBroadcast(broadcast) if broadcast.priority == Priority::Urgent => Lane::Urgent,
+        _ => Lane::Ordered,
+    }
+}
+
+/// Whether a repeat does no harm. What changes something carries a client id, sets a mark that only grows, or stores
+/// fixes told apart by their counters; a ping measures one connection.
+fn repeatable(command: &Command) -> bool {
+    !matches!(command, Command::Ping(_))
+}

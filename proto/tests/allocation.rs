@@ -1,0 +1,45 @@
+//! A promise of many bytes costs no memory. Alone in its binary, because it counts all that is allocated.
+
+use std::alloc::System;
+
+use bytes::BytesMut;
+use fanfare_proto::{Request, frame, tick};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fn allocated(work: impl FnOnce()) -> usize {
+    let region = Region::new(ALLOCATOR);
+    work();
+    region.change().bytes_allocated
+}
+
+#[test]
+fn forged_lengths_allocate_nothing_much() {
+    let mut header = BytesMut::from(&b"\xff\xff\xff\xff"[..]);
+    let bytes = allocated(|| assert!(frame::decode(&mut header, frame::MAX_EVENT).is_err()));
+    assert_eq!(bytes, 0);
+    let mut header = BytesMut::from(&b"\x00\x10\x00\x00"[..]);
+    let bytes = allocated(|| assert_eq!(frame::decode(&mut header, frame::MAX_EVENT), Ok(None)));
+    assert_eq!(bytes, 0);
+
+    // A count that the limit refuses, and the largest that it lets pass without an entry behind it.
+    for count in [
+        &b"\xfd\xff\xff\xff\xff\xff\xff\xff\xff"[..],
+        b"\xfc\xff\xff\xff\x7f",
+        b"\xfb\x00\x02",
+    ] {
+        let fixes = [&[tick::VERSION], count].concat();
+        let bytes = allocated(|| assert!(tick::unpack_fixes(&fixes).is_err()));
+        assert!(bytes <= 16 * tick::MAX_PACKET, "{bytes} bytes for {count:x?}");
+        let ticks = [&[tick::VERSION, 0, 0, 0], count].concat();
+        let bytes = allocated(|| assert!(tick::unpack_ticks(&ticks).is_err()));
+        assert!(bytes <= 16 * tick::MAX_PACKET, "{bytes} bytes for {count:x?}");
+    }
+
+    // Reading an event takes a small multiple of its size, whatever is in it.
+    let deep = format!("{{\"event\":\"client:ping\",\"data\":{}", "[".repeat(100_000));
+    let bytes = allocated(|| assert!(Request::parse(deep.as_bytes()).is_err()));
+    assert!(bytes <= 4 * deep.len(), "{bytes} bytes");
+}

@@ -1,0 +1,68 @@
+//! `fanfare serve`.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use clap::Args;
+use fanfare::{config::Log, server::Server, time::Clock};
+use fanfare_proto::{OrgId, UserId};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Options of `fanfare serve`.
+#[derive(Debug, Args, Default)]
+pub(super) struct Serve {
+    /// Address of the TCP and the UDP port
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+impl Serve {
+    pub(super) async fn run(self, common: &super::Common) -> anyhow::Result<()> {
+        let mut config = common.load()?;
+        if let Some(listen) = self.listen {
+            config.listen = listen;
+        }
+        log_to_stderr(&config.log)?;
+        // Before anything can be told to stop.
+        let mut terminate = signal(SignalKind::terminate()).context("signals")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("signals")?;
+        let token = if common.dev { Some(development_token(&config)?) } else { None };
+        let server = Server::start(config, Clock::system()).await?;
+        tracing::info!(tcp = %server.tcp(), udp = %server.udp(), "serving");
+        if let Some(token) = token {
+            println!("{}", introduction(&server, &token));
+        }
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        server.stop().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.filter).context("log.filter")?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if log.json {
+        builder.json().init();
+    } else {
+        builder.with_target(false).init();
+    }
+    Ok(())
+}
+
+fn development_token(config: &fanfare::config::Config) -> anyhow::Result<String> {
+    let (user, org) = (UserId::new("dispatcher")?, OrgId::new("demo")?);
+    super::token::mint(config, user, org, vec!["admin".into()], Vec::new(), 24)
+}
+
+/// What a person who starts it for the first time wants to do next.
+fn introduction(server: &Server, token: &str) -> String {
+    let scheme = if server.is_development() { "http" } else { "https" };
+    let url = format!("{scheme}://localhost:{}", server.tcp().port());
+    format!("Fanfare serves {url} (and UDP port {}).\nToken of an admin of organisation `demo`:\n{token}", server.udp().port())
+}

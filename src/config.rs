@@ -1,0 +1,353 @@
+//! The configuration: flags over `FANFARE_*` variables over a file over defaults, checked once at the start.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+use crate::{
+    auth::jwt::{self, Key, Verifier},
+    outbox::Bounds,
+};
+
+/// Everything that can be set. `fanfare.toml` holds the same names; a variable is `FANFARE_` and the path with `__`
+/// for each step, such as `FANFARE_AUTH__SECRET_FILE`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address of the TCP port (HTTP, WebSocket) and the UDP port (WebTransport). Port 0 takes free ones.
+    pub listen: SocketAddr,
+    /// Where the embedded store keeps its files.
+    pub data_dir: PathBuf,
+    /// Threads that own connections; 0 for one a core.
+    pub shards: usize,
+    /// Origins of web pages that may connect. Programs send none and are not concerned.
+    pub origins: Vec<String>,
+    /// Certificates.
+    pub tls: Tls,
+    /// Tokens.
+    pub auth: Auth,
+    /// How much of anything.
+    pub limits: Limits,
+    /// Times of a connection.
+    pub session: Session,
+    /// Live positions.
+    pub ticks: Ticks,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// Logs of the process.
+    pub log: Log,
+}
+
+/// See [`Config::tls`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// Certificate chain as PEM. With it, TCP speaks TLS too.
+    pub certificate: Option<PathBuf>,
+    /// Its key as PEM.
+    pub key: Option<PathBuf>,
+    /// Where the development certificate is made and kept when no certificate is given. TCP is plain then.
+    pub development_dir: PathBuf,
+}
+
+/// See [`Config::auth`].
+#[derive(Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// `HS256`, `RS256`, `ES256` or `EdDSA`. Tokens signed in another way are refused.
+    pub algorithm: Algorithm,
+    /// The shared secret of HS256. Better in a file.
+    pub secret: Option<String>,
+    /// A file with the shared secret.
+    pub secret_file: Option<PathBuf>,
+    /// A file with the public key as PEM, for the other algorithms.
+    pub public_key: Option<PathBuf>,
+    /// What `iss` must be.
+    pub issuer: Option<String>,
+    /// What `aud` must be. Without it, tokens with an audience are refused.
+    pub audience: Option<String>,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+/// Signature algorithms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+pub enum Algorithm {
+    /// A shared secret.
+    #[default]
+    HS256,
+    /// RSA.
+    RS256,
+    /// P-256.
+    ES256,
+    /// Ed25519.
+    EdDSA,
+}
+
+/// See [`Config::limits`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections in all.
+    pub connections: usize,
+    /// Requests a second of one connection; twice as many at once.
+    pub messages_per_second: u32,
+    /// Packets of ticks a second of one connection; twice as many at once. Those above are dropped.
+    pub packets_per_second: u32,
+    /// Largest request in bytes.
+    pub message_bytes: usize,
+    /// Requests of one connection that may be under way; the next is not read until one is done.
+    pub in_flight: usize,
+    /// Invalid or refused requests a minute before a connection is closed for good.
+    pub strikes_per_minute: u32,
+    /// Agents of one organisation whose newest position is kept in memory.
+    pub agents_per_organisation: usize,
+    /// Bytes that may wait on a connection's ordered lane.
+    pub ordered_bytes: usize,
+    /// Bytes that may wait on a connection's urgent lane.
+    pub urgent_bytes: usize,
+    /// Events of a topic that a resuming client is sent at most; with more, it gets the newest page.
+    pub resume_events: u64,
+}
+
+/// See [`Config::session`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Session {
+    /// Time for the first message, `authenticate`.
+    pub auth_timeout_ms: u64,
+    /// How often the server asks for a sign of life.
+    pub heartbeat_ms: u64,
+    /// Silence after which a client is gone.
+    pub silence_ms: u64,
+    /// Age of the oldest unsent frame after which a client is too slow.
+    pub write_timeout_ms: u64,
+    /// Silence of the network after which a QUIC connection is gone.
+    pub quic_idle_ms: u64,
+}
+
+/// See [`Config::ticks`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ticks {
+    /// How often changed positions are sent.
+    pub flush_ms: u64,
+    /// How far a device's clock may be ahead.
+    pub ahead_ms: u64,
+    /// How often senders are told what is stored.
+    pub acknowledge_ms: u64,
+}
+
+/// See [`Config::retention`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Days that conversations are kept.
+    pub conversation_days: u32,
+    /// Days that notices are kept.
+    pub notice_days: u32,
+    /// Days that fixes are kept. Older ones are refused.
+    pub fix_days: u32,
+}
+
+/// See [`Config::log`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// JSON lines instead of text.
+    pub json: bool,
+    /// What is logged, such as `info` or `fanfare=debug`.
+    pub filter: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4433)),
+            data_dir: "data".into(),
+            shards: 0,
+            origins: vec!["http://localhost:4433".into(), "http://127.0.0.1:4433".into()],
+            tls: Tls::default(),
+            auth: Auth::default(),
+            limits: Limits::default(),
+            session: Session::default(),
+            ticks: Ticks::default(),
+            retention: Retention::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self { certificate: None, key: None, development_dir: "certs".into() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            messages_per_second: 100,
+            packets_per_second: 100,
+            message_bytes: fanfare_proto::frame::MAX_EVENT,
+            in_flight: 32,
+            strikes_per_minute: 60,
+            agents_per_organisation: 100_000,
+            ordered_bytes: 1024 * 1024,
+            urgent_bytes: 1024 * 1024,
+            resume_events: 500,
+        }
+    }
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            auth_timeout_ms: 10_000,
+            heartbeat_ms: 25_000,
+            silence_ms: 60_000,
+            write_timeout_ms: 10_000,
+            quic_idle_ms: 30_000,
+        }
+    }
+}
+
+impl Default for Ticks {
+    fn default() -> Self {
+        Self { flush_ms: 50, ahead_ms: 60_000, acknowledge_ms: 2_000 }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { conversation_days: 365, notice_days: 7, fix_days: 30 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { json: false, filter: "info".into() }
+    }
+}
+
+/// What is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Invalid {
+    /// It cannot be read: a syntax error, an unknown key, a value of the wrong type.
+    #[error("{0}")]
+    Unreadable(#[from] config::ConfigError),
+    /// A value is outside what is allowed.
+    #[error("{key} must be {allowed}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A file that it names cannot be read.
+    #[error("{key}: {path}: {error}")]
+    File {
+        /// The key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The key for tokens is missing.
+    #[error("{0} is not set: tokens cannot be verified without it (for a first try: fanfare serve --dev)")]
+    NoKey(&'static str),
+    /// The key for tokens is of no use.
+    #[error(transparent)]
+    Key(#[from] jwt::BadKey),
+}
+
+impl Config {
+    /// Reads `file` (it must exist) or, without one, `fanfare.toml` where there is one; then the environment.
+    pub fn load(file: Option<&std::path::Path>) -> Result<Self, Invalid> {
+        let source = match file {
+            Some(path) => config::File::from(path).required(true),
+            None => config::File::with_name("fanfare.toml").required(false),
+        };
+        let environment = config::Environment::with_prefix("FANFARE")
+            .prefix_separator("_")
+            .separator("__")
+            .list_separator(",")
+            .with_list_parse_key("origins")
+            .try_parsing(true);
+        let loaded: Self =
+            config::Config::builder().add_source(source).add_source(environment).build()?.try_deserialize()?;
+        loaded.check()?;
+        Ok(loaded)
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        let require = |ok: bool, key, allowed| if ok { Ok(()) } else { Err(Invalid::Value { key, allowed }) };
+        require(self.shards <= 64, "shards", "0 to 64")?;
+        require(self.limits.message_bytes >= 4096, "limits.message_bytes", "at least 4096")?;
+        require(self.limits.message_bytes <= 16 << 20, "limits.message_bytes", "at most 16777216")?;
+        require(self.limits.messages_per_second > 0, "limits.messages_per_second", "at least 1")?;
+        require(self.limits.packets_per_second > 0, "limits.packets_per_second", "at least 1")?;
+        require(self.limits.in_flight > 0, "limits.in_flight", "at least 1")?;
+        let lane = fanfare_proto::frame::MAX_SENT * 2;
+        require(self.limits.ordered_bytes >= lane, "limits.ordered_bytes", "at least 65536")?;
+        require(self.limits.urgent_bytes >= lane, "limits.urgent_bytes", "at least 65536")?;
+        require(self.session.heartbeat_ms >= 100, "session.heartbeat_ms", "at least 100")?;
+        require(
+            self.session.silence_ms > self.session.heartbeat_ms,
+            "session.silence_ms",
+            "larger than session.heartbeat_ms",
+        )?;
+        require((10..=1000).contains(&self.ticks.flush_ms), "ticks.flush_ms", "10 to 1000")?;
+        require(self.ticks.acknowledge_ms >= 10, "ticks.acknowledge_ms", "at least 10")?;
+        require(self.retention.fix_days > 0, "retention.fix_days", "at least 1")?;
+        require(
+            self.tls.certificate.is_some() == self.tls.key.is_some(),
+            "tls.key",
+            "given together with tls.certificate",
+        )
+    }
+
+    /// The verifier of tokens.
+    pub fn verifier(&self) -> Result<Verifier, Invalid> {
+        let auth = &self.auth;
+        let public = |algorithm| {
+            let path = auth.public_key.as_ref().ok_or(Invalid::NoKey("auth.public_key"))?;
+            Ok::<_, Invalid>(Key::Public(algorithm, read("auth.public_key", path)?))
+        };
+        let key = match auth.algorithm {
+            Algorithm::HS256 => Key::Secret(self.secret()?),
+            Algorithm::RS256 => public(jsonwebtoken::Algorithm::RS256)?,
+            Algorithm::ES256 => public(jsonwebtoken::Algorithm::ES256)?,
+            Algorithm::EdDSA => public(jsonwebtoken::Algorithm::EdDSA)?,
+        };
+        Ok(Verifier::new(&key, auth.issuer.as_deref(), auth.audience.as_deref())?)
+    }
+
+    /// The shared secret of HS256.
+    pub fn secret(&self) -> Result<Vec<u8>, Invalid> {
+        match (&self.auth.secret, &self.auth.secret_file) {
+            (Some(secret), _) => Ok(secret.clone().into_bytes()),
+            (None, Some(path)) => Ok(read("auth.secret_file", path)?.trim_ascii().to_vec()),
+            (None, None) => Err(Invalid::NoKey("auth.secret_file")),
+        }
+    }
+
+    /// Bounds of a connection's lanes.
+    pub const fn bounds(&self) -> Bounds {
+        Bounds {
+            urgent: self.limits.urgent_bytes,
+            ordered: self.limits.ordered_bytes,
+            age: Duration::from_millis(self.session.write_timeout_ms),
+        }
+    }
+}
+
+fn read(key: &'static str, path: &std::path::Path) -> Result<Vec<u8>, Invalid> {
+    std::fs::read(path).map_err(|error| Invalid::File { key, path: path.into(), error })
+}

@@ -1,0 +1,340 @@
+//! One connection from its first byte to its last: owned by one task, on one shard.
+//!
+//! This loop knows bytes and time; what a message means is the session's business.
+
+use std::{
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use fanfare_proto::{
+    CloseCode, ErrorCode, Lane, UnixMs,
+    event::{self, name},
+};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout, timeout_at},
+};
+
+use crate::{
+    auth::jwt::{LEEWAY_MS, Verifier},
+    metrics::Label,
+    net::{Closer, Ended, Incoming, Item, Link, Outgoing, PipeWriter, Received, StreamWriter, Transport},
+    outbox::Outbox,
+    session::{Greeting, Local, Session, Welcome},
+    shard::{TickPort, TickSlot},
+};
+
+/// Time for what waits to be sent before a connection is closed.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// What lets connections in, shared by all shards.
+#[derive(Debug)]
+pub struct Door {
+    /// Verifies tokens.
+    pub verifier: Verifier,
+    /// Most connections.
+    pub limit: usize,
+    open: AtomicUsize,
+    next: AtomicU64,
+}
+
+impl Door {
+    /// A door that lets `limit` connections in.
+    pub const fn new(verifier: Verifier, limit: usize, first: u64) -> Self {
+        Self { verifier, limit, open: AtomicUsize::new(0), next: AtomicU64::new(first) }
+    }
+}
+
+/// Serves a connection until it ends.
+pub async fn run(link: Link, local: Rc<Local>, door: Arc<Door>) {
+    let Link { peer, incoming, outgoing } = link;
+    let entry = Entry::new(&local, door, peer.transport);
+    let outbox = Rc::new(Outbox::new(local.services.config.bounds()));
+    let (writers, ticks) = Writers::start(outgoing, &outbox);
+    if entry.refused() {
+        let error = ErrorCode::ConnectionLimit.with("too many connections").retry_after(1000);
+        outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
+        outbox.close(CloseCode::ConnectionLimit);
+    }
+    let greeting = Greeting::new(local.clone(), outbox.clone(), entry.id, peer.bearer);
+    let ended = serve(incoming, greeting, ticks, &local, &entry, &outbox).await;
+    match outbox.closing() {
+        Some(code) => {
+            tracing::debug!(connection = entry.id, code = code.number(), reason = code.reason(), "closing");
+            local.services.metrics.closed.get_or_create(&Label::of(code.reason())).inc();
+            writers.close(code).await;
+        }
+        None => tracing::debug!(connection = entry.id, ?ended, "ended"),
+    }
+}
+
+/// Reads until the peer is gone or the outbox is closed.
+async fn serve(
+    mut incoming: Incoming,
+    greeting: Greeting,
+    ticks: TickPort,
+    local: &Rc<Local>,
+    entry: &Entry,
+    outbox: &Rc<Outbox>,
+) -> Option<Ended> {
+    let session = match greet(&mut incoming, greeting, ticks, local, entry, outbox).await {
+        Ok(session) => session,
+        Err(ended) => return ended,
+    };
+    incoming.admit();
+    let ended = attend(&mut incoming, &session, local, outbox).await;
+    if let Some(ended) = &ended {
+        closed_by_rule(ended, outbox);
+    }
+    ended
+}
+
+/// Waits for the first message, under a deadline.
+async fn greet(
+    incoming: &mut Incoming,
+    greeting: Greeting,
+    ticks: TickPort,
+    local: &Rc<Local>,
+    entry: &Entry,
+    outbox: &Rc<Outbox>,
+) -> Result<Rc<Session>, Option<Ended>> {
+    let deadline = Duration::from_millis(local.services.config.session.auth_timeout_ms);
+    let first = async {
+        loop {
+            match incoming.recv().await {
+                Ok(Received::Event(_, text)) => return Ok(text),
+                Ok(Received::Ticks(_) | Received::Alive) => {}
+                Err(ended) => return Err(ended),
+            }
+        }
+    };
+    let first = tokio::select! {
+        first = timeout(deadline, first) => first,
+        _ = outbox.closed() => return Err(None),
+    };
+    let text = match first {
+        Ok(Ok(text)) => text,
+        Ok(Err(ended)) => {
+            closed_by_rule(&ended, outbox);
+            return Err(Some(ended));
+        }
+        Err(_) => {
+            let error = ErrorCode::AuthFailed.with("no authenticate in time");
+            outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
+            outbox.close(CloseCode::AuthTimeout);
+            return Err(None);
+        }
+    };
+    match greeting.take(&text, ticks, &entry.door.verifier).await {
+        Welcome::Session(session) => Ok(session),
+        Welcome::Refused => Err(None),
+    }
+}
+
+/// Reads an authenticated connection.
+async fn attend(
+    incoming: &mut Incoming,
+    session: &Rc<Session>,
+    local: &Local,
+    outbox: &Outbox,
+) -> Option<Ended> {
+    let times = &local.services.config.session;
+    let heartbeat = Duration::from_millis(times.heartbeat_ms);
+    let silence = Duration::from_millis(times.silence_ms);
+    let mut heard = Instant::now();
+    let mut beat = heard + heartbeat;
+    let expires = expiry(session.expires_at(), local.services.clock.now());
+    loop {
+        tokio::select! {
+            biased;
+            _ = outbox.closed() => return None,
+            received = async {
+                session.room().await;
+                incoming.recv().await
+            } => {
+                heard = Instant::now();
+                match received {
+                    Ok(Received::Event(lane, text)) => session.take(lane, &text),
+                    Ok(Received::Ticks(packet)) => session.take_packet(&packet),
+                    Ok(Received::Alive) => {}
+                    Err(ended) => return Some(ended),
+                }
+            }
+            () = sleep_until(beat.min(heard + silence).min(expires)) => {
+                let now = Instant::now();
+                if now >= expires {
+                    outbox.close(CloseCode::TokenExpired);
+                } else if now >= heard + silence {
+                    outbox.close(CloseCode::Silent);
+                } else {
+                    session.heartbeat();
+                    beat = now + heartbeat;
+                }
+            }
+        }
+    }
+}
+
+/// When a token ends, on the clock that timers use. Far ends are cut: a connection then ends early and comes back.
+fn expiry(expires_at: UnixMs, now: UnixMs) -> Instant {
+    const FAR_MS: u64 = 365 * 24 * 60 * 60 * 1000;
+    Instant::now() + Duration::from_millis(expires_at.plus(LEEWAY_MS).since(now).min(FAR_MS))
+}
+
+/// A peer that broke a rule is told which.
+fn closed_by_rule(ended: &Ended, outbox: &Outbox) {
+    let (error, close) = match ended {
+        Ended::TooLarge { limit } => (
+            ErrorCode::MessageTooLarge.with(format!("a message has at most {limit} bytes")),
+            CloseCode::TooLarge,
+        ),
+        Ended::Violation(why) => (ErrorCode::InvalidMessage.with(why.clone()), CloseCode::Violation),
+        Ended::Closed { .. } | Ended::Lost(_) => return,
+    };
+    outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
+    outbox.close(close);
+}
+
+/// Counts the connection while it is there.
+#[derive(Debug)]
+struct Entry {
+    id: u64,
+    door: Arc<Door>,
+    number: usize,
+    gauge: prometheus_client::metrics::gauge::Gauge,
+}
+
+impl Entry {
+    fn new(local: &Local, door: Arc<Door>, transport: Transport) -> Self {
+        let label = match transport {
+            Transport::WebTransport => "webtransport",
+            Transport::WebSocket => "websocket",
+            Transport::Memory => "memory",
+        };
+        let gauge = local.services.metrics.connections.get_or_create(&Label::of(label)).clone();
+        gauge.inc();
+        let number = door.open.fetch_add(1, Ordering::Relaxed) + 1;
+        Self { id: door.next.fetch_add(1, Ordering::Relaxed), door, number, gauge }
+    }
+
+    fn refused(&self) -> bool {
+        self.number > self.door.limit
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.door.open.fetch_sub(1, Ordering::Relaxed);
+        self.gauge.dec();
+    }
+}
+
+/// The tasks that write. They end when the outbox is closed and empty, or when this is dropped.
+#[derive(Debug)]
+struct Writers {
+    tasks: Vec<AbortOnDrop<Option<PipeWriter>>>,
+    closer: Option<Closer>,
+}
+
+impl Writers {
+    fn start(outgoing: Outgoing, outbox: &Rc<Outbox>) -> (Self, TickPort) {
+        match outgoing {
+            Outgoing::Lanes { urgent, ordered, datagrams, closer } => {
+                let tasks = vec![
+                    AbortOnDrop::spawn(write_lane(urgent, Lane::Urgent, outbox.clone())),
+                    AbortOnDrop::spawn(write_lane(ordered, Lane::Ordered, outbox.clone())),
+                ];
+                (Self { tasks, closer: Some(closer) }, TickPort::Datagrams(datagrams))
+            }
+            Outgoing::Pipe(pipe) => {
+                let slot = Rc::<TickSlot>::default();
+                let tasks = vec![AbortOnDrop::spawn(write_pipe(pipe, slot.clone(), outbox.clone()))];
+                (Self { tasks, closer: None }, TickPort::Slot(slot))
+            }
+        }
+    }
+
+    /// Lets what waits go out, then tells the peer why it is closed.
+    async fn close(self, code: CloseCode) {
+        let (number, reason) = (u32::from(code.number()), code.reason());
+        let deadline = Instant::now() + FLUSH;
+        let mut pipe = None;
+        for mut task in self.tasks {
+            if let Ok(Ok(writer)) = timeout_at(deadline, &mut task.0).await {
+                pipe = writer.or(pipe);
+            }
+        }
+        if let Some(closer) = self.closer {
+            closer.close(number, reason).await;
+        }
+        if let Some(pipe) = pipe {
+            pipe.close(number, reason).await;
+        }
+    }
+}
+
+/// Writes one lane that has a stream of its own.
+async fn write_lane(mut stream: StreamWriter, lane: Lane, outbox: Rc<Outbox>) -> Option<PipeWriter> {
+    while let Some(batch) = outbox.next(lane).await {
+        let deadline = outbox.deadline(&batch);
+        tokio::select! {
+            written = timeout_at(deadline, stream.write(&batch.frames)) => match written {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return None,
+                Err(_) => outbox.close(CloseCode::Slow),
+            },
+            () = given_up(&outbox) => return None,
+        }
+    }
+    None
+}
+
+/// Writes all lanes into one pipe: what is urgent first, ticks last and only the newest.
+async fn write_pipe(mut pipe: PipeWriter, slot: Rc<TickSlot>, outbox: Rc<Outbox>) -> Option<PipeWriter> {
+    while let Some(batch) = outbox.next_of_all(&slot.filled).await {
+        let deadline = outbox.deadline(&batch);
+        let mut items: Vec<Item> = batch.frames.into_iter().map(Item::Event).collect();
+        items.extend(slot.take().into_iter().map(Item::Ticks));
+        let done = tokio::select! {
+            written = timeout_at(deadline, pipe.write(&items)) => written,
+            () = given_up(&outbox) => break,
+        };
+        match done {
+            Ok(Ok(())) => slot.sent(),
+            Ok(Err(_)) => return None,
+            Err(_) => {
+                outbox.close(CloseCode::Slow);
+                break;
+            }
+        }
+    }
+    Some(pipe)
+}
+
+/// Waits until nothing more is to be written, not even what is being written now.
+async fn given_up(outbox: &Outbox) {
+    match outbox.closed().await {
+        CloseCode::Slow | CloseCode::Silent => {}
+        _ => std::future::pending().await,
+    }
+}
+
+#[derive(Debug)]
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T: 'static> AbortOnDrop<T> {
+    fn spawn(task: impl Future<Output = T> + 'static) -> Self {
+        Self(tokio::task::spawn_local(task))
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

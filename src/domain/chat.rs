@@ -1,0 +1,361 @@
+//! Conversations: who takes part, what was said, how far each has got.
+//!
+//! A conversation is a topic. Its first event says who takes part; a record keeps that for when the event has
+//! expired, and a membership record for each member lets them find it. The records are written first: without the
+//! first event they mean nothing, and a repeated request, which makes the same conversation id, completes what a
+//! crash cut off.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bytes::Bytes;
+use fanfare_proto::{
+    ClientId, ConversationId, ErrorBody, ErrorCode, OrgId, Seq, TopicKey, TopicKind, TopicName, UserId,
+    command::{
+        ConversationCreate, ConversationKind, ConversationList, MAX_MEMBERS, MessageHistory, MessageMark,
+        MessageSend,
+    },
+    event::{
+        self, Conversation, ConversationSummary, Conversations, History, LogEntry, LogEvent, MemberMark, MessageNew,
+        Receipt, Stored,
+    },
+};
+use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
+
+use super::{Answer, Caller, Services, answer, append_one, notice::json};
+use crate::{
+    error::{corrupt, refused},
+    hub::State,
+    id::{Audience, Topic},
+    outbox::StateKey,
+    store::{Append, Event, From, Head, Mark, MarkKind, NewEvent, Position, Put, Record, RecordKind, Slot, StoreError},
+};
+
+/// Conversations remembered between requests.
+const REMEMBERED: usize = 10_000;
+
+/// Bytes of a history page: with its envelope it stays within what one frame may have.
+const PAGE_BYTES: usize = 20 * 1024;
+
+/// Members whose marks a history page lists.
+const LISTED_MARKS: usize = 100;
+
+/// Members that a summary names.
+const LISTED_MEMBERS: usize = 20;
+
+/// A conversation as its log tells.
+#[derive(Debug)]
+struct Room {
+    kind: ConversationKind,
+    title: Option<String>,
+    /// In order of their ids.
+    members: Arc<[UserId]>,
+}
+
+/// Conversations looked up lately. What is in it never changes: a conversation's members are those of its first event.
+#[derive(Debug)]
+pub struct Directory(Cache<Topic, Arc<Room>>);
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self(Cache::new(REMEMBERED))
+    }
+}
+
+/// `conversation:create`
+pub async fn create(services: &Services, caller: &Caller<'_>, command: ConversationCreate) -> Answer {
+    let mut members: BTreeSet<UserId> = command.members.into_iter().collect();
+    members.insert(caller.user().clone());
+    match command.kind {
+        ConversationKind::Private if members.len() != 2 => {
+            return Err(ErrorCode::InvalidMessage.with("a private conversation has exactly one other member"));
+        }
+        _ if members.len() > MAX_MEMBERS => {
+            return Err(ErrorCode::RoomFull.with(format!("a conversation has at most {MAX_MEMBERS} members")));
+        }
+        _ => {}
+    }
+    let id = derive_id(&caller.identity.org, caller.user(), &command.client_id);
+    let topic = topic(&caller.identity.org, &id);
+    let now = services.clock.now();
+
+    let members: Arc<[UserId]> = members.into_iter().collect();
+    let conversation = Conversation {
+        conversation_id: id.clone(),
+        kind: command.kind,
+        title: command.title,
+        members: members.to_vec(),
+    };
+    put_once(services, &state(&topic), json(&conversation)?).await?;
+    // What stands there since an earlier request with this client id is what holds.
+    let conversation = conversation_of(services, &topic).await?.unwrap_or(conversation);
+    let members: Arc<[UserId]> = conversation.members.clone().into();
+    let slots: Vec<Slot> = members.iter().map(|member| membership(&caller.identity.org, member, &id)).collect();
+    let records = slots.iter().map(|slot| put_once(services, slot, Bytes::from_static(b"{}")));
+    futures::future::try_join_all(records).await?;
+
+    let event = NewEvent {
+        author: caller.user().clone(),
+        client_id: command.client_id,
+        at: now,
+        name: event::name::CONVERSATION_CREATED.into(),
+        data: json(&conversation)?,
+        countable: false,
+    };
+    let append =
+        Append { topic: topic.clone(), expect: None, events: vec![event], audience: Audience::Members(members) };
+    let (appended, outcome) = append_one(services, append).await?;
+    answer(&Stored {
+        topic: topic.name,
+        epoch: appended.epoch,
+        seq: outcome.seq,
+        at: outcome.at,
+        duplicate: outcome.duplicate,
+        conversation_id: Some(id),
+    })
+}
+
+/// `conversation:list`
+pub async fn list(services: &Services, caller: &Caller<'_>, command: ConversationList) -> Answer {
+    // Twenty summaries of twenty members each fit in one frame.
+    let limit = usize::from(command.limit.unwrap_or(20).clamp(1, 20));
+    let after = command.after.as_ref().map(ConversationId::as_str);
+    let ids = ids_of(services, &caller.identity.org, caller.user(), after, limit).await?;
+    let next = if ids.len() == limit { ids.last().cloned() } else { None };
+    let topics: Vec<Topic> = ids.iter().map(|id| topic(&caller.identity.org, id)).collect();
+    let heads = services.store.heads(&topics).await.map_err(refused)?;
+    let marks = services.store.marks_of(caller.user(), &topics).await.map_err(refused)?;
+    let mut conversations = Vec::new();
+    for ((id, topic), (head, mark)) in ids.into_iter().zip(&topics).zip(heads.iter().zip(&marks)) {
+        // A membership without a conversation: its creation was cut off.
+        let Some(room) = room(services, topic).await? else { continue };
+        conversations.push(ConversationSummary {
+            conversation_id: id,
+            kind: room.kind,
+            title: room.title.clone(),
+            member_count: room.members.len() as u32,
+            members: room.members.iter().take(LISTED_MEMBERS).cloned().collect(),
+            epoch: head.epoch,
+            head: head.seq,
+            read: mark.read.seq,
+            unread: unread(head, mark),
+        });
+    }
+    answer(&Conversations { conversations, next })
+}
+
+/// `message:send`
+pub async fn send(services: &Services, caller: &Caller<'_>, command: MessageSend) -> Answer {
+    let (topic, room) = member_room(services, caller, &command.conversation_id).await?;
+    let message = MessageNew { conversation_id: command.conversation_id.clone(), text: command.text };
+    let event = NewEvent {
+        author: caller.user().clone(),
+        client_id: command.client_id,
+        at: services.clock.now(),
+        name: event::name::MESSAGE_NEW.into(),
+        data: json(&message)?,
+        countable: true,
+    };
+    let audience = Audience::Members(room.members.clone());
+    let append = Append { topic: topic.clone(), expect: None, events: vec![event], audience };
+    let (appended, outcome) = append_one(services, append).await?;
+    if !outcome.duplicate {
+        // Whoever writes has read. Should this fail, an unread count is one too high until they read again.
+        let read = Position { seq: outcome.seq, count: outcome.count };
+        if let Err(error) = services.store.mark(&topic, caller.user(), MarkKind::Read, read).await {
+            tracing::debug!(%error, "the author's read mark was not set");
+        }
+    }
+    answer(&Stored {
+        topic: topic.name,
+        epoch: appended.epoch,
+        seq: outcome.seq,
+        at: outcome.at,
+        duplicate: outcome.duplicate,
+        conversation_id: None,
+    })
+}
+
+/// `message:history`
+pub async fn history(services: &Services, caller: &Caller<'_>, command: MessageHistory) -> Answer {
+    let (topic, _) = member_room(services, caller, &command.conversation_id).await?;
+    let from = match (command.before, command.after) {
+        (Some(before), _) => From::Before(before),
+        (None, Some(after)) => From::After(after),
+        (None, None) => From::Latest,
+    };
+    let limit = usize::from(command.limit.unwrap_or(50).clamp(1, 100));
+    let page = services.store.read(&topic, from, limit, PAGE_BYTES).await.map_err(refused)?;
+    let mut marks = services.store.marks(&topic).await.map_err(refused)?;
+    marks.truncate(LISTED_MARKS);
+    let events = page.events.into_iter().map(|event| log_event(&topic, page.head, event));
+    answer(&History {
+        events: events.collect::<Result<_, _>>()?,
+        more: page.more,
+        head: page.head.seq,
+        marks: marks
+            .into_iter()
+            .map(|(user_id, mark)| MemberMark { user_id, delivered: mark.delivered.seq, read: mark.read.seq })
+            .collect(),
+    })
+}
+
+/// `message:received` and `message:read`
+pub async fn mark(services: &Services, caller: &Caller<'_>, command: MessageMark, kind: MarkKind) -> Answer {
+    let (topic, room) = member_room(services, caller, &command.conversation_id).await?;
+    // The number of countable events up to the position comes from the event itself.
+    let page = services.store.read(&topic, From::After(Seq(command.seq.0.saturating_sub(1))), 1, 1).await;
+    let page = page.map_err(refused)?;
+    let to = match page.events.first() {
+        Some(event) if event.seq == command.seq => Position { seq: event.seq, count: event.count },
+        _ => return Err(ErrorCode::InvalidMessage.with("seq is no position of this conversation")),
+    };
+    let before = services.store.marks_of(caller.user(), std::slice::from_ref(&topic)).await.map_err(refused)?;
+    let mark = services.store.mark(&topic, caller.user(), kind, to).await.map_err(refused)?;
+    let (name, seq, moved) = match kind {
+        MarkKind::Delivered => {
+            (event::name::MESSAGE_DELIVERED, mark.delivered.seq, before.first().map(|m| m.delivered.seq))
+        }
+        MarkKind::Read => (event::name::MESSAGE_READ, mark.read.seq, before.first().map(|m| m.read.seq)),
+    };
+    let receipt = Receipt { conversation_id: command.conversation_id, user_id: caller.user().clone(), seq };
+    if moved != Some(seq) {
+        services.hub.publish_state(State {
+            org: topic.org.clone(),
+            audience: Audience::Members(room.members.clone()),
+            key: StateKey(format!("{name} {} {}", topic.name, caller.user())),
+            frame: event::write(name, None, &receipt).into(),
+        });
+    }
+    answer(&receipt)
+}
+
+/// The topics of all conversations of a user, for a resume. `at_most` bounds them.
+pub async fn topics_of(
+    services: &Services,
+    org: &OrgId,
+    user: &UserId,
+    at_most: usize,
+) -> Result<Vec<Topic>, ErrorBody> {
+    let mut topics: Vec<Topic> = Vec::new();
+    let mut after: Option<ConversationId> = None;
+    while topics.len() < at_most {
+        let limit = (at_most - topics.len()).min(500);
+        let ids = ids_of(services, org, user, after.as_ref().map(ConversationId::as_str), limit).await?;
+        let full = ids.len() == limit;
+        after = ids.last().cloned();
+        topics.extend(ids.iter().map(|id| topic(org, id)));
+        if !full {
+            break;
+        }
+    }
+    Ok(topics)
+}
+
+/// Messages after a user's read mark.
+pub const fn unread(head: &Head, mark: &Mark) -> u64 {
+    head.count.saturating_sub(mark.read.count)
+}
+
+async fn ids_of(
+    services: &Services,
+    org: &OrgId,
+    user: &UserId,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<ConversationId>, ErrorBody> {
+    let now = services.clock.now();
+    let kind = RecordKind::Membership;
+    let records = services.store.list(org, kind, user.as_str(), after, limit, now).await.map_err(refused)?;
+    records.into_iter().map(|(key, _)| ConversationId::new(&key).map_err(|e| corrupt(org, "membership", &e))).collect()
+}
+
+/// The conversation, if the caller is a member. One of others looks like one that does not exist.
+async fn member_room(
+    services: &Services,
+    caller: &Caller<'_>,
+    id: &ConversationId,
+) -> Result<(Topic, Arc<Room>), ErrorBody> {
+    let topic = topic(&caller.identity.org, id);
+    match room(services, &topic).await? {
+        Some(room) if room.members.binary_search(caller.user()).is_ok() => Ok((topic, room)),
+        _ => Err(ErrorCode::RoomNotFound.with("no such conversation")),
+    }
+}
+
+async fn room(services: &Services, topic: &Topic) -> Result<Option<Arc<Room>>, ErrorBody> {
+    if let Some(room) = services.conversations.0.get(topic) {
+        return Ok(Some(room));
+    }
+    let Some(told) = conversation_of(services, topic).await? else { return Ok(None) };
+    let heads = services.store.heads(std::slice::from_ref(topic)).await.map_err(refused)?;
+    if heads.first().is_none_or(|head| head.seq == Seq::ZERO) {
+        // Its creation was cut off before it was confirmed to anyone.
+        return Ok(None);
+    }
+    let room = Arc::new(Room { kind: told.kind, title: told.title, members: told.members.into() });
+    services.conversations.0.insert(topic.clone(), room.clone());
+    Ok(Some(room))
+}
+
+async fn conversation_of(services: &Services, topic: &Topic) -> Result<Option<Conversation>, ErrorBody> {
+    let record = services.store.get(&state(topic), services.clock.now()).await.map_err(refused)?;
+    let decode = |record: Record| {
+        serde_json::from_slice(&record.value).map_err(|e| corrupt(&topic.org, "conversation", &e))
+    };
+    record.map(decode).transpose()
+}
+
+/// Writes a record that never changes. A repeat finds it there.
+async fn put_once(services: &Services, slot: &Slot, value: Bytes) -> Result<(), ErrorBody> {
+    let put = Put { value: Some(value), expires: None };
+    match services.store.put(slot, None, put, services.clock.now()).await {
+        Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+fn log_event(topic: &Topic, head: Head, event: Event) -> Result<LogEvent, ErrorBody> {
+    let data = serde_json::from_slice(&event.data).map_err(|e| corrupt(&topic.org, "event", &e))?;
+    let entry = LogEntry {
+        topic: topic.name.clone(),
+        epoch: head.epoch,
+        seq: event.seq,
+        at: event.at,
+        by: event.author,
+        client_id: event.client_id,
+    };
+    Ok(LogEvent { event: event.name, entry, data })
+}
+
+fn topic(org: &OrgId, id: &ConversationId) -> Topic {
+    Topic { org: org.clone(), name: TopicName { kind: TopicKind::Conversation, key: TopicKey::from(id) } }
+}
+
+fn state(topic: &Topic) -> Slot {
+    Slot {
+        org: topic.org.clone(),
+        kind: RecordKind::Conversation,
+        partition: topic.name.key.as_str().into(),
+        key: "state".into(),
+    }
+}
+
+fn membership(org: &OrgId, user: &UserId, id: &ConversationId) -> Slot {
+    Slot {
+        org: org.clone(),
+        kind: RecordKind::Membership,
+        partition: user.as_str().into(),
+        key: id.as_str().into(),
+    }
+}
+
+/// The id that a creation request makes: the same for every repeat, unlike that of any other request.
+fn derive_id(org: &OrgId, author: &UserId, client_id: &ClientId) -> ConversationId {
+    let mut hash = Sha256::new();
+    for part in [org.as_str(), author.as_str(), client_id.as_str()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    ConversationId::from_bytes(&hash.finalize()[..16])
+}

@@ -1,0 +1,268 @@
+//! Positions: taken from agents, shown live to who may see them, kept as tracks.
+
+pub mod recorder;
+pub mod scope;
+pub mod table;
+
+use std::{
+    collections::HashMap,
+    rc::Rc,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use fanfare_proto::{
+    BadFix, Epoch, ErrorBody, ErrorCode, Fix, Lane, OrgId, UnixMs,
+    command::{Channel, LocationHistory, LocationLatest, LocationUpdate, Subscribe},
+    event::{
+        self, AgentFix, LatestFixes, LocationSnapshot, LocationStored, RejectedFix, Subscribed, Subscription, Track,
+    },
+    frame::MAX_SENT,
+    tick,
+};
+use tokio::sync::OnceCell;
+
+use self::{
+    recorder::{Receipts, Recorder},
+    scope::Scope,
+    table::{Lagging, Placed, Table},
+};
+use super::{Answer, Caller, Services, answer};
+use crate::{
+    auth::policy::{self, Action},
+    error::refused,
+    shard::{Following, Member, Shard},
+    store::{FixKey, StoredFix},
+};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Agents in one part of a snapshot: at about 200 bytes each they fit in one frame.
+const AGENTS_PER_PART: usize = MAX_SENT / 2 / 200;
+
+/// Fixes in one page of a track: at about 150 bytes each they fit in one frame.
+const FIXES_PER_PAGE: u16 = 200;
+
+/// The tables of all organisations.
+#[derive(Debug)]
+pub struct Locations {
+    tables: Mutex<HashMap<OrgId, Arc<Slot>>>,
+    next_view: AtomicU32,
+    epoch: Epoch,
+    agents: usize,
+}
+
+/// A table, and whether it holds yet what was stored before the server started.
+#[derive(Debug)]
+struct Slot {
+    table: Arc<Table>,
+    restored: OnceCell<()>,
+}
+
+impl Locations {
+    /// No tables. `epoch` must differ from those of earlier lives of the server; each table holds at most `agents`.
+    pub fn new(epoch: Epoch, agents: usize) -> Self {
+        Self { tables: Mutex::default(), next_view: AtomicU32::new(1), epoch, agents }
+    }
+
+    fn slot(&self, org: &OrgId) -> Arc<Slot> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Slot { table: Arc::new(Table::new(self.epoch, self.agents)), restored: OnceCell::new() };
+        tables.entry(org.clone()).or_insert_with(|| Arc::new(new())).clone()
+    }
+
+    fn table(&self, org: &OrgId) -> Arc<Table> {
+        self.slot(org).table.clone()
+    }
+}
+
+/// The table with what was stored before the server started.
+async fn whole_table(services: &Services, org: &OrgId) -> Result<Arc<Table>, ErrorBody> {
+    let slot = services.locations.slot(org);
+    let restore = || async {
+        let since = oldest(services, services.clock.now());
+        for stored in services.store.latest(org, since).await.map_err(refused)? {
+            slot.table.restore(&stored.agent, stored.fix);
+        }
+        Ok::<_, ErrorBody>(())
+    };
+    slot.restored.get_or_try_init(restore).await?;
+    Ok(slot.table.clone())
+}
+
+/// Sends what changed to everyone who follows. Called every flush interval.
+pub fn flush(services: &Services, now: UnixMs) {
+    let slots: Vec<_> = {
+        let tables = services.locations.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.values().cloned().collect()
+    };
+    for slot in slots {
+        for flush in slot.table.flush(now, |view| services.hub.watched(view)) {
+            services.hub.publish_flush(flush);
+        }
+    }
+}
+
+/// Takes a packet of fixes from the caller's device: shown at once, stored soon, acknowledged then.
+pub fn take_packet(
+    services: &Services,
+    caller: &Caller<'_>,
+    packet: &[u8],
+    recorder: &Recorder,
+    receipts: &Rc<Receipts>,
+    now: UnixMs,
+) -> Result<(), tick::BadPacket> {
+    let table = services.locations.table(&caller.identity.org);
+    for fix in tick::unpack_fixes(packet)? {
+        let checked = fix.map_err(|refused| (refused.counter, refused.reason)).and_then(|fix| {
+            check_time(services, &fix, now).map_err(|reason| (fix.counter, reason))?;
+            Ok(fix)
+        });
+        match checked {
+            Ok(fix) => recorder.record(show(services, caller, &table, fix), receipts),
+            Err((counter, reason)) => {
+                count_rejected(services, reason);
+                recorder.reject(counter, reason, receipts);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `location:update`
+pub async fn update(services: &Services, caller: &Caller<'_>, command: LocationUpdate) -> Answer {
+    let now = services.clock.now();
+    let table = services.locations.table(&caller.identity.org);
+    let mut fixes = Vec::new();
+    let mut rejected = Vec::new();
+    for json in command.fixes {
+        let checked = Fix::try_from(json).and_then(|fix| check_time(services, &fix, now).map(|()| fix));
+        match checked {
+            Ok(fix) => fixes.push(show(services, caller, &table, fix)),
+            Err(reason) => {
+                count_rejected(services, reason);
+                rejected.push(RejectedFix { counter: json.counter, reason });
+            }
+        }
+    }
+    let counters: Vec<u64> = fixes.iter().map(|fix| fix.fix.counter).collect();
+    services.metrics.fixes_stored.inc_by(counters.len() as u64);
+    services.store.put_fixes(fixes).await.map_err(refused)?;
+    answer(&LocationStored { stored: recorder::ranges(counters), rejected })
+}
+
+/// Shows a good fix to whoever follows, and answers it as it is to be stored.
+fn show(services: &Services, caller: &Caller<'_>, table: &Table, fix: Fix) -> StoredFix {
+    services.metrics.fixes_accepted.inc();
+    let (identity, agent) = (caller.identity, caller.user());
+    if table.place(agent, &identity.departments, fix) == Placed::Full {
+        tracing::warn!(org = %identity.org, "more agents than limits.agents_per_organisation: one is not shown live");
+    }
+    StoredFix { org: identity.org.clone(), agent: agent.clone(), source: caller.source, fix }
+}
+
+fn check_time(services: &Services, fix: &Fix, now: UnixMs) -> Result<(), BadFix> {
+    if fix.time > now.plus(services.config.ticks.ahead_ms) {
+        return Err(BadFix::ClockAhead);
+    }
+    if fix.time < oldest(services, now) {
+        return Err(BadFix::TooOld);
+    }
+    Ok(())
+}
+
+fn oldest(services: &Services, now: UnixMs) -> UnixMs {
+    UnixMs(now.since(UnixMs(u64::from(services.config.retention.fix_days) * DAY_MS)))
+}
+
+fn count_rejected(services: &Services, reason: BadFix) {
+    services.metrics.fixes_rejected.get_or_create(&crate::metrics::Label::of(reason.as_str())).inc();
+}
+
+/// `subscribe` to positions: follow first, then the snapshot, so that nothing falls in between.
+pub async fn subscribe(
+    services: &Services,
+    caller: &Caller<'_>,
+    shard: &Rc<Shard>,
+    member: &Rc<Member>,
+    command: &Subscribe,
+) -> Result<(serde_json::Value, Following, LocationParts), ErrorBody> {
+    let scope = Scope::granted(caller.identity).narrowed(command.department_id.clone())?;
+    let table = whole_table(services, &caller.identity.org).await?;
+    let new_view = || services.locations.next_view.fetch_add(1, Ordering::Relaxed);
+    let (snapshot, watching) = table.snapshot(&scope, new_view, |view| services.hub.watch(shard.index, view));
+    let lagging = Arc::new(Lagging { table, view: snapshot.view, scope });
+    let following = shard.follow(member, snapshot.view, snapshot.version, lagging, watching);
+    let subscription = Subscription { channel: Channel::Locations, view: snapshot.view, epoch: snapshot.epoch };
+    let reply = answer(&Subscribed { subscriptions: vec![subscription] })?;
+    Ok((reply, following, LocationParts(snapshot)))
+}
+
+/// A snapshot that is still to be sent.
+#[derive(Debug)]
+pub struct LocationParts(table::Snapshot);
+
+impl LocationParts {
+    /// Sends it, part by part, as the client takes it.
+    pub async fn send(self, member: Rc<Member>) {
+        let Self(snapshot) = self;
+        let mut parts = snapshot.agents.chunks(AGENTS_PER_PART).peekable();
+        loop {
+            let agents = parts.next().unwrap_or_default().to_vec();
+            let more = parts.peek().is_some();
+            let data = LocationSnapshot { view: snapshot.view, epoch: snapshot.epoch, agents, more };
+            member.outbox.room(Lane::Ordered).await;
+            member.outbox.push(Lane::Ordered, event::write(event::name::LOCATION_SNAPSHOT, None, &data).into());
+            if !more {
+                return;
+            }
+        }
+    }
+}
+
+/// `location:latest`
+pub async fn latest(services: &Services, caller: &Caller<'_>, command: LocationLatest) -> Answer {
+    let table = whole_table(services, &caller.identity.org).await?;
+    let limit = usize::from(command.limit.unwrap_or(100).clamp(1, 100));
+    let found = table.latest(&Scope::granted(caller.identity), command.after.as_ref(), limit);
+    let next = if found.len() == limit { found.last().map(|(agent, _)| agent.clone()) } else { None };
+    let agents = found.into_iter().map(|(agent_id, fix)| AgentFix { agent_id, fix: fix.into() }).collect();
+    answer(&LatestFixes { agents, next })
+}
+
+/// `location:history`
+pub async fn history(services: &Services, caller: &Caller<'_>, command: LocationHistory) -> Answer {
+    if command.agent_id != *caller.user() {
+        let table = whole_table(services, &caller.identity.org).await?;
+        let allowed = policy::may(caller.identity, Action::ReadTracks)
+            && table.sees(&Scope::granted(caller.identity), &command.agent_id);
+        if !allowed {
+            return Err(ErrorCode::Unauthorized.with("not an agent whose track you may see"));
+        }
+    }
+    let after = match &command.after {
+        Some(text) => Some(parse_key(text).ok_or_else(|| ErrorCode::InvalidMessage.with("after is no `next`"))?),
+        None => None,
+    };
+    let limit = usize::from(command.limit.unwrap_or(FIXES_PER_PAGE).clamp(1, FIXES_PER_PAGE));
+    let org = &caller.identity.org;
+    let span = command.from..=command.to;
+    let found = services.store.track(org, &command.agent_id, span, after, limit).await.map_err(refused)?;
+    let next = if found.len() == limit { found.last().map(|fix| write_key(fix.key())) } else { None };
+    answer(&Track { fixes: found.into_iter().map(|stored| stored.fix.into()).collect(), next })
+}
+
+fn write_key(key: FixKey) -> String {
+    format!("{}.{}.{}", key.time.0, key.source, key.counter)
+}
+
+fn parse_key(text: &str) -> Option<FixKey> {
+    let mut parts = text.splitn(3, '.');
+    Some(FixKey {
+        time: UnixMs(parts.next()?.parse().ok()?),
+        source: parts.next()?.parse().ok()?,
+        counter: parts.next()?.parse().ok()?,
+    })
+}

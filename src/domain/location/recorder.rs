@@ -1,0 +1,184 @@
+//! Fixes on their way to the store: gathered for a moment, written together, then acknowledged to their senders.
+//!
+//! One recorder a shard. The live view never waits for it.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use fanfare_proto::{
+    BadFix, Lane,
+    event::{self, LocationStored, RejectedFix},
+    frame::MAX_SENT,
+};
+use tokio::sync::Notify;
+
+use crate::{
+    metrics::Metrics,
+    outbox::Outbox,
+    store::{Store, StoredFix},
+};
+
+/// Fixes that may wait for the store. Full: new ones are left with their senders, who send them again.
+const WAITING: usize = 50_000;
+
+/// Fixes written together.
+const BATCH: usize = 5_000;
+
+/// How long fixes are gathered: many small writes cost the store more than one a little later.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// After a failed write. The senders keep what was in it.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Ranges in one acknowledgement.
+const MAX_RANGES: usize = MAX_SENT / 64;
+
+/// A shard's recorder.
+#[derive(Debug)]
+pub struct Recorder {
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    waiting: RefCell<VecDeque<(StoredFix, Rc<Receipts>)>>,
+    arrived: Notify,
+    /// Connections that have something to be told.
+    owed: RefCell<Vec<Rc<Receipts>>>,
+}
+
+/// What one connection is still to be told about its fixes.
+#[derive(Debug)]
+pub struct Receipts {
+    outbox: Rc<Outbox>,
+    stored: RefCell<Vec<u64>>,
+    rejected: RefCell<Vec<RejectedFix>>,
+    owed: Cell<bool>,
+}
+
+impl Receipts {
+    /// Nothing to be told yet.
+    pub fn new(outbox: Rc<Outbox>) -> Rc<Self> {
+        Rc::new(Self { outbox, stored: RefCell::default(), rejected: RefCell::default(), owed: Cell::new(false) })
+    }
+}
+
+impl Recorder {
+    /// A recorder with nothing to do.
+    pub fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Rc<Self> {
+        Rc::new(Self {
+            store,
+            metrics,
+            waiting: RefCell::default(),
+            arrived: Notify::new(),
+            owed: RefCell::default(),
+        })
+    }
+
+    /// Takes a fix to be stored.
+    pub fn record(&self, fix: StoredFix, receipts: &Rc<Receipts>) {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.len() >= WAITING {
+            self.metrics.fixes_deferred.inc();
+            return;
+        }
+        waiting.push_back((fix, receipts.clone()));
+        if waiting.len() == 1 {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Notes that a fix will never be stored.
+    pub fn reject(&self, counter: u64, reason: BadFix, receipts: &Rc<Receipts>) {
+        receipts.rejected.borrow_mut().push(RejectedFix { counter, reason });
+        self.owe(receipts);
+    }
+
+    /// Writes what waits, again and again.
+    pub async fn write(self: Rc<Self>) {
+        loop {
+            if self.waiting.borrow().is_empty() {
+                self.arrived.notified().await;
+                tokio::time::sleep(GATHER).await;
+            }
+            let (fixes, senders): (Vec<_>, Vec<_>) = {
+                let mut waiting = self.waiting.borrow_mut();
+                let count = waiting.len().min(BATCH);
+                waiting.drain(..count).unzip()
+            };
+            if fixes.is_empty() {
+                continue;
+            }
+            let counters: Vec<u64> = fixes.iter().map(|fix| fix.fix.counter).collect();
+            match self.store.put_fixes(fixes).await {
+                Ok(()) => {
+                    self.metrics.fixes_stored.inc_by(counters.len() as u64);
+                    for (counter, receipts) in counters.into_iter().zip(&senders) {
+                        receipts.stored.borrow_mut().push(counter);
+                        self.owe(receipts);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, fixes = counters.len(), "fixes were not stored; their senders keep them");
+                    self.metrics.fixes_deferred.inc_by(counters.len() as u64);
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Tells senders what is stored, every `interval`.
+    pub async fn acknowledge(self: Rc<Self>, interval: Duration) {
+        let mut timer = tokio::time::interval(interval);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            timer.tick().await;
+            for receipts in self.owed.take() {
+                receipts.owed.set(false);
+                let mut ranges = ranges(receipts.stored.take());
+                let mut rejected = receipts.rejected.take();
+                while !(ranges.is_empty() && rejected.is_empty()) {
+                    let rest = ranges.split_off(ranges.len().min(MAX_RANGES));
+                    let more = rejected.split_off(rejected.len().min(MAX_RANGES));
+                    let told = LocationStored { stored: ranges, rejected };
+                    let frame = event::write(event::name::LOCATION_STORED, None, &told);
+                    receipts.outbox.push(Lane::Ordered, frame.into());
+                    (ranges, rejected) = (rest, more);
+                }
+            }
+        }
+    }
+
+    fn owe(&self, receipts: &Rc<Receipts>) {
+        if !receipts.owed.replace(true) {
+            self.owed.borrow_mut().push(receipts.clone());
+        }
+    }
+}
+
+/// Counters as ranges, rising.
+pub fn ranges(mut counters: Vec<u64>) -> Vec<(u64, u64)> {
+    counters.sort_unstable();
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for counter in counters {
+        match ranges.last_mut() {
+            Some((_, last)) if counter <= last.saturating_add(1) => *last = counter,
+            _ => ranges.push((counter, counter)),
+        }
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ranges;
+
+    #[test]
+    fn neighbours_and_repeats_join() {
+        assert_eq!(ranges(vec![5, 1, 2, 2, 3, 9, 10, 7]), [(1, 3), (5, 5), (7, 7), (9, 10)]);
+        assert_eq!(ranges(vec![u64::MAX, u64::MAX]), [(u64::MAX, u64::MAX)]);
+        assert_eq!(ranges(vec![]), []);
+    }
+}

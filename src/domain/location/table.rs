@@ -1,0 +1,339 @@
+//! The newest position of every agent of an organisation, and the views in which it is shown.
+//!
+//! A view is the table as somebody with certain rights sees it. What changed is packed once for each view and shared
+//! by all who follow it, so nobody ever receives what another may see.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use fanfare_proto::{
+    DepartmentId, Epoch, Fix, UnixMs, UserId,
+    event::{self, AliasedAgent, LocationAgents, LocationRemoved},
+    frame::MAX_SENT,
+    tick::{self, Tick},
+};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::scope::Scope;
+use crate::{hub::Flush, net::Packet, shard::Changes};
+
+/// A value that no newer one followed is sent once more after this time, in milliseconds.
+const HEAL_MS: u64 = 1_000;
+
+/// Every value passes at least this often: just under 10 s, as it is looked at once a second.
+const REPEAT_MS: u64 = 9_000;
+
+/// Agents in one event: at about 200 bytes each they fit in one frame.
+const AGENTS_PER_EVENT: usize = MAX_SENT / 2 / 200;
+
+/// Positions of one organisation's agents.
+#[derive(Debug)]
+pub struct Table {
+    epoch: Epoch,
+    limit: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Rises with every change. An entry's version is that of its last change.
+    version: u64,
+    aliases: HashMap<UserId, u32>,
+    /// By alias. An alias is never reused, so a tick on its way can never be taken for another agent's.
+    entries: Vec<Entry>,
+    /// Aliases of entries that changed since the last flush.
+    changed: Vec<u32>,
+    views: Vec<View>,
+    swept: UnixMs,
+}
+
+#[derive(Debug)]
+struct Entry {
+    agent: UserId,
+    departments: Vec<DepartmentId>,
+    fix: Fix,
+    version: u64,
+    /// Stands in `changed`.
+    dirty: bool,
+    /// When it was last sent, and whether that was a repeat.
+    sent: UnixMs,
+    healed: bool,
+}
+
+impl Entry {
+    fn tick(&self, alias: u32) -> Tick {
+        Tick { alias, time: self.fix.time, position: self.fix.position, motion: self.fix.motion }
+    }
+
+    fn aliased(&self, alias: u32) -> AliasedAgent {
+        AliasedAgent { alias, agent_id: self.agent.clone(), fix: Some(self.fix.into()) }
+    }
+}
+
+#[derive(Debug)]
+struct View {
+    id: u32,
+    scope: Scope,
+    /// The version of the last flush.
+    flushed: u64,
+    joined: HashSet<u32>,
+    removed: HashSet<u32>,
+}
+
+/// What was done with a fix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placed {
+    /// It is the agent's newest.
+    Newest,
+    /// The agent has a newer one.
+    Older,
+    /// The table is full and the agent is not in it.
+    Full,
+}
+
+/// A view as a new follower gets it.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The view.
+    pub view: u32,
+    /// The life of the aliases.
+    pub epoch: Epoch,
+    /// Everything that changes after this version will follow.
+    pub version: u64,
+    /// The agents.
+    pub agents: Vec<AliasedAgent>,
+}
+
+impl Table {
+    /// A table of at most `limit` agents. `epoch` must differ from those that clients may remember.
+    pub fn new(epoch: Epoch, limit: usize) -> Self {
+        Self { epoch, limit, state: Mutex::default() }
+    }
+
+    /// Takes a fix of an agent, who works in `departments`, if it is newer than what is there.
+    pub fn place(&self, agent: &UserId, departments: &[DepartmentId], fix: Fix) -> Placed {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let Some(&alias) = state.aliases.get(agent) else {
+            if state.aliases.len() >= self.limit {
+                return Placed::Full;
+            }
+            state.add(agent, departments, fix);
+            return Placed::Newest;
+        };
+        let entry = &mut state.entries[alias as usize];
+        if entry.departments != departments {
+            for view in &mut state.views {
+                view.moved(alias, view.scope.covers(&entry.departments), view.scope.covers(departments));
+            }
+            entry.departments = departments.to_vec();
+        }
+        if fix.time <= entry.fix.time {
+            return Placed::Older;
+        }
+        state.version += 1;
+        entry.fix = fix;
+        entry.version = state.version;
+        entry.healed = false;
+        if !entry.dirty {
+            entry.dirty = true;
+            state.changed.push(alias);
+        }
+        Placed::Newest
+    }
+
+    /// Takes a fix that was stored by an earlier life of the server. The agent's departments are not known, so until
+    /// the agent is back only those see it who may see everyone.
+    pub fn restore(&self, agent: &UserId, fix: Fix) {
+        let mut state = self.lock();
+        if !state.aliases.contains_key(agent) && state.aliases.len() < self.limit {
+            state.add(agent, &[], fix);
+        }
+    }
+
+    /// The view of this scope, made if it is not there, and all that is in it. `follow` is called with the view's id
+    /// before anything can be flushed, so that nothing is missed in between.
+    pub fn snapshot<F>(&self, scope: &Scope, new_id: impl FnOnce() -> u32, follow: impl FnOnce(u32) -> F) -> (Snapshot, F) {
+        let mut state = self.lock();
+        let version = state.version;
+        let view = if let Some(view) = state.views.iter().find(|view| view.scope == *scope) {
+            view.id
+        } else {
+            let id = new_id();
+            state.views.push(View {
+                id,
+                scope: scope.clone(),
+                flushed: version,
+                joined: HashSet::new(),
+                removed: HashSet::new(),
+            });
+            id
+        };
+        let following = follow(view);
+        let agents = state.visible(scope).map(|(alias, entry)| entry.aliased(alias)).collect();
+        (Snapshot { view, epoch: self.epoch, version, agents }, following)
+    }
+
+    /// Agents of a scope in order of their ids, those after `after` only, with their newest fixes.
+    pub fn latest(&self, scope: &Scope, after: Option<&UserId>, limit: usize) -> Vec<(UserId, Fix)> {
+        let state = self.lock();
+        let mut found: Vec<_> = state
+            .visible(scope)
+            .filter(|(_, entry)| after.is_none_or(|after| entry.agent > *after))
+            .map(|(_, entry)| (entry.agent.clone(), entry.fix))
+            .collect();
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        found.truncate(limit);
+        found
+    }
+
+    /// Whether a scope sees an agent now.
+    pub fn sees(&self, scope: &Scope, agent: &UserId) -> bool {
+        let state = self.lock();
+        match state.aliases.get(agent) {
+            Some(alias) => scope.covers(&state.entries[*alias as usize].departments),
+            None => scope.covers(&[]),
+        }
+    }
+
+    /// What changed since the last flush, for each view that somebody follows. Other views are forgotten.
+    pub fn flush(&self, now: UnixMs, followed: impl Fn(u32) -> bool) -> Vec<Flush> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        state.views.retain(|view| followed(view.id));
+        let changed = std::mem::take(&mut state.changed);
+        for alias in &changed {
+            let entry = &mut state.entries[*alias as usize];
+            entry.dirty = false;
+            entry.sent = now;
+        }
+        let repeats = if now.since(state.swept) >= HEAL_MS {
+            state.swept = now;
+            state.sweep(now)
+        } else {
+            Vec::new()
+        };
+        let (entries, to) = (&state.entries, state.version);
+        let mut flushes = Vec::new();
+        for view in &mut state.views {
+            let ticks = |aliases: &[u32]| -> Vec<Tick> {
+                let mine = aliases.iter().filter(|alias| view.scope.covers(&entries[**alias as usize].departments));
+                mine.map(|alias| entries[*alias as usize].tick(*alias)).collect()
+            };
+            let changes = pack(view.id, self.epoch, now, &ticks(&changed));
+            let repeats = pack(view.id, self.epoch, now, &ticks(&repeats));
+            let events = view.take_events(self.epoch, entries);
+            if !(changes.is_empty() && repeats.is_empty() && events.is_empty()) {
+                flushes.push(Flush { view: view.id, from: view.flushed, to, events, changes, repeats });
+            }
+            view.flushed = to;
+        }
+        flushes
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under this lock could leave an entry without its place in `changed`, which the next sweep mends.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn add(&mut self, agent: &UserId, departments: &[DepartmentId], fix: Fix) {
+        let alias = self.entries.len() as u32;
+        self.version += 1;
+        self.aliases.insert(agent.clone(), alias);
+        self.entries.push(Entry {
+            agent: agent.clone(),
+            departments: departments.to_vec(),
+            fix,
+            version: self.version,
+            dirty: true,
+            sent: UnixMs(0),
+            healed: false,
+        });
+        self.changed.push(alias);
+        for view in &mut self.views {
+            view.moved(alias, false, view.scope.covers(departments));
+        }
+    }
+
+    fn visible<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = (u32, &'a Entry)> {
+        (0..).zip(&self.entries).filter(|(_, entry)| scope.covers(&entry.departments))
+    }
+
+    /// Values to be sent again: once soon after their last change, then now and then.
+    fn sweep(&mut self, now: UnixMs) -> Vec<u32> {
+        let mut due = Vec::new();
+        for (alias, entry) in (0..).zip(&mut self.entries) {
+            let age = now.since(entry.sent);
+            if (!entry.healed && age >= HEAL_MS) || age >= REPEAT_MS {
+                entry.healed = true;
+                entry.sent = now;
+                due.push(alias);
+            }
+        }
+        due
+    }
+}
+
+impl View {
+    fn moved(&mut self, alias: u32, before: bool, after: bool) {
+        match (before, after) {
+            (false, true) => {
+                self.removed.remove(&alias);
+                self.joined.insert(alias);
+            }
+            (true, false) => {
+                self.joined.remove(&alias);
+                self.removed.insert(alias);
+            }
+            _ => {}
+        }
+    }
+
+    fn take_events(&mut self, epoch: Epoch, entries: &[Entry]) -> Vec<Utf8Bytes> {
+        let mut events = Vec::new();
+        let removed: Vec<u32> = self.removed.drain().collect();
+        for aliases in removed.chunks(MAX_SENT / 16) {
+            let data = LocationRemoved { view: self.id, epoch, aliases: aliases.to_vec() };
+            events.push(event::write(event::name::LOCATION_REMOVED, None, &data).into());
+        }
+        let joined: Vec<u32> = self.joined.drain().collect();
+        for aliases in joined.chunks(AGENTS_PER_EVENT) {
+            let agents = aliases.iter().map(|alias| entries[*alias as usize].aliased(*alias)).collect();
+            let data = LocationAgents { view: self.id, epoch, agents };
+            events.push(event::write(event::name::LOCATION_AGENTS, None, &data).into());
+        }
+        events
+    }
+}
+
+fn pack(view: u32, epoch: Epoch, base: UnixMs, ticks: &[Tick]) -> Vec<Packet> {
+    let packets = tick::pack_ticks(&[Packet::PREFIX], view, epoch, base, ticks);
+    packets.into_iter().map(|packet| Packet::new(packet.into())).collect()
+}
+
+/// A view, for receivers that lag.
+#[derive(Debug)]
+pub struct Lagging {
+    /// The table.
+    pub table: Arc<Table>,
+    /// The view's id.
+    pub view: u32,
+    /// The view's scope.
+    pub scope: Scope,
+}
+
+impl Changes for Lagging {
+    fn since(&self, version: u64) -> (u64, Vec<Packet>) {
+        let state = self.table.lock();
+        let changed: Vec<Tick> = state
+            .visible(&self.scope)
+            .filter(|(_, entry)| entry.version > version)
+            .map(|(alias, entry)| entry.tick(alias))
+            .collect();
+        (state.version, pack(self.view, self.table.epoch, UnixMs(0), &changed))
+    }
+}

@@ -1,0 +1,301 @@
+//! Between whoever publishes and the shards: one message for each shard that has receivers, never a lock held
+//! across work, never a wait.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use fanfare_proto::{
+    Epoch, Lane, OrgId, Seq, UserId,
+    event::{self, LogEntry},
+};
+use tokio::sync::{Notify, mpsc};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::{
+    id::{Audience, Topic},
+    metrics::Metrics,
+    net::Packet,
+    outbox::StateKey,
+    store::{Committed, Event},
+};
+
+/// Messages that may wait for a shard, for each of its two inboxes.
+const INBOX: usize = 1024;
+
+/// What a shard is told.
+#[derive(Debug, Clone)]
+pub enum Publication {
+    /// Events of a log, durable.
+    Log(Arc<Log>),
+    /// A state event.
+    State(Arc<State>),
+    /// What changed in a view.
+    Flush(Arc<Flush>),
+}
+
+/// Events of one topic, encoded once for everyone.
+#[derive(Debug)]
+pub struct Log {
+    /// Their topic.
+    pub topic: Topic,
+    /// Who receives them.
+    pub audience: Audience,
+    /// Positions and encoded events, rising without gaps.
+    pub frames: Vec<(Seq, Utf8Bytes)>,
+}
+
+/// A state event, encoded.
+#[derive(Debug)]
+pub struct State {
+    /// The tenant.
+    pub org: OrgId,
+    /// Who receives it.
+    pub audience: Audience,
+    /// What it is the state of.
+    pub key: StateKey,
+    /// The event.
+    pub frame: Utf8Bytes,
+}
+
+/// What changed in a view since its last flush.
+#[derive(Debug)]
+pub struct Flush {
+    /// The view.
+    pub view: u32,
+    /// A receiver that has the view at this version …
+    pub from: u64,
+    /// … has it at this version with `changes`.
+    pub to: u64,
+    /// Events for the ordered lane, to be sent first: new aliases, removals.
+    pub events: Vec<Utf8Bytes>,
+    /// New values.
+    pub changes: Vec<Packet>,
+    /// Values sent before: they heal what datagrams lost. A reliable transport leaves them out.
+    pub repeats: Vec<Packet>,
+}
+
+/// The sending side of a shard.
+#[derive(Debug)]
+struct Port {
+    urgent: mpsc::Sender<Publication>,
+    ordinary: mpsc::Sender<Publication>,
+    lost: Arc<Lost>,
+}
+
+/// Topics of which a publication did not fit in a shard's inbox: they are read again from the log.
+#[derive(Debug, Default)]
+pub struct Lost {
+    topics: Mutex<HashMap<Topic, (Seq, Audience)>>,
+    /// Something was lost.
+    pub changed: Notify,
+}
+
+impl Lost {
+    /// Takes the topics, each with the position before the first event lost, and its audience.
+    pub fn take(&self) -> Vec<(Topic, Seq, Audience)> {
+        let topics = std::mem::take(&mut *lock(&self.topics));
+        topics.into_iter().map(|(topic, (after, audience))| (topic, after, audience)).collect()
+    }
+
+    fn add(&self, log: &Log) {
+        if let Some((first, _)) = log.frames.first() {
+            let after = Seq(first.0 - 1);
+            lock(&self.topics).entry(log.topic.clone()).or_insert((after, log.audience.clone()));
+            self.changed.notify_one();
+        }
+    }
+}
+
+/// The receiving side of a shard.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Publications of the urgent lane.
+    pub urgent: mpsc::Receiver<Publication>,
+    /// All others.
+    pub ordinary: mpsc::Receiver<Publication>,
+    /// What did not fit.
+    pub lost: Arc<Lost>,
+}
+
+/// Knows which shards have receivers of what.
+#[derive(Debug)]
+pub struct Hub {
+    ports: Vec<Port>,
+    interest: Mutex<Interest>,
+    metrics: Arc<Metrics>,
+}
+
+/// For each shard, the connections of a user and of an organisation. Empty entries are removed.
+#[derive(Debug, Default)]
+struct Interest {
+    users: HashMap<(OrgId, UserId), Vec<u32>>,
+    orgs: HashMap<OrgId, Vec<u32>>,
+    views: HashMap<u32, Vec<u32>>,
+}
+
+impl Hub {
+    /// A hub for `shards` shards, and their inboxes.
+    pub fn new(shards: usize, metrics: Arc<Metrics>) -> (Arc<Self>, Vec<Inbox>) {
+        let mut ports = Vec::new();
+        let mut inboxes = Vec::new();
+        for _ in 0..shards {
+            let (urgent, urgent_rx) = mpsc::channel(INBOX);
+            let (ordinary, ordinary_rx) = mpsc::channel(INBOX);
+            let lost = Arc::<Lost>::default();
+            ports.push(Port { urgent, ordinary, lost: lost.clone() });
+            inboxes.push(Inbox { urgent: urgent_rx, ordinary: ordinary_rx, lost });
+        }
+        (Arc::new(Self { ports, interest: Mutex::default(), metrics }), inboxes)
+    }
+
+    /// A connection of this user joins a shard. It leaves when the guard is dropped.
+    pub fn join(self: &Arc<Self>, shard: usize, org: OrgId, user: UserId) -> Joined {
+        let mut interest = lock(&self.interest);
+        count(interest.orgs.entry(org.clone()).or_default(), shard, self.ports.len());
+        count(interest.users.entry((org.clone(), user.clone())).or_default(), shard, self.ports.len());
+        Joined { hub: self.clone(), shard, org, user }
+    }
+
+    /// A connection of a shard follows a view. It stops when the guard is dropped.
+    pub fn watch(self: &Arc<Self>, shard: usize, view: u32) -> Watching {
+        count(lock(&self.interest).views.entry(view).or_default(), shard, self.ports.len());
+        Watching { hub: self.clone(), shard, view }
+    }
+
+    /// Whether anyone follows a view.
+    pub fn watched(&self, view: u32) -> bool {
+        lock(&self.interest).views.contains_key(&view)
+    }
+
+    /// Sends a state event to whoever is connected. Dropped, and counted, where a shard cannot take it.
+    pub fn publish_state(&self, state: State) {
+        let shards = self.shards_of(&state.org, &state.audience);
+        let state = Publication::State(Arc::new(state));
+        for shard in shards {
+            if self.ports[shard].ordinary.try_send(state.clone()).is_err() {
+                self.metrics.inbox_dropped.inc();
+            }
+        }
+    }
+
+    /// Sends what changed in a view. Where a shard cannot take it, its receivers catch up with a later flush.
+    pub fn publish_flush(&self, flush: Flush) {
+        let shards = with_receivers(lock(&self.interest).views.get(&flush.view));
+        let flush = Publication::Flush(Arc::new(flush));
+        for shard in shards {
+            if self.ports[shard].ordinary.try_send(flush.clone()).is_err() {
+                self.metrics.inbox_dropped.inc();
+            }
+        }
+    }
+
+    fn shards_of(&self, org: &OrgId, audience: &Audience) -> Vec<usize> {
+        let interest = lock(&self.interest);
+        match audience {
+            Audience::Organisation => with_receivers(interest.orgs.get(org)),
+            Audience::Members(members) => {
+                let here = with_receivers(interest.orgs.get(org));
+                let connected = |shard: &usize| {
+                    members.iter().any(|user| {
+                        interest.users.get(&(org.clone(), user.clone())).is_some_and(|counts| counts[*shard] > 0)
+                    })
+                };
+                here.into_iter().filter(connected).collect()
+            }
+        }
+    }
+}
+
+impl Committed for Hub {
+    fn committed(&self, topic: &Topic, epoch: Epoch, audience: &Audience, events: &[Event]) {
+        let shards = self.shards_of(&topic.org, audience);
+        if shards.is_empty() || events.is_empty() {
+            return;
+        }
+        let frames = events.iter().map(|event| (event.seq, encode(topic, epoch, event))).collect();
+        let log = Arc::new(Log { topic: topic.clone(), audience: audience.clone(), frames });
+        for shard in shards {
+            let port = &self.ports[shard];
+            let inbox = match topic.kind().lane() {
+                Lane::Urgent => &port.urgent,
+                Lane::Ordered => &port.ordinary,
+            };
+            if inbox.try_send(Publication::Log(log.clone())).is_err() {
+                self.metrics.inbox_full.inc();
+                port.lost.add(&log);
+            }
+        }
+    }
+}
+
+/// An event of a log as it goes over the wire.
+pub fn encode(topic: &Topic, epoch: Epoch, event: &Event) -> Utf8Bytes {
+    let entry = LogEntry {
+        topic: topic.name.clone(),
+        epoch,
+        seq: event.seq,
+        at: event.at,
+        by: event.author.clone(),
+        client_id: event.client_id.clone(),
+    };
+    // The store gives back what was put in: JSON that this server wrote.
+    let data = std::str::from_utf8(&event.data).unwrap_or("null");
+    event::write_log(&event.name, &entry, data).into()
+}
+
+/// Keeps a user's connection known to the hub.
+#[derive(Debug)]
+pub struct Joined {
+    hub: Arc<Hub>,
+    shard: usize,
+    org: OrgId,
+    user: UserId,
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        let mut interest = lock(&self.hub.interest);
+        uncount(&mut interest.orgs, &self.org, self.shard);
+        uncount(&mut interest.users, &(self.org.clone(), self.user.clone()), self.shard);
+    }
+}
+
+/// Keeps a view's follower known to the hub.
+#[derive(Debug)]
+pub struct Watching {
+    hub: Arc<Hub>,
+    shard: usize,
+    view: u32,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        uncount(&mut lock(&self.hub.interest).views, &self.view, self.shard);
+    }
+}
+
+fn count(counts: &mut Vec<u32>, shard: usize, shards: usize) {
+    counts.resize(shards, 0);
+    counts[shard] += 1;
+}
+
+fn uncount<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<u32>>, key: &K, shard: usize) {
+    if let Some(counts) = map.get_mut(key) {
+        counts[shard] -= 1;
+        if counts.iter().all(|count| *count == 0) {
+            map.remove(key);
+        }
+    }
+}
+
+fn with_receivers(counts: Option<&Vec<u32>>) -> Vec<usize> {
+    let counts = counts.map_or(&[][..], Vec::as_slice);
+    counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(shard, _)| shard).collect()
+}
+
+/// Nothing that is done under these locks can leave a map half changed, so a poisoned one is still good.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,56 @@
+//! How often something may happen.
+
+use fanfare_proto::UnixMs;
+
+/// A token bucket: `burst` at once, `rate` a second in the long run.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    rate: f64,
+    burst: f64,
+    left: f64,
+    at: UnixMs,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub fn new(rate: f64, burst: f64, now: UnixMs) -> Self {
+        Self { rate, burst, left: burst, at: now }
+    }
+
+    /// Takes `amount`, or tells in how many milliseconds it will be there. A refusal costs nothing.
+    pub fn take(&mut self, amount: f64, now: UnixMs) -> Result<(), u64> {
+        // A clock that steps back earns nothing and loses nothing.
+        self.left = (self.left + now.since(self.at) as f64 / 1000.0 * self.rate).min(self.burst);
+        self.at = self.at.max(now);
+        if self.left >= amount {
+            self.left -= amount;
+            return Ok(());
+        }
+        Err(((amount - self.left) / self.rate * 1000.0).ceil() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_then_the_rate() {
+        let mut bucket = Bucket::new(10.0, 3.0, UnixMs(0));
+        for _ in 0..3 {
+            assert_eq!(bucket.take(1.0, UnixMs(0)), Ok(()));
+        }
+        assert_eq!(bucket.take(1.0, UnixMs(0)), Err(100));
+        assert_eq!(bucket.take(1.0, UnixMs(100)), Ok(()));
+        assert_eq!(bucket.take(1.0, UnixMs(150)), Err(50));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_earns_nothing() {
+        let mut bucket = Bucket::new(1.0, 1.0, UnixMs(10_000));
+        assert_eq!(bucket.take(1.0, UnixMs(10_000)), Ok(()));
+        assert_eq!(bucket.take(1.0, UnixMs(0)), Err(1000));
+        assert_eq!(bucket.take(1.0, UnixMs(10_999)), Err(1));
+        assert_eq!(bucket.take(1.0, UnixMs(11_000)), Ok(()));
+    }
+}

@@ -1,0 +1,86 @@
+//! Every number that the server tells about itself, named once.
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// A label with one value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Label {
+    /// What is told apart.
+    pub kind: &'static str,
+}
+
+impl Label {
+    /// The label of this value.
+    pub const fn of(kind: &'static str) -> Self {
+        Self { kind }
+    }
+}
+
+/// The numbers.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Open connections by transport, authenticated or not.
+    pub connections: Family<Label, Gauge>,
+    /// Handshakes that failed, by transport.
+    pub handshakes_failed: Family<Label, Counter>,
+    /// Connections closed by the server, by reason.
+    pub closed: Family<Label, Counter>,
+    /// Requests by command.
+    pub requests: Family<Label, Counter>,
+    /// Requests refused, by error code.
+    pub refused: Family<Label, Counter>,
+    /// Log events delivered to connections.
+    pub events_delivered: Counter,
+    /// Publications that a shard's full inbox turned into a read of the log.
+    pub inbox_full: Counter,
+    /// State events and ticks dropped at a shard's full inbox.
+    pub inbox_dropped: Counter,
+    /// Topics caught up from the log.
+    pub catch_ups: Counter,
+    /// Fixes accepted.
+    pub fixes_accepted: Counter,
+    /// Fixes rejected, by reason.
+    pub fixes_rejected: Family<Label, Counter>,
+    /// Fixes stored.
+    pub fixes_stored: Counter,
+    /// Fixes that were not stored because the store or its queue could not take them. Their senders keep them.
+    pub fixes_deferred: Counter,
+    /// Tick packets handed to transports.
+    pub packets_sent: Counter,
+    /// Times a receiver of ticks was not ready and was skipped.
+    pub ticks_skipped: Counter,
+}
+
+impl Metrics {
+    /// Registers every number.
+    pub fn register(&self, registry: &mut Registry) {
+        let r = registry.sub_registry_with_prefix("fanfare");
+        r.register("connections", "Open connections", self.connections.clone());
+        r.register("handshakes_failed", "Handshakes that failed", self.handshakes_failed.clone());
+        r.register("closed", "Connections closed by the server", self.closed.clone());
+        r.register("requests", "Requests", self.requests.clone());
+        r.register("refused", "Requests refused", self.refused.clone());
+        r.register("events_delivered", "Log events delivered", self.events_delivered.clone());
+        r.register("inbox_full", "Publications read again from the log", self.inbox_full.clone());
+        r.register("inbox_dropped", "State events and ticks dropped", self.inbox_dropped.clone());
+        r.register("catch_ups", "Topics caught up from the log", self.catch_ups.clone());
+        r.register("fixes_accepted", "Fixes accepted", self.fixes_accepted.clone());
+        r.register("fixes_rejected", "Fixes rejected", self.fixes_rejected.clone());
+        r.register("fixes_stored", "Fixes stored", self.fixes_stored.clone());
+        r.register("fixes_deferred", "Fixes left with their senders", self.fixes_deferred.clone());
+        r.register("packets_sent", "Tick packets sent", self.packets_sent.clone());
+        r.register("ticks_skipped", "Tick flushes skipped for a slow receiver", self.ticks_skipped.clone());
+    }
+
+    /// All numbers in Prometheus' text format.
+    pub fn render(registry: &Registry) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, registry);
+        text
+    }
+}

@@ -1,0 +1,47 @@
+//! The receiving side of a link, whatever its transport.
+
+use super::{Ended, Received, memory, websocket, webtransport};
+
+/// What comes in on a link.
+#[derive(Debug)]
+pub struct Incoming(Source);
+
+#[derive(Debug)]
+enum Source {
+    WebTransport(Box<webtransport::Incoming>),
+    WebSocket(websocket::Incoming),
+    Memory(memory::Incoming),
+}
+
+impl Incoming {
+    pub(super) fn web_transport(incoming: webtransport::Incoming) -> Self {
+        Self(Source::WebTransport(Box::new(incoming)))
+    }
+
+    pub(super) fn web_socket(incoming: websocket::Incoming) -> Self {
+        Self(Source::WebSocket(incoming))
+    }
+
+    pub(super) fn memory(incoming: memory::Incoming) -> Self {
+        Self(Source::Memory(incoming))
+    }
+
+    /// The next thing the peer sent; urgent events first. Cancel safe: a dropped call loses nothing. Once ended, it
+    /// stays ended.
+    pub async fn recv(&mut self) -> Result<Received, Ended> {
+        match &mut self.0 {
+            Source::WebTransport(incoming) => incoming.recv().await,
+            Source::WebSocket(incoming) => incoming.recv().await,
+            Source::Memory(incoming) => incoming.recv().await,
+        }
+    }
+
+    /// The peer has shown who it is. Before this call ticks are dropped, and only the first stream is read.
+    pub fn admit(&mut self) {
+        match &mut self.0 {
+            Source::WebTransport(incoming) => incoming.admit(),
+            Source::WebSocket(incoming) => incoming.admit(),
+            Source::Memory(incoming) => incoming.admit(),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Capsules (RFC 9297) on the CONNECT stream, inside DATA frames: how a session is closed with a code and a reason.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::varint;
+
+const DATA: u64 = 0x00;
+const HEADERS: u64 = 0x01;
+const CLOSE_SESSION: u64 = 0x2843;
+
+/// Longest reason of a close, in bytes.
+const MAX_REASON: usize = 1024;
+/// Longest pair of type and length.
+const MAX_HEAD: usize = 16;
+
+/// A session's end, as its peer gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Close {
+    pub(super) code: u32,
+    pub(super) reason: String,
+}
+
+/// The peer sent something that is neither a frame nor a capsule.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Malformed(pub(super) &'static str);
+
+/// A DATA frame with the capsule that closes the session.
+pub(super) fn encode_close(code: u32, reason: &str) -> Bytes {
+    let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
+    let mut capsule = BytesMut::with_capacity(MAX_HEAD + 4 + reason.len());
+    varint::write(CLOSE_SESSION, &mut capsule);
+    varint::write(4 + reason.len() as u64, &mut capsule);
+    capsule.put_u32(code);
+    capsule.put_slice(reason.as_bytes());
+    let mut frame = BytesMut::with_capacity(MAX_HEAD + capsule.len());
+    varint::write(DATA, &mut frame);
+    varint::write(capsule.len() as u64, &mut frame);
+    frame.unsplit(capsule);
+    frame.freeze()
+}
+
+/// Finds the close in what comes on a CONNECT stream. Everything else is skipped, and nothing of it kept.
+#[derive(Debug, Default)]
+pub(super) struct CapsuleReader {
+    frames: Section,
+    capsules: Section,
+    close: Vec<u8>,
+}
+
+impl CapsuleReader {
+    /// Takes the next bytes of the stream; `Some` when the peer has closed the session.
+    pub(super) fn push(&mut self, mut bytes: &[u8]) -> Result<Option<Close>, Malformed> {
+        while !bytes.is_empty() {
+            let Some((kind, mut part)) = self.frames.take(&mut bytes) else {
+                break;
+            };
+            if kind == HEADERS {
+                return Err(Malformed("trailers on a session"));
+            }
+            if kind != DATA {
+                continue;
+            }
+            while !part.is_empty() {
+                let Some((kind, content)) = self.capsules.take(&mut part) else {
+                    break;
+                };
+                if kind != CLOSE_SESSION {
+                    continue;
+                }
+                let length = self.close.len() + content.len();
+                if length.saturating_add(self.capsules.left) > 4 + MAX_REASON {
+                    return Err(Malformed("a close capsule is too long"));
+                }
+                self.close.extend_from_slice(content);
+                if self.capsules.left == 0 {
+                    return decode_close(&self.close).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn decode_close(content: &[u8]) -> Result<Close, Malformed> {
+    let (code, reason) = content
+        .split_first_chunk()
+        .ok_or(Malformed("a close capsule is too short"))?;
+    let reason = std::str::from_utf8(reason).map_err(|_| Malformed("a close reason is not UTF-8"))?;
+    Ok(Close {
+        code: u32::from_be_bytes(*code),
+        reason: reason.to_owned(),
+    })
+}
+
+/// Cuts bytes into sections of (type, length, content), as frames and capsules both are.
+#[derive(Debug, Default)]
+struct Section {
+    /// Type and length, as far as they have come.
+    head: Vec<u8>,
+    kind: u64,
+    /// Bytes of the content still to come.
+    left: usize,
+    inside: bool,
+}
+
+impl Section {
+    /// The next piece of content, with its section's type. An empty section yields one empty piece.
+    fn take<'a>(&mut self, bytes: &mut &'a [u8]) -> Option<(u64, &'a [u8])> {
+        while !self.inside {
+            let (first, rest) = bytes.split_first()?;
+            *bytes = rest;
+            self.head.push(*first);
+            let Some((kind, at)) = varint::read(&self.head) else {
+                continue;
+            };
+            let Some((length, _)) = varint::read(&self.head[at..]) else {
+                continue;
+            };
+            self.kind = kind;
+            self.left = usize::try_from(length).unwrap_or(usize::MAX);
+            self.inside = true;
+            self.head.clear();
+        }
+        let (content, rest) = bytes.split_at(self.left.min(bytes.len()));
+        *bytes = rest;
+        self.left -= content.len();
+        self.inside = self.left > 0;
+        Some((self.kind, content))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(wire: &[u8], step: usize) -> Result<Option<Close>, Malformed> {
+        let mut reader = CapsuleReader::default();
+        for part in wire.chunks(step) {
+            if let Some(close) = reader.push(part)? {
+                return Ok(Some(close));
+            }
+        }
+        Ok(None)
+    }
+
+    #[test]
+    fn a_close_survives_every_split_and_company() {
+        // A reserved frame, an empty DATA frame, an unknown capsule across two DATA frames, then the close.
+        let mut wire = vec![0x21, 3, 1, 2, 3, 0, 0, 0, 4, 0x17, 5, 9, 9, 0, 3, 9, 9, 9];
+        wire.extend_from_slice(&encode_close(4001, "grüß dich"));
+        let close = Close {
+            code: 4001,
+            reason: "grüß dich".into(),
+        };
+        for step in 1..wire.len() {
+            assert_eq!(feed(&wire, step), Ok(Some(close.clone())), "step {step}");
+        }
+    }
+
+    #[test]
+    fn the_wire_form_is_fixed() {
+        assert_eq!(
+            encode_close(4001, "no")[..],
+            [0, 9, 0x68, 0x43, 6, 0, 0, 0x0f, 0xa1, b'n', b'o']
+        );
+    }
+
+    #[test]
+    fn long_reasons_are_cut_and_refused() {
+        let wire = encode_close(1, &"ü".repeat(2000));
+        assert_eq!(feed(&wire, 100).unwrap().unwrap().reason.len(), 1024);
+        let huge = [0, 0x80, 1, 0, 0, 0x68, 0x43, 0x80, 1, 0, 0, 1, 2, 3];
+        assert!(feed(&huge, 1).is_err());
+        assert!(feed(&[0, 5, 0x68, 0x43, 2, 0, 0], 7).is_err());
+        assert!(feed(&[1, 1, 0], 1).is_err());
+    }
+}

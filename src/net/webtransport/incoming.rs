@@ -1,0 +1,177 @@
+//! What comes in on a session: two streams of commands, and datagrams.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use fanfare_proto::Lane;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Guard, code, router::SessionStream};
+use crate::net::{Ended, Packet, Received, frame::FrameReader};
+
+/// Most taken from a stream at once.
+const CHUNK: usize = 64 * 1024;
+
+/// The receiving side of a session.
+#[derive(Debug)]
+pub(in crate::net) struct Incoming {
+    quic: quinn::Connection,
+    streams: mpsc::Receiver<SessionStream>,
+    max_frame: usize,
+    admitted: bool,
+    ordered: Option<Commands>,
+    urgent: Option<Commands>,
+    end: oneshot::Receiver<Ended>,
+    ended: Option<Ended>,
+    _guard: Rc<Guard>,
+}
+
+impl Incoming {
+    pub(super) fn new(
+        quic: quinn::Connection,
+        streams: mpsc::Receiver<SessionStream>,
+        max_frame: usize,
+        end: oneshot::Receiver<Ended>,
+        guard: Rc<Guard>,
+    ) -> Self {
+        Self {
+            quic,
+            streams,
+            max_frame,
+            admitted: false,
+            ordered: None,
+            urgent: None,
+            end,
+            ended: None,
+            _guard: guard,
+        }
+    }
+
+    pub(in crate::net) fn admit(&mut self) {
+        self.admitted = true;
+    }
+
+    /// Urgent commands before all else, the end after all else.
+    pub(in crate::net) async fn recv(&mut self) -> Result<Received, Ended> {
+        if let Some(ended) = &self.ended {
+            return Err(ended.clone());
+        }
+        let quic = self.quic.clone();
+        let mut datagram = pin!(quic.read_datagram());
+        let mut datagrams = true;
+        let received = poll_fn(|cx| {
+            if let Poll::Ready(event) = self.poll_events(cx) {
+                return Poll::Ready(event);
+            }
+            // Ends: no more can arrive while this shard is busy here than quinn's receive buffer holds.
+            while datagrams {
+                match datagram.as_mut().poll(cx) {
+                    Poll::Ready(Ok(bytes)) => {
+                        datagram.set(quic.read_datagram());
+                        if self.admitted && bytes.first() == Some(&Packet::PREFIX) {
+                            return Poll::Ready(Ok(Received::Ticks(bytes.slice(1..))));
+                        }
+                    }
+                    Poll::Ready(Err(_)) => datagrams = false,
+                    Poll::Pending => break,
+                }
+            }
+            let ended = ready!(std::pin::Pin::new(&mut self.end).poll(cx));
+            Poll::Ready(Err(
+                ended.unwrap_or_else(|_| Ended::Lost("the session was dropped".to_owned()))
+            ))
+        })
+        .await;
+        if let Err(ended) = &received {
+            self.ended = Some(ended.clone());
+            if matches!(ended, Ended::Closed { .. } | Ended::Lost(_)) {
+                // The session is over; nobody needs the connection.
+                self.quic.close(code::NO_ERROR, b"");
+            }
+        }
+        received
+    }
+
+    fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Ended>> {
+        self.take_streams(cx);
+        for (lane, stream) in [
+            (Lane::Urgent, &mut self.urgent),
+            (Lane::Ordered, &mut self.ordered),
+        ] {
+            let Some(commands) = stream else { continue };
+            if let Poll::Ready(frame) = commands.poll_frame(cx)? {
+                // An empty frame keeps the connection alive and says nothing.
+                let received = if frame.is_empty() {
+                    Received::Alive
+                } else {
+                    Received::Event(lane, frame)
+                };
+                return Poll::Ready(Ok(received));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The first stream is the ordered one. The second waits, unread, until the peer is admitted.
+    fn take_streams(&mut self, cx: &mut Context<'_>) {
+        if self.ordered.is_none()
+            && let Poll::Ready(Some(stream)) = self.streams.poll_recv(cx)
+        {
+            self.ordered = Some(Commands::new(stream, self.max_frame));
+        }
+        if self.admitted
+            && self.ordered.is_some()
+            && self.urgent.is_none()
+            && let Poll::Ready(Some(stream)) = self.streams.poll_recv(cx)
+        {
+            self.urgent = Some(Commands::new(stream, self.max_frame));
+        }
+    }
+}
+
+/// A stream of commands.
+#[derive(Debug)]
+struct Commands {
+    recv: quinn::RecvStream,
+    frames: FrameReader,
+    over: bool,
+}
+
+impl Commands {
+    fn new(stream: SessionStream, max_frame: usize) -> Self {
+        Self {
+            recv: stream.recv,
+            frames: FrameReader::new(max_frame, stream.start),
+            over: false,
+        }
+    }
+
+    /// The next frame. A stream that is over yields nothing more; the session tells its own end.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Ended>> {
+        loop {
+            if let Some(frame) = self.frames.next()? {
+                return Poll::Ready(Ok(frame));
+            }
+            if self.over {
+                return Poll::Pending;
+            }
+            match ready!(pin!(self.recv.read_chunk(CHUNK, true)).poll(cx)) {
+                Ok(Some(chunk)) => self.frames.push(chunk.bytes),
+                Ok(None) => {
+                    self.over = true;
+                    if !self.frames.between_frames() {
+                        return Poll::Ready(Err(Ended::Violation(
+                            "a stream ended within a frame".to_owned(),
+                        )));
+                    }
+                }
+                Err(_) => self.over = true,
+            }
+        }
+    }
+}

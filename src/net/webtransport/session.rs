@@ -1,0 +1,106 @@
+//! An accepted session, apart from its data: requests that come later on the connection, and the session's end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use h3::error::StreamError;
+use h3_webtransport::server::{AcceptedBi, WebTransportSession};
+use tokio::{sync::oneshot, time::sleep};
+
+use super::{
+    adapter::{Connection, Raw},
+    capsule::{CapsuleReader, Close},
+    code, request,
+};
+use crate::net::Ended;
+
+/// Requests answered on one connection besides the session's.
+pub(super) const MAX_REQUESTS: usize = 64;
+/// How long what came before the end may wait to be read.
+const LINGER: Duration = Duration::from_secs(1);
+
+pub(super) type Session = WebTransportSession<Connection, Bytes>;
+
+/// Watches over `session` until it ends, says why, and closes the QUIC connection: a browser leaves it open when a
+/// page closes its session or goes away.
+pub(super) async fn watch(
+    session: Session,
+    connect: Raw,
+    quic: quinn::Connection,
+    end: oneshot::Sender<Ended>,
+) {
+    let ended = tokio::select! {
+        biased;
+        ended = closed_by_peer(&connect) => ended,
+        error = quic.closed() => lost(&error),
+        ended = serve_requests(&session) => ended,
+    };
+    tracing::trace!(%ended, "session ended");
+    if let Some(send) = connect.send.borrow_mut().as_mut() {
+        let _ = send.finish();
+    }
+    if end.send(ended).is_ok() {
+        sleep(LINGER).await;
+    }
+    quic.close(code::NO_ERROR, b"");
+}
+
+/// What a lost connection means to the link.
+pub(super) fn lost(error: &quinn::ConnectionError) -> Ended {
+    match error {
+        // Without a capsule: a process that ended, or a client that knows no better.
+        quinn::ConnectionError::ApplicationClosed(_) => Ended::Closed {
+            code: 0,
+            reason: String::new(),
+        },
+        quinn::ConnectionError::TransportError(error) => Ended::Violation(error.to_string()),
+        other => Ended::Lost(other.to_string()),
+    }
+}
+
+/// Reads the CONNECT stream until it closes the session, in whichever way.
+async fn closed_by_peer(connect: &Raw) -> Ended {
+    let Some(mut recv) = connect.recv.borrow_mut().take() else {
+        return Ended::Lost("the session's stream is gone".to_owned());
+    };
+    let mut capsules = CapsuleReader::default();
+    let mut next = Ok(Some(connect.rest.clone()));
+    loop {
+        match next {
+            Ok(Some(bytes)) => match capsules.push(&bytes) {
+                Ok(None) => {}
+                Ok(Some(Close { code, reason })) => return Ended::Closed { code, reason },
+                Err(malformed) => return Ended::Violation(malformed.0.to_owned()),
+            },
+            Err(quinn::ReadError::ConnectionLost(error)) => return lost(&error),
+            Ok(None) | Err(_) => {
+                return Ended::Closed {
+                    code: 0,
+                    reason: String::new(),
+                };
+            }
+        }
+        next = recv
+            .read_chunk(CHUNK, true)
+            .await
+            .map(|chunk| chunk.map(|chunk| chunk.bytes));
+    }
+}
+
+const CHUNK: usize = 4 * 1024;
+
+/// Answers what else is asked on the connection, and keeps `h3` going.
+async fn serve_requests(session: &Session) -> Ended {
+    for _ in 0..MAX_REQUESTS {
+        match session.accept_bi().await {
+            Ok(Some(AcceptedBi::Request(request, stream))) => {
+                // Rare, and large: in a box it costs no memory while it does not happen.
+                Box::pin(request::answer(stream, request::afterwards(&request))).await;
+            }
+            Err(StreamError::ConnectionError(error)) => return Ended::Violation(error.to_string()),
+            // A request that broke off; session streams are routed past `h3`.
+            Ok(Some(AcceptedBi::BidiStream(..)) | None) | Err(_) => {}
+        }
+    }
+    Ended::Violation("too many requests beside the session".to_owned())
+}

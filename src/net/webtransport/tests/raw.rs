@@ -1,0 +1,434 @@
+//! Bytes in an order and of a kind that a proper client does not send, or only a lossy path brings about.
+
+use quinn::crypto::rustls::QuicClientConfig;
+use rustls::{
+    DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use std::sync::Arc;
+use web_transport_quinn::proto::{ConnectError, ConnectResponse};
+
+use super::*;
+
+const CONTROL: [u8; 10] = [0x00, 0x04, 0x07, 0x33, 1, 0xab, 0x60, 0x37, 0x42, 1];
+
+/// Takes every certificate: what is tested lies above TLS.
+#[derive(Debug)]
+struct AnyServer;
+
+impl ServerCertVerifier for AnyServer {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+}
+
+/// A QUIC connection that speaks only what it is told to.
+struct Raw {
+    quic: quinn::Connection,
+    endpoint: quinn::Endpoint,
+}
+
+impl Raw {
+    async fn connect(server: &Server) -> Self {
+        let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyServer))
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"h3".to_vec()];
+        let mut endpoint = quinn::Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(
+            QuicClientConfig::try_from(tls).unwrap(),
+        )));
+        let address = server.endpoint.local_addr().unwrap();
+        let quic = endpoint.connect(address, "localhost").unwrap().await.unwrap();
+        Self { quic, endpoint }
+    }
+
+    async fn uni(&self, bytes: &[u8]) -> quinn::SendStream {
+        let mut stream = self.quic.open_uni().await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream
+    }
+
+    async fn bidi(&self, bytes: &[u8]) -> (quinn::SendStream, quinn::RecvStream) {
+        let mut stream = self.quic.open_bi().await.unwrap();
+        stream.0.write_all(bytes).await.unwrap();
+        stream
+    }
+
+    /// Control stream and session, as every client does it.
+    async fn session(&self) -> (quinn::SendStream, quinn::RecvStream, quinn::SendStream) {
+        let control = self.uni(&CONTROL).await;
+        let (send, mut recv) = self.bidi(&connect("/wt", None)).await;
+        assert_eq!(status(&mut recv).await, 200);
+        (send, recv, control)
+    }
+}
+
+/// Header fields without compression, as a HEADERS frame.
+fn headers(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = vec![0, 0];
+    for (name, value) in fields {
+        match name.len() {
+            short @ 0..7 => block.push(0x20 | short as u8),
+            long => block.extend_from_slice(&[0x27, (long - 7) as u8]),
+        }
+        block.extend_from_slice(name.as_bytes());
+        block.push(value.len() as u8);
+        block.extend_from_slice(value.as_bytes());
+    }
+    assert!(block.len() < 0x4000);
+    let length = (block.len() as u16 | 0x4000).to_be_bytes();
+    [&[1, length[0], length[1]], &block[..]].concat()
+}
+
+fn connect(path: &str, origin: Option<&str>) -> Vec<u8> {
+    let mut fields = vec![
+        (":method", "CONNECT"),
+        (":protocol", "webtransport"),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", path),
+    ];
+    fields.extend(origin.map(|origin| ("origin", origin)));
+    headers(&fields)
+}
+
+fn get() -> Vec<u8> {
+    headers(&[
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", "/"),
+    ])
+}
+
+async fn status(recv: &mut quinn::RecvStream) -> u16 {
+    let mut head = [0; 2];
+    recv.read_exact(&mut head).await.unwrap();
+    assert_eq!(head[0], 1, "not a HEADERS frame");
+    let mut length = usize::from(head[1] & 0x3f);
+    if head[1] >= 0x40 {
+        let mut low = [0];
+        recv.read_exact(&mut low).await.unwrap();
+        length = length << 8 | usize::from(low[0]);
+    }
+    let mut block = vec![0; length];
+    recv.read_exact(&mut block).await.unwrap();
+    let frame = [&[1, 0x40 | (length >> 8) as u8, length as u8], &block[..]].concat();
+    match ConnectResponse::decode(&mut &frame[..]) {
+        Ok(response) => response.status.as_u16(),
+        Err(ConnectError::WrongStatus(Some(status))) => status.as_u16(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+#[tokio::test]
+async fn connect_may_come_before_settings() {
+    on_shard(async {
+        let server = Server::start();
+        let client = async {
+            let raw = Raw::connect(&server).await;
+            let (_send, mut recv) = raw.bidi(&connect("/wt", None)).await;
+            pause().await;
+            let mut control = raw.quic.open_uni().await.unwrap();
+            for byte in CONTROL {
+                control.write_all(&[byte]).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            assert_eq!(status(&mut recv).await, 200);
+            raw
+        };
+        let (raw, link) = tokio::join!(client, server.accept());
+        let mut link = link.unwrap();
+        // The first bytes one by one.
+        let mut commands = raw.quic.open_bi().await.unwrap().0;
+        for byte in [&[0x40, 0x41, 0x00][..], &framed("slowly")].concat() {
+            commands.write_all(&[byte]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        assert_eq!(
+            link.incoming.recv().await,
+            Ok(Received::Event(Lane::Ordered, "slowly".into()))
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn streams_and_capsules_may_come_with_the_request() {
+    on_shard(async {
+        let server = Server::start();
+        let client = async {
+            let raw = Raw::connect(&server).await;
+            let mut request = raw.quic.open_bi().await.unwrap();
+            let mut first = raw.quic.open_bi().await.unwrap().0;
+            // Of the two streams the second's packets come first.
+            let second = raw
+                .bidi(&[&[0x40, 0x41, 0x00][..], &framed("urgent")].concat())
+                .await
+                .0;
+            pause().await;
+            first
+                .write_all(&[&[0x40, 0x41, 0x00][..], &framed("ordered")].concat())
+                .await
+                .unwrap();
+            pause().await;
+            let close = super::super::capsule::encode_close(4100, "hello and goodbye");
+            request
+                .0
+                .write_all(&[&connect("/wt", None)[..], &close].concat())
+                .await
+                .unwrap();
+            let control = raw.uni(&CONTROL).await;
+            assert_eq!(status(&mut request.1).await, 200);
+            (raw, control, first, second, request)
+        };
+        let (_kept, link) = tokio::join!(client, server.accept());
+        let mut link = link.unwrap();
+        link.incoming.admit();
+        let mut got = Vec::new();
+        let ended = loop {
+            match link.incoming.recv().await {
+                Ok(received) => got.push(received),
+                Err(ended) => break ended,
+            }
+        };
+        got.sort_by_key(|received| matches!(received, Received::Event(Lane::Ordered, _)));
+        let expected =
+            [(Lane::Urgent, "urgent"), (Lane::Ordered, "ordered")].map(|(l, t)| Received::Event(l, t.into()));
+        assert_eq!(got, expected);
+        assert_eq!(
+            ended,
+            Ended::Closed {
+                code: 4100,
+                reason: "hello and goodbye".into()
+            }
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn other_requests_are_answered_before_and_after() {
+    on_shard(async {
+        let server = Server::start();
+        let client = async {
+            let raw = Raw::connect(&server).await;
+            let control = raw.uni(&CONTROL).await;
+            // Reserved for the session, which alone may be on the connection's first request stream.
+            let mut session = raw.quic.open_bi().await.unwrap();
+            let (_s, mut recv) = raw.bidi(&get()).await;
+            assert_eq!(status(&mut recv).await, 404);
+            let (_s, mut recv) = raw.bidi(&connect("/wt", None)).await;
+            assert_eq!(status(&mut recv).await, 429);
+            session
+                .0
+                .write_all(&connect("/wt", Some("https://a.example")))
+                .await
+                .unwrap();
+            assert_eq!(status(&mut session.1).await, 200);
+            let (_s, mut recv) = raw.bidi(&get()).await;
+            assert_eq!(status(&mut recv).await, 404);
+            let (_s, mut recv) = raw.bidi(&connect("/wt", None)).await;
+            assert_eq!(status(&mut recv).await, 429);
+            // A request that breaks off, one with a body and reserved frames, an unknown stream, a session's own.
+            drop(raw.bidi(&[1, 20]).await);
+            let (_s, mut recv) = raw
+                .bidi(&[&[0x21, 1, 7][..], &get(), &[0, 3, 1, 2, 3]].concat())
+                .await;
+            assert_eq!(status(&mut recv).await, 404);
+            let unknown = raw.uni(&[0x40, 0x54, 0x00, 1, 2]).await;
+            assert!(unknown.stopped().await.unwrap().is_some());
+            let unknown = raw.uni(&[0x21, 1, 2]).await;
+            assert!(unknown.stopped().await.unwrap().is_some());
+            (raw, session, control)
+        };
+        let ((raw, session, _kept), link) = tokio::join!(client, server.accept());
+        let mut link = link.unwrap();
+        let start = Instant::now();
+        let (mut send, _recv) = session;
+        // The end of the stream without a capsule.
+        send.finish().unwrap();
+        assert_eq!(
+            link.incoming.recv().await,
+            Err(Ended::Closed {
+                code: 0,
+                reason: String::new()
+            })
+        );
+        raw.quic.closed().await;
+        assert!(start.elapsed() < Duration::from_secs(1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_is_refused() {
+    on_shard(async {
+        let server = Server::start();
+        let client = async {
+            let raw = Raw::connect(&server).await;
+            let _control = raw.uni(&CONTROL).await;
+            let (_s, mut recv) = raw.bidi(&connect("/wt", Some("https://b.example"))).await;
+            assert_eq!(status(&mut recv).await, 403);
+            raw.quic.close(0u32.into(), b"");
+        };
+        let ((), link) = tokio::join!(client, server.accept());
+        assert_eq!(
+            link.unwrap_err(),
+            HandshakeError::Refused(http::StatusCode::FORBIDDEN)
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reset_of_the_sessions_stream_ends_it() {
+    on_shard(async {
+        let server = Server::start();
+        let (raw, link) = tokio::join!(
+            async {
+                let raw = Raw::connect(&server).await;
+                let session = raw.session().await;
+                (raw, session)
+            },
+            server.accept()
+        );
+        let (raw, (mut send, _recv, _control)) = raw;
+        send.reset(0u32.into()).unwrap();
+        let mut link = link.unwrap();
+        assert!(matches!(
+            link.incoming.recv().await,
+            Err(Ended::Closed { code: 0, .. })
+        ));
+        raw.quic.closed().await;
+    })
+    .await;
+}
+
+/// What breaks HTTP/3 in one way or another, each on a session of its own.
+#[tokio::test]
+async fn rubbish_ends_only_its_own_link() {
+    on_shard(async {
+        let server = Server::start();
+        let (session, mut good) = server.session().await;
+        let uni: [&[u8]; 4] = [
+            &CONTROL,                         // a second control stream
+            &[&[0x02], &[0x02][..]].concat(), // an encoder stream with rubbish: nothing reads it
+            &[0x03],
+            &[0x00],
+        ];
+        let bidi: [&[u8]; 6] = [
+            &[0x00, 1, 1],                   // DATA before HEADERS
+            &[0x04, 0],                      // SETTINGS on a request
+            &[1, 2, 0xff, 0xff],             // broken QPACK
+            &[1, 0],                         // no fields at all
+            &[1, 0xbf, 0xff, 0xff, 0xff],    // a gigabyte of fields
+            &[0x40, 0x41, 0x04, 1, 2, 3, 4], // a stream of another session
+        ];
+        for case in uni
+            .iter()
+            .map(|c| (true, *c))
+            .chain(bidi.iter().map(|c| (false, *c)))
+        {
+            let (raw, link) = tokio::join!(
+                async {
+                    let raw = Raw::connect(&server).await;
+                    let session = raw.session().await;
+                    (raw, session)
+                },
+                server.accept()
+            );
+            let mut link = link.unwrap();
+            let (raw, _session) = raw;
+            let _kept = if case.0 {
+                (Some(raw.uni(case.1).await), None)
+            } else {
+                (None, Some(raw.bidi(case.1).await))
+            };
+            let _ = timeout(Duration::from_millis(50), link.incoming.recv()).await;
+        }
+        session.send_datagram(Bytes::from_static(b"alive")).unwrap();
+        good.incoming.admit();
+        assert_eq!(good.incoming.recv().await, Ok(Received::Ticks("alive".into())));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_may_move_to_another_address() {
+    on_shard(async {
+        let server = Server::start();
+        let (raw, link) = tokio::join!(
+            async {
+                let raw = Raw::connect(&server).await;
+                let session = raw.session().await;
+                (raw, session)
+            },
+            server.accept()
+        );
+        let (raw, _session) = raw;
+        let mut link = link.unwrap();
+        raw.endpoint
+            .rebind(std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+            .unwrap();
+        let _commands = raw
+            .bidi(&[&[0x40, 0x41, 0x00][..], &framed("moved")].concat())
+            .await;
+        assert_eq!(
+            link.incoming.recv().await,
+            Ok(Received::Event(Lane::Ordered, "moved".into()))
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_dropped() {
+    on_shard(async {
+        let mut server = Server::start();
+        server.config.handshake = Duration::from_millis(200);
+        let (raw, link) = tokio::join!(Raw::connect(&server), server.accept());
+        assert_eq!(link.unwrap_err(), HandshakeError::Timeout);
+        raw.quic.closed().await;
+    })
+    .await;
+}

@@ -1,0 +1,454 @@
+//! Start-up, in order, and the way down.
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    path::Path,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use fanfare_proto::{CloseCode, Epoch, TopicKind, UnixMs};
+use prometheus_client::registry::Registry;
+use tokio::{
+    runtime,
+    sync::{mpsc, oneshot, watch},
+    task::{JoinHandle, LocalSet},
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::{
+    config::{Config, Invalid},
+    connection::{self, Door},
+    domain::{Services, chat, location},
+    http::Routes,
+    hub::{Hub, Inbox},
+    metrics::{Label, Metrics},
+    net::{
+        self, Origins,
+        listener::{self, Acceptor},
+        tls::{Identity, TlsError},
+        webtransport::{self, Admission, Ticket, Tuning},
+        websocket,
+    },
+    session::Local,
+    shard::Shard,
+    store::{Store, StoreError, sqlite},
+    time::Clock,
+};
+
+/// Connections that may wait for a shard. Full: new ones are turned away.
+const ARRIVALS: usize = 1024;
+
+/// Handshakes under way before clients must show that they receive, and before they are turned away.
+const RETRY_ABOVE: usize = 512;
+const REFUSE_ABOVE: usize = 4096;
+
+/// Time for connections to end on the way down.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// How often what is too old is removed.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is of no use.
+    #[error("configuration: {0}")]
+    Config(#[from] Invalid),
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The certificate is of no use.
+    #[error("certificate: {0}")]
+    Tls(#[from] TlsError),
+    /// The store cannot be opened.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    /// The system gave no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    tcp: SocketAddr,
+    udp: SocketAddr,
+    ready: Arc<AtomicBool>,
+    services: Arc<Services>,
+    acceptor: Option<Acceptor>,
+    quic: Option<thread::JoinHandle<()>>,
+    stop_quic: Option<oneshot::Sender<()>>,
+    shards: Vec<thread::JoinHandle<()>>,
+    stop_shards: watch::Sender<bool>,
+    chores: Vec<JoinHandle<()>>,
+    identity: Arc<Identity>,
+}
+
+/// A connection on its way to the shard that will own it.
+enum Arrival {
+    Tcp(TcpStream, SocketAddr),
+    Quic(quinn::Incoming, Ticket),
+}
+
+impl Server {
+    /// Starts, in this order: what can be wrong is checked before anything is opened; the store is open before
+    /// anyone is let in; shards run before anything is handed to them.
+    pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let verifier = config.verifier()?;
+        let (tcp, udp) = listen(config.listen)?;
+        let identity = identity(&config)?;
+
+        let metrics = Arc::new(Metrics::default());
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        let registry = Arc::new(registry);
+
+        let shards = if config.shards == 0 { cores() } else { config.shards };
+        let (hub, inboxes) = Hub::new(shards, metrics.clone());
+        let store = open_store(&config.data_dir, &hub)?;
+        let now = clock.now();
+        let services = Arc::new(Services {
+            store: store.clone(),
+            hub: hub.clone(),
+            // Aliases of an earlier life must not be taken for this one's.
+            locations: location::Locations::new(Epoch(now.0 as u32), config.limits.agents_per_organisation),
+            conversations: chat::Directory::default(),
+            clock,
+            metrics: metrics.clone(),
+            config: config.clone(),
+        });
+        // Connections of different lives have different ids.
+        let door = Arc::new(Door::new(verifier, config.limits.connections, now.0 << 20));
+
+        let net = Arc::new(net::Config {
+            origins: Origins::Only(config.origins.clone()),
+            max_frame: config.limits.message_bytes,
+            ..net::Config::default()
+        });
+        let tls = if identity.is_development() { None } else { Some(Arc::new(identity.tcp()?)) };
+        let ready = Arc::new(AtomicBool::new(false));
+        let udp_address = udp.local_addr()?;
+        let (stop_shards, stopping) = watch::channel(false);
+        let mut threads = Vec::new();
+        let mut arrivals = Vec::new();
+        for (index, inbox) in inboxes.into_iter().enumerate() {
+            let (sender, receiver) = mpsc::channel(ARRIVALS);
+            let (upgrades, pending) = mpsc::channel(ARRIVALS);
+            let routes = Routes {
+                net: net.clone(),
+                identity: identity.clone(),
+                udp: udp_address.port(),
+                tls: tls.is_some(),
+                registry: registry.clone(),
+                upgrades,
+                ready: ready.clone(),
+            };
+            let thread = ShardThread {
+                index,
+                inbox,
+                services: services.clone(),
+                door: door.clone(),
+                net: net.clone(),
+                tls: tls.clone(),
+                routes,
+                arrivals: receiver,
+                pending,
+                stopping: stopping.clone(),
+            };
+            threads.push(thread.start()?);
+            arrivals.push(sender);
+        }
+
+        let (stop_quic, quic_stopped) = oneshot::channel();
+        let quic = accept_quic(udp, &identity, &config, arrivals.clone(), quic_stopped)?;
+        let mut next = 0;
+        let acceptor = Acceptor::spawn(tcp, move |stream, peer| {
+            next += 1;
+            // Full: dropped, which closes it. The client comes back.
+            let _ = arrivals[next % arrivals.len()].try_send(Arrival::Tcp(stream, peer));
+        })?;
+        let chores = vec![
+            tokio::spawn(flush(services.clone())),
+            tokio::spawn(expire(services.clone())),
+            tokio::spawn(identity.clone().watch()),
+        ];
+        ready.store(true, Ordering::Relaxed);
+        Ok(Self {
+            tcp: acceptor.address(),
+            udp: udp_address,
+            ready,
+            services,
+            acceptor: Some(acceptor),
+            quic: Some(quic),
+            stop_quic: Some(stop_quic),
+            shards: threads,
+            stop_shards,
+            chores,
+            identity,
+        })
+    }
+
+    /// Where HTTP and WebSockets are served.
+    pub const fn tcp(&self) -> SocketAddr {
+        self.tcp
+    }
+
+    /// Where WebTransport is served.
+    pub const fn udp(&self) -> SocketAddr {
+        self.udp
+    }
+
+    /// Whether it runs with a development certificate, and so with plain TCP.
+    pub fn is_development(&self) -> bool {
+        self.identity.is_development()
+    }
+
+    /// Removes what is older than the retention allows, as is done every hour anyway.
+    pub async fn expire_now(&self) {
+        expire_once(&self.services).await;
+    }
+
+    /// Stops: takes nobody in, tells everybody, waits a little, stores what was accepted.
+    pub async fn stop(mut self) {
+        self.ready.store(false, Ordering::Relaxed);
+        let acceptor = self.acceptor.take();
+        let shards = std::mem::take(&mut self.shards);
+        let quic = self.quic.take();
+        let stop_quic = self.stop_quic.take();
+        let _ = self.stop_shards.send(true);
+        // Joining threads blocks.
+        let joined = tokio::task::spawn_blocking(move || {
+            drop(acceptor);
+            for shard in shards {
+                let _ = shard.join();
+            }
+            // The endpoint carries the last packets of the shards' connections.
+            drop(stop_quic);
+            quic.map(thread::JoinHandle::join)
+        });
+        let _ = joined.await;
+        for chore in &self.chores {
+            chore.abort();
+        }
+        self.services.store.close().await;
+    }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// One port for both, where it may be chosen: clients then need to know one number.
+fn listen(address: SocketAddr) -> Result<(TcpListener, UdpSocket), StartError> {
+    let attempt = || -> std::io::Result<_> {
+        let tcp = TcpListener::bind(address)?;
+        let udp = UdpSocket::bind(tcp.local_addr()?)?;
+        Ok((tcp, udp))
+    };
+    let tries = if address.port() == 0 { 16 } else { 1 };
+    let mut last = None;
+    for _ in 0..tries {
+        match attempt() {
+            Ok(sockets) => return Ok(sockets),
+            Err(error) => last = Some(error),
+        }
+    }
+    let error = last.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into());
+    Err(StartError::Listen { address, error })
+}
+
+fn identity(config: &Config) -> Result<Arc<Identity>, TlsError> {
+    match (&config.tls.certificate, &config.tls.key) {
+        (Some(certificate), Some(key)) => Identity::from_files(certificate.clone(), key.clone()),
+        _ => Identity::development(config.tls.development_dir.clone(), SystemTime::now()),
+    }
+}
+
+fn open_store(dir: &Path, hub: &Arc<Hub>) -> Result<Arc<dyn Store>, StoreError> {
+    std::fs::create_dir_all(dir).map_err(|e| StoreError::Unavailable(format!("{}: {e}", dir.display())))?;
+    Ok(sqlite::Sqlite::open(dir, hub.clone(), &sqlite::Options::default())?)
+}
+
+/// A thread that owns the UDP socket and hands each connection to a shard before its handshake.
+fn accept_quic(
+    socket: UdpSocket,
+    identity: &Arc<Identity>,
+    config: &Config,
+    shards: Vec<mpsc::Sender<Arrival>>,
+    stopped: oneshot::Receiver<()>,
+) -> Result<thread::JoinHandle<()>, StartError> {
+    let tuning = Tuning { idle: Duration::from_millis(config.session.quic_idle_ms), ..Tuning::default() };
+    let server = tuning.server_config(identity)?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let thread = thread::Builder::new().name("quic".into()).spawn(move || {
+        runtime.block_on(async move {
+            let tokio = Arc::new(quinn::TokioRuntime);
+            let endpoint = quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(server), socket, tokio);
+            let endpoint = match endpoint {
+                Ok(endpoint) => endpoint,
+                Err(error) => return tracing::error!(%error, "cannot serve WebTransport"),
+            };
+            let admission = Admission::new(RETRY_ABOVE, REFUSE_ABOVE);
+            let accept = async {
+                let mut next = 0;
+                while let Some(incoming) = endpoint.accept().await {
+                    let Some((incoming, ticket)) = admission.screen(incoming) else { continue };
+                    next += 1;
+                    if let Err(full) = shards[next % shards.len()].try_send(Arrival::Quic(incoming, ticket))
+                        && let Arrival::Quic(incoming, _) = full.into_inner()
+                    {
+                        incoming.refuse();
+                    }
+                }
+            };
+            tokio::select! {
+                () = accept => {}
+                _ = stopped => {}
+            }
+            endpoint.close(0u32.into(), b"");
+            let _ = timeout(Duration::from_millis(500), endpoint.wait_idle()).await;
+        });
+    })?;
+    Ok(thread)
+}
+
+/// What a shard's thread is made of.
+struct ShardThread {
+    index: usize,
+    inbox: Inbox,
+    services: Arc<Services>,
+    door: Arc<Door>,
+    net: Arc<net::Config>,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    routes: Routes,
+    arrivals: mpsc::Receiver<Arrival>,
+    pending: mpsc::Receiver<websocket::Pending>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl ShardThread {
+    fn start(self) -> std::io::Result<thread::JoinHandle<()>> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new()
+            .name(format!("shard-{}", self.index))
+            .spawn(move || LocalSet::new().block_on(&runtime, self.run()))
+    }
+
+    async fn run(self) {
+        let Self { index, inbox, services, door, net, tls, routes, mut arrivals, mut pending, mut stopping } = self;
+        let shard = Shard::new(index, services.hub.clone(), services.store.clone(), services.metrics.clone());
+        let recorder = location::recorder::Recorder::new(services.store.clone(), services.metrics.clone());
+        let acknowledge = Duration::from_millis(services.config.ticks.acknowledge_ms);
+        tokio::task::spawn_local(shard.clone().fan_out(inbox));
+        tokio::task::spawn_local(recorder.clone().write());
+        tokio::task::spawn_local(recorder.clone().acknowledge(acknowledge));
+        let local = Rc::new(Local { services, shard: shard.clone(), recorder });
+        let router = routes.router();
+        // Held by every connection: once all are gone, the last sender is.
+        let (open, mut all_gone) = mpsc::channel::<()>(1);
+        loop {
+            tokio::select! {
+                _ = stopping.changed() => break,
+                Some(arrival) = arrivals.recv() => match arrival {
+                    Arrival::Tcp(stream, peer) => {
+                        let (tls, router, patience) = (tls.clone(), router.clone(), net.handshake);
+                        let local = local.clone();
+                        tokio::task::spawn_local(async move {
+                            if let Err(error) = listener::serve(stream, peer, tls, router, patience).await {
+                                tracing::debug!(%peer, %error, "http connection ended");
+                                local.services.metrics.handshakes_failed.get_or_create(&Label::of("http")).inc();
+                            }
+                        });
+                    }
+                    Arrival::Quic(incoming, ticket) => {
+                        let (net, local, door, open) = (net.clone(), local.clone(), door.clone(), open.clone());
+                        tokio::task::spawn_local(async move {
+                            let peer = incoming.remote_address();
+                            let accepted = webtransport::accept(incoming, &net).await;
+                            drop(ticket);
+                            match accepted {
+                                Ok(link) => connection::run(link, local, door).await,
+                                Err(error) => {
+                                    tracing::debug!(%peer, %error, "handshake failed");
+                                    let label = Label::of("webtransport");
+                                    local.services.metrics.handshakes_failed.get_or_create(&label).inc();
+                                }
+                            }
+                            drop(open);
+                        });
+                    }
+                },
+                Some(pending) = pending.recv() => {
+                    let (local, door, open) = (local.clone(), door.clone(), open.clone());
+                    tokio::task::spawn_local(async move {
+                        match pending.link().await {
+                            Ok(link) => connection::run(link, local, door).await,
+                            Err(error) => {
+                                tracing::debug!(%error, "upgrade failed");
+                                let label = Label::of("websocket");
+                                local.services.metrics.handshakes_failed.get_or_create(&label).inc();
+                            }
+                        }
+                        drop(open);
+                    });
+                }
+            }
+        }
+        drop(open);
+        shard.close_all(CloseCode::GoingAway);
+        let _ = timeout(DRAIN, all_gone.recv()).await;
+    }
+}
+
+/// Sends changed positions, again and again.
+async fn flush(services: Arc<Services>) {
+    let mut timer = interval(Duration::from_millis(services.config.ticks.flush_ms));
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        location::flush(&services, services.clock.now());
+    }
+}
+
+/// Removes what is too old, again and again.
+async fn expire(services: Arc<Services>) {
+    let mut timer = interval(EXPIRE_EVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        expire_once(&services).await;
+    }
+}
+
+async fn expire_once(services: &Services) {
+    let now = services.clock.now();
+    let retention = &services.config.retention;
+    let before = |days: u32| UnixMs(now.since(UnixMs(u64::from(days) * DAY_MS)));
+    for kind in TopicKind::ALL {
+        let days = match kind {
+            TopicKind::Notice | TopicKind::UrgentNotice => retention.notice_days,
+            _ => retention.conversation_days,
+        };
+        match services.store.expire(kind, before(days)).await {
+            Ok(0) => {}
+            Ok(events) => tracing::info!(kind = kind.as_str(), events, "expired"),
+            Err(error) => tracing::warn!(kind = kind.as_str(), %error, "cannot expire"),
+        }
+    }
+    if let Err(error) = services.store.expire_fixes(before(retention.fix_days)).await {
+        tracing::warn!(%error, "cannot expire fixes");
+    }
+}

@@ -1,0 +1,76 @@
+//! The table of contents: every command and what does it.
+
+use fanfare_proto::{
+    Command, ErrorBody, ErrorCode,
+    command::{Channel, Subscribe, Unsubscribe},
+    event::{Pong, name},
+};
+use serde_json::{Value, json};
+
+use super::Session;
+use crate::{
+    auth::policy::{self, Action},
+    domain::{chat, location, notice},
+    store::MarkKind,
+};
+
+/// The name and payload of an answer; `None` where there is nothing to say.
+type Answered = Result<Option<(&'static str, Value)>, ErrorBody>;
+
+impl Session {
+    pub(super) async fn dispatch(&self, command: Command) -> Answered {
+        if !policy::may(&self.identity, Action::of(&command)) {
+            return Err(ErrorCode::Unauthorized.with(format!("{} is not allowed to you", command.name())));
+        }
+        let services = &*self.local.services;
+        let caller = &self.caller();
+        let data = match command {
+            Command::Authenticate(_) => return Err(ErrorCode::InvalidMessage.with("already authenticated")),
+            Command::Ping(_) => {
+                let pong = json!(Pong { time: services.clock.now() });
+                return Ok(Some((name::CLIENT_PONG, pong)));
+            }
+            // That it came is all that matters.
+            Command::Pong(_) => return Ok(None),
+            Command::Subscribe(command) => self.subscribe(command).await?,
+            Command::Unsubscribe(command) => self.unsubscribe(&command),
+            Command::ConversationCreate(command) => chat::create(services, caller, command).await?,
+            Command::ConversationList(command) => chat::list(services, caller, command).await?,
+            Command::MessageSend(command) => chat::send(services, caller, command).await?,
+            Command::MessageHistory(command) => chat::history(services, caller, command).await?,
+            Command::MessageReceived(command) => {
+                chat::mark(services, caller, command, MarkKind::Delivered).await?
+            }
+            Command::MessageRead(command) => chat::mark(services, caller, command, MarkKind::Read).await?,
+            Command::LocationUpdate(command) => location::update(services, caller, command).await?,
+            Command::LocationLatest(command) => location::latest(services, caller, command).await?,
+            Command::LocationHistory(command) => location::history(services, caller, command).await?,
+            Command::SystemBroadcast(command) => notice::broadcast(services, caller, command).await?,
+            // The enum may grow; a command without a row here cannot be sent, as this arm refuses it.
+            _ => return Err(ErrorCode::InvalidMessage.with("unknown event")),
+        };
+        Ok(Some((name::REPLY, data)))
+    }
+
+    async fn subscribe(&self, command: Subscribe) -> Result<Value, ErrorBody> {
+        // One channel exists so far; naming it twice is naming it once.
+        if command.channels.is_empty() {
+            return Err(ErrorCode::SubscriptionFailed.with("no channel named"));
+        }
+        let shard = &self.local.shard;
+        let (reply, following, parts) =
+            location::subscribe(&self.local.services, &self.caller(), shard, self.member(), &command).await?;
+        // A new subscription replaces the one before: a channel is followed once.
+        self.following.borrow_mut().insert(Channel::Locations, following);
+        tokio::task::spawn_local(parts.send(self.member().clone()));
+        Ok(reply)
+    }
+
+    fn unsubscribe(&self, command: &Unsubscribe) -> Value {
+        let mut following = self.following.borrow_mut();
+        for channel in &command.channels {
+            following.remove(channel);
+        }
+        json!({})
+    }
+}

@@ -1,0 +1,132 @@
+//! A connection before it is authenticated: it can do one thing.
+
+use std::{collections::HashMap, rc::Rc};
+
+use fanfare_proto::{
+    CloseCode, Command, DeviceId, ErrorCode, Lane, Request, RequestId,
+    command::Authenticate,
+    event::{self, Authenticated, ErrorBody, name},
+};
+use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
+
+use super::{Allowance, Cursors, Local, Queue, Session};
+use crate::{
+    auth::jwt::{Refused, Verifier},
+    domain::location::recorder::Receipts,
+    outbox::Outbox,
+    shard::TickPort,
+};
+
+/// A connection that has not said who it is.
+#[derive(Debug)]
+pub struct Greeting {
+    local: Rc<Local>,
+    outbox: Rc<Outbox>,
+    connection: u64,
+    bearer: Option<String>,
+}
+
+/// What became of a greeting.
+#[derive(Debug)]
+pub enum Welcome {
+    /// Who it is, is known.
+    Session(Rc<Session>),
+    /// The outbox was closed.
+    Refused,
+}
+
+impl Greeting {
+    /// A new connection. `bearer` is a token that its handshake carried.
+    pub const fn new(local: Rc<Local>, outbox: Rc<Outbox>, connection: u64, bearer: Option<String>) -> Self {
+        Self { local, outbox, connection, bearer }
+    }
+
+    /// Takes the first message: a session, or a refusal. Consumes itself, so that nothing else can be done before.
+    pub async fn take(self, text: &[u8], ticks: TickPort, verifier: &Verifier) -> Welcome {
+        let (id, command) = match Request::parse(text) {
+            Ok(Request { id, command: Command::Authenticate(command) }) => (id, command),
+            Ok(request) => {
+                let error = ErrorCode::Unauthorized.with("authenticate first");
+                return self.refuse(request.id.as_ref(), &error, CloseCode::AuthFailed);
+            }
+            Err(refusal) => return self.refuse(refusal.id.as_ref(), &refusal.error, CloseCode::AuthFailed),
+        };
+        let token = command.token.as_deref().or(self.bearer.as_deref());
+        let Some(token) = token else {
+            let error = ErrorCode::AuthFailed.with("no token");
+            return self.refuse(id.as_ref(), &error, CloseCode::AuthFailed);
+        };
+        let now = self.local.services.clock.now();
+        let identity = match verifier.verify(token, now) {
+            Ok(identity) => identity,
+            Err(Refused::Expired) => {
+                let error = ErrorCode::TokenExpired.with(Refused::Expired.to_string());
+                return self.refuse(id.as_ref(), &error, CloseCode::TokenExpired);
+            }
+            Err(refused) => {
+                let error = ErrorCode::AuthFailed.with(refused.to_string());
+                return self.refuse(id.as_ref(), &error, CloseCode::AuthFailed);
+            }
+        };
+        let Self { local, outbox, connection, .. } = self;
+        let Authenticate { device_id, cursors, .. } = command;
+        let membership =
+            local.shard.join(connection, identity.org.clone(), identity.user.clone(), outbox.clone(), ticks);
+        let session = Rc::new(Session {
+            source: source_of(device_id.as_ref(), connection),
+            allowance: Allowance::new(&local.services.config.limits, now).into(),
+            receipts: Receipts::new(outbox.clone()),
+            following: HashMap::new().into(),
+            common: Vec::new().into(),
+            urgent: Queue::default(),
+            ordered: Queue::default(),
+            done: Notify::new(),
+            local,
+            identity,
+            outbox,
+            membership,
+        });
+        session.welcome(connection, id.as_ref());
+        let cursors: Cursors = cursors.into_iter().map(|cursor| (cursor.topic.clone(), cursor)).collect();
+        if let Err(error) = session.resume(cursors).await {
+            tracing::warn!(%error, "a connection could not be resumed");
+            session.outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
+            session.outbox.close(CloseCode::Unavailable);
+            return Welcome::Refused;
+        }
+        Welcome::Session(session)
+    }
+
+    fn refuse(self, id: Option<&RequestId>, error: &ErrorBody, code: CloseCode) -> Welcome {
+        self.outbox.push(Lane::Ordered, event::write(name::ERROR, id, error).into());
+        self.outbox.close(code);
+        Welcome::Refused
+    }
+}
+
+impl Session {
+    fn welcome(&self, connection: u64, id: Option<&RequestId>) {
+        let services = &self.local.services;
+        let welcome = Authenticated {
+            connection_id: format!("{connection:x}"),
+            user_id: self.identity.user.clone(),
+            organization_id: self.identity.org.clone(),
+            roles: self.identity.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+            expires_at: self.identity.expires_at,
+            heartbeat_ms: services.config.session.heartbeat_ms,
+            silence_ms: services.config.session.silence_ms,
+            time: services.clock.now(),
+        };
+        self.outbox.push(Lane::Ordered, event::write(name::AUTHENTICATED, id, &welcome).into());
+    }
+}
+
+/// Tells a user's devices apart in tracks. Two devices that count alike must not take each other's fixes for repeats.
+fn source_of(device: Option<&DeviceId>, connection: u64) -> u32 {
+    let digest = match device {
+        Some(device) => Sha256::digest(device.as_str()),
+        None => Sha256::digest(connection.to_be_bytes()),
+    };
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+}

@@ -1,0 +1,226 @@
+//! What an authenticated connection can do. Knows requests and answers, no bytes and no transport.
+
+mod dispatch;
+mod greeting;
+mod resume;
+
+pub use greeting::{Greeting, Welcome};
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use fanfare_proto::{
+    CloseCode, Cursor, Epoch, ErrorCode, Lane, Request, RequestId, TopicName, UnixMs,
+    command::Channel,
+    event::{self, ErrorBody, ServerPing, name},
+};
+use tokio::sync::Notify;
+
+use crate::{
+    auth::Identity,
+    config::Limits,
+    domain::{
+        Caller, Services,
+        location::{self, recorder::{Receipts, Recorder}},
+    },
+    limit::Bucket,
+    metrics::Label,
+    outbox::Outbox,
+    shard::{Following, Member, Membership, Shard},
+};
+
+/// What the connections of a shard share.
+#[derive(Debug)]
+pub struct Local {
+    /// What the domains stand on.
+    pub services: Arc<Services>,
+    /// The shard.
+    pub shard: Rc<Shard>,
+    /// The shard's recorder of fixes.
+    pub recorder: Rc<Recorder>,
+}
+
+/// An authenticated connection.
+#[derive(Debug)]
+pub struct Session {
+    local: Rc<Local>,
+    identity: Identity,
+    source: u32,
+    outbox: Rc<Outbox>,
+    membership: Membership,
+    following: RefCell<HashMap<Channel, Following>>,
+    receipts: Rc<Receipts>,
+    /// Topics that every connection has, whose positions are told with each heartbeat.
+    common: RefCell<Vec<(TopicName, Epoch)>>,
+    allowance: RefCell<Allowance>,
+    urgent: Queue,
+    ordered: Queue,
+    /// A request is done.
+    done: Notify,
+}
+
+/// Requests of one lane, done one after another so that none overtakes.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: RefCell<VecDeque<Request>>,
+    running: Cell<bool>,
+}
+
+/// How much a connection may still do.
+#[derive(Debug)]
+struct Allowance {
+    messages: Bucket,
+    packets: Bucket,
+    strikes: Bucket,
+}
+
+impl Allowance {
+    fn new(limits: &Limits, now: UnixMs) -> Self {
+        let twice = |rate: u32| Bucket::new(f64::from(rate), f64::from(rate) * 2.0, now);
+        let strikes = f64::from(limits.strikes_per_minute);
+        Self {
+            messages: twice(limits.messages_per_second),
+            packets: twice(limits.packets_per_second),
+            strikes: Bucket::new(strikes / 60.0, strikes, now),
+        }
+    }
+}
+
+impl Session {
+    /// When the token ends.
+    pub fn expires_at(&self) -> UnixMs {
+        self.identity.expires_at
+    }
+
+    /// Takes a request off the wire. It is done by a task of the shard: that this connection ends changes nothing.
+    pub fn take(self: &Rc<Self>, lane: Lane, text: &[u8]) {
+        let now = self.local.services.clock.now();
+        if let Err(wait) = self.allowance.borrow_mut().messages.take(1.0, now) {
+            let id = Request::parse(text).map_or_else(|refusal| refusal.id, |request| request.id);
+            let error = ErrorCode::RateLimitExceeded.with("too many messages").retry_after(wait);
+            return self.refuse(lane, id.as_ref(), &error);
+        }
+        match Request::parse(text) {
+            Ok(request) => self.enqueue(lane, request),
+            Err(refusal) => self.refuse(lane, refusal.id.as_ref(), &refusal.error),
+        }
+    }
+
+    /// Takes a packet of ticks.
+    pub fn take_packet(&self, packet: &Bytes) {
+        let services = &self.local.services;
+        let now = services.clock.now();
+        let drop = |why| services.metrics.fixes_rejected.get_or_create(&Label::of(why)).inc();
+        if self.allowance.borrow_mut().packets.take(1.0, now).is_err() {
+            drop("rate");
+            return;
+        }
+        if !crate::auth::policy::may(&self.identity, crate::auth::policy::Action::SendFixes) {
+            drop("unauthorized");
+            return;
+        }
+        let taken =
+            location::take_packet(services, &self.caller(), packet, &self.local.recorder, &self.receipts, now);
+        if taken.is_err() {
+            drop("malformed");
+        }
+    }
+
+    /// Waits until another request may be read.
+    pub async fn room(&self) {
+        while self.in_flight() >= self.local.services.config.limits.in_flight {
+            self.done.notified().await;
+        }
+    }
+
+    /// Sends a heartbeat.
+    pub fn heartbeat(&self) {
+        let member = &self.membership.member;
+        let pos = self.common.borrow().iter().filter_map(|(topic, epoch)| member.cursor(topic, *epoch)).collect();
+        let ping = ServerPing { time: self.local.services.clock.now(), pos };
+        self.outbox.push(Lane::Ordered, event::write(name::SERVER_PING, None, &ping).into());
+    }
+
+    fn in_flight(&self) -> usize {
+        [&self.urgent, &self.ordered].iter().map(|q| q.waiting.borrow().len() + usize::from(q.running.get())).sum()
+    }
+
+    fn enqueue(self: &Rc<Self>, lane: Lane, request: Request) {
+        let queue = self.queue(lane);
+        queue.waiting.borrow_mut().push_back(request);
+        if !queue.running.replace(true) {
+            tokio::task::spawn_local(self.clone().work(lane));
+        }
+    }
+
+    /// Does a lane's requests until none is left. Nothing runs, and nothing is held, while there is nothing to do.
+    async fn work(self: Rc<Self>, lane: Lane) {
+        loop {
+            let next = self.queue(lane).waiting.borrow_mut().pop_front();
+            let Some(request) = next else { break };
+            let Request { id, command } = request;
+            self.local.services.metrics.requests.get_or_create(&Label::of(command.name())).inc();
+            match self.dispatch(command).await {
+                Ok(Some((event, data))) => self.outbox.push(lane, event::write(event, id.as_ref(), &data).into()),
+                Ok(None) => {}
+                Err(error) => self.refuse(lane, id.as_ref(), &error),
+            }
+            self.done.notify_one();
+        }
+        self.queue(lane).running.set(false);
+        self.done.notify_one();
+    }
+
+    fn queue(&self, lane: Lane) -> &Queue {
+        match lane {
+            Lane::Urgent => &self.urgent,
+            Lane::Ordered => &self.ordered,
+        }
+    }
+
+    fn refuse(&self, lane: Lane, id: Option<&RequestId>, error: &ErrorBody) {
+        let services = &self.local.services;
+        services.metrics.refused.get_or_create(&Label::of(code_name(error.code))).inc();
+        self.outbox.push(lane, event::write(name::ERROR, id, error).into());
+        // Not the client's fault, so no strike.
+        let faultless = matches!(error.code, ErrorCode::Unavailable | ErrorCode::InternalError | ErrorCode::Conflict);
+        if !faultless && self.allowance.borrow_mut().strikes.take(1.0, services.clock.now()).is_err() {
+            self.outbox.close(CloseCode::Abuse);
+        }
+    }
+
+    fn caller(&self) -> Caller<'_> {
+        Caller { identity: &self.identity, source: self.source }
+    }
+
+    fn member(&self) -> &Rc<Member> {
+        &self.membership.member
+    }
+}
+
+/// The code as it is on the wire, for metrics.
+fn code_name(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::AuthFailed => "AUTH_FAILED",
+        ErrorCode::Unauthorized => "UNAUTHORIZED",
+        ErrorCode::InvalidMessage => "INVALID_MESSAGE",
+        ErrorCode::MessageTooLarge => "MESSAGE_TOO_LARGE",
+        ErrorCode::RateLimitExceeded => "RATE_LIMIT_EXCEEDED",
+        ErrorCode::SubscriptionFailed => "SUBSCRIPTION_FAILED",
+        ErrorCode::RoomNotFound => "ROOM_NOT_FOUND",
+        ErrorCode::RoomFull => "ROOM_FULL",
+        ErrorCode::ConnectionLimit => "CONNECTION_LIMIT",
+        ErrorCode::TokenExpired => "TOKEN_EXPIRED",
+        ErrorCode::Conflict => "CONFLICT",
+        ErrorCode::Unavailable => "UNAVAILABLE",
+        _ => "INTERNAL_ERROR",
+    }
+}
+
+/// Cursors of a resuming device, by topic.
+type Cursors = HashMap<TopicName, Cursor>;

@@ -1,0 +1,97 @@
+//! Where a device stands in its topics, and what it missed.
+//!
+//! The connection has joined the hub before this runs, so what is published meanwhile is noted by the shard; placing
+//! a topic then catches up to whatever was seen.
+
+use fanfare_proto::{
+    ErrorBody, Lane, Seq,
+    event::{self, TopicState, Topics, name},
+};
+
+use super::{Cursors, Session};
+use crate::{
+    domain::{chat, notice},
+    error::refused,
+    id::Topic,
+    store::{From, Head, Mark},
+};
+
+/// Conversations of a user that a connection follows.
+const MAX_CONVERSATIONS: usize = 5_000;
+
+/// Topics in one event: at about 250 bytes each they fit in one frame.
+const TOPICS_PER_EVENT: usize = 100;
+
+/// Events of the newest page, which a device gets that cannot be given all.
+const PAGE: usize = 50;
+const PAGE_BYTES: usize = 64 * 1024;
+
+impl Session {
+    /// Tells the device where it stands in each topic, then sends what it missed.
+    pub(super) async fn resume(&self, cursors: Cursors) -> Result<(), ErrorBody> {
+        let services = &*self.local.services;
+        let (org, user) = (&self.identity.org, &self.identity.user);
+        let common = notice::topics(org);
+        let mut topics = common.to_vec();
+        topics.extend(chat::topics_of(services, org, user, MAX_CONVERSATIONS).await?);
+        let heads = services.store.heads(&topics).await.map_err(refused)?;
+        let marks = services.store.marks_of(user, &topics).await.map_err(refused)?;
+        for (topic, head) in common.iter().zip(&heads) {
+            self.common.borrow_mut().push((topic.name.clone(), head.epoch));
+        }
+
+        let mut states = Vec::new();
+        for ((topic, head), mark) in topics.iter().zip(&heads).zip(&marks) {
+            states.push(self.state_of(topic, head, mark, &cursors, common.contains(topic)).await?);
+        }
+        let mut parts = states.chunks(TOPICS_PER_EVENT).peekable();
+        while let Some(part) = parts.next() {
+            let data = Topics { topics: part.to_vec(), more: parts.peek().is_some() };
+            self.outbox.push(Lane::Ordered, event::write(name::TOPICS, None, &data).into());
+        }
+        for ((topic, head), state) in topics.iter().zip(&heads).zip(&states) {
+            self.local.shard.place(self.member(), topic, state.seq, head.seq);
+        }
+        self.local.shard.placed(self.member());
+        Ok(())
+    }
+
+    async fn state_of(
+        &self,
+        topic: &Topic,
+        head: &Head,
+        mark: &Mark,
+        cursors: &Cursors,
+        common: bool,
+    ) -> Result<TopicState, ErrorBody> {
+        let cursor = cursors.get(&topic.name);
+        let reaches = cursor.map(|cursor| {
+            let missed = head.seq.0.checked_sub(cursor.seq.0);
+            cursor.epoch == head.epoch
+                && cursor.seq.next() >= head.first
+                && missed.is_some_and(|missed| missed <= self.local.services.config.limits.resume_events)
+        });
+        let seq = match (cursor, reaches) {
+            (Some(cursor), Some(true)) => cursor.seq,
+            // A gap, or a device that is new here: the newest page. Conversations without a cursor are told by
+            // head and unread count alone; their history is read when somebody opens them.
+            _ if head.seq == Seq::ZERO => Seq::ZERO,
+            (Some(_), _) => self.before_newest_page(topic).await?,
+            (None, _) if common => self.before_newest_page(topic).await?,
+            (None, _) => head.seq,
+        };
+        Ok(TopicState {
+            topic: topic.name.clone(),
+            epoch: head.epoch,
+            seq,
+            head: head.seq,
+            unread: chat::unread(head, mark),
+            recovered: reaches,
+        })
+    }
+
+    async fn before_newest_page(&self, topic: &Topic) -> Result<Seq, ErrorBody> {
+        let page = self.local.services.store.read(topic, From::Latest, PAGE, PAGE_BYTES).await.map_err(refused)?;
+        Ok(page.events.first().map_or(page.head.seq, |event| Seq(event.seq.0 - 1)))
+    }
+}

@@ -1,0 +1,457 @@
+//! Random calls, compared with the model after each of them, and shrunk where they differ.
+
+use bytes::Bytes;
+use fanfare_proto::{Fix, Motion, Position as Place, Seq, TopicKind, UnixMs, UserId};
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::{Config, TestRunner},
+};
+
+use super::{
+    lab::{Lab, client, fresh, fresh_org, new_event, to_append, topic_in, user},
+    model::Model,
+    ops::{self, Guess, Op, Way},
+};
+use crate::{
+    id::Topic,
+    store::{FixKey, From, MarkKind, NewEvent, Position, Put, RecordKind, Slot, StoredFix, Timer},
+};
+
+/// Sequences tried, unless `PROPTEST_CASES` says otherwise.
+const CASES: u32 = 40;
+
+pub(super) async fn like_the_model(lab: &mut Lab) {
+    let cases = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(CASES);
+    let mut runner = TestRunner::new(Config::default());
+    let ops = ops::ops();
+    for _ in 0..cases {
+        let mut tree = ops.new_tree(&mut runner).unwrap();
+        let Err(mut difference) = run(lab, tree.current()).await else {
+            continue;
+        };
+        let mut smallest = tree.current();
+        // Each try has topics of its own, so nothing of the last one is in the way.
+        let mut moved = tree.simplify();
+        for _ in 0..2_000 {
+            if !moved {
+                break;
+            }
+            let tried = tree.current();
+            moved = match run(lab, tried.clone()).await {
+                Err(found) => {
+                    (difference, smallest) = (found, tried);
+                    tree.simplify()
+                }
+                Ok(()) => tree.complicate(),
+            };
+        }
+        panic!("{difference}\nafter {smallest:#?}");
+    }
+}
+
+async fn run(lab: &mut Lab, ops: Vec<Op>) -> Result<(), String> {
+    let mut world = World::new(lab).await;
+    for (step, op) in ops.into_iter().enumerate() {
+        let described = format!("{op:?}");
+        let failed = |difference| format!("step {step}, {described}: {difference}");
+        world.step(lab, op).await.map_err(failed)?;
+        world.compare(lab).await.map_err(failed)?;
+    }
+    lab.reopen().await;
+    world
+        .compare(lab)
+        .await
+        .map_err(|difference| format!("reopened at the end: {difference}"))
+}
+
+struct World {
+    topics: Vec<Topic>,
+    users: Vec<UserId>,
+    /// Timers have no organisation.
+    prefix: String,
+    model: Model,
+}
+
+macro_rules! same {
+    ($what:expr, $store:expr, $model:expr) => {
+        match ($store, $model) {
+            (store, model) if store == model => {}
+            (store, model) => return Err(format!("{}\n  store: {store:?}\n  model: {model:?}", $what)),
+        }
+    };
+}
+
+impl World {
+    async fn new(lab: &Lab) -> Self {
+        let org = fresh_org();
+        let topics = vec![
+            topic_in(&org, TopicKind::Conversation, "a"),
+            topic_in(&org, TopicKind::Conversation, "b"),
+            topic_in(&org, TopicKind::UrgentNotice, "a"),
+        ];
+        assert_eq!(topics.len(), ops::TOPICS);
+        let users = (0..ops::USERS).map(|n| user(&format!("u{n}"))).collect();
+        let epoch = lab.store.heads(&topics).await.unwrap()[0].epoch;
+        Self {
+            topics,
+            users,
+            prefix: fresh(),
+            model: Model::new(epoch),
+        }
+    }
+
+    async fn step(&mut self, lab: &mut Lab, op: Op) -> Result<(), String> {
+        let store = &lab.store;
+        let model = &mut self.model;
+        match op {
+            Op::Append {
+                topic,
+                expect,
+                events,
+            } => {
+                let topic = &self.topics[topic];
+                let head = model.head(topic).seq.0;
+                let expect = expect.map(|guess| Seq(guess.of(Some(head)).unwrap_or(0)));
+                let events = events.into_iter().map(|new| NewEvent {
+                    at: UnixMs(new.at),
+                    data: Bytes::from(vec![b'x'; new.size]),
+                    countable: new.countable,
+                    ..new_event(&self.users[new.author], &client(&format!("c{}", new.client)))
+                });
+                let append = to_append(topic, expect, events.collect());
+                same!("append", store.append(append.clone()).await, model.append(append));
+            }
+            Op::Read {
+                topic,
+                way,
+                limit,
+                max_bytes,
+            } => {
+                let from = match way {
+                    Way::After(seq) => From::After(Seq(seq)),
+                    Way::Before(seq) => From::Before(Seq(seq)),
+                    Way::Latest => From::Latest,
+                };
+                let topic = &self.topics[topic];
+                let page = store
+                    .read(topic, from, limit, max_bytes)
+                    .await
+                    .map_err(|e| e.to_string())?;
+                let expected = model.read(topic, from, limit, max_bytes);
+                same!("head", page.head, expected.head);
+                same!("events", page.events, expected.events);
+                same!("more", page.more, expected.more);
+            }
+            Op::Amend {
+                topic,
+                seq,
+                revision,
+                size,
+            } => {
+                let topic = &self.topics[topic];
+                let page = model.read(topic, From::After(Seq(seq.saturating_sub(1))), 1, usize::MAX);
+                let actual = page.events.first().map_or(0, |event| u64::from(event.revision));
+                let revision = revision.of(Some(actual)).unwrap_or(0) as u32;
+                let (name, data) = ("test:edited".to_owned(), Bytes::from(vec![b'y'; size]));
+                let amended = store
+                    .amend(topic, Seq(seq), revision, name.clone(), data.clone())
+                    .await;
+                same!(
+                    "amend",
+                    amended,
+                    model.amend(topic, Seq(seq), revision, name, data)
+                );
+            }
+            Op::Expire { topic, before } => {
+                let (kind, before) = (self.topics[topic].kind(), UnixMs(before));
+                let gone = store.expire(kind, before).await.map_err(|e| e.to_string())?;
+                // The store may hold more than this world.
+                same!("expired at least", gone >= model.expire(kind, before), true);
+            }
+            Op::Put {
+                key,
+                expect,
+                value,
+                expires,
+                now,
+            } => {
+                let (slot, now) = (self.slot(key), UnixMs(now));
+                let model = &mut self.model;
+                let expect = expect.of(model.get(&slot.key, now).map(|record| record.version));
+                let value = value.map(|byte| Bytes::from(vec![byte]));
+                let put = Put {
+                    value,
+                    expires: expires.map(UnixMs),
+                };
+                let answered = store.put(&slot, expect, put.clone(), now).await;
+                same!("put", answered, model.put(&slot.key, expect, put, now));
+            }
+            Op::List { after, limit, now } => {
+                let after = after.map(|key| self.slot(key).key);
+                let listed = self.list(lab, after.as_deref(), limit, UnixMs(now)).await;
+                same!(
+                    "list",
+                    listed,
+                    Ok(self.model.list(after.as_deref(), limit, UnixMs(now)))
+                );
+            }
+            Op::PutFixes { fixes } => {
+                let fixes: Vec<_> = fixes.into_iter().map(|place| self.fix(place)).collect();
+                same!("put_fixes", store.put_fixes(fixes.clone()).await, Ok(()));
+                self.model.put_fixes(fixes);
+            }
+            Op::Track {
+                agent,
+                span,
+                after,
+                limit,
+            } => {
+                let after = after.map(|place| self.fix(place).key());
+                let track = self.track(lab, agent, span, after, limit).await;
+                same!(
+                    "track",
+                    track,
+                    Ok(self.model.track(&self.users[agent], span, after, limit))
+                );
+            }
+            Op::Latest { since } => self.latest(lab, UnixMs(since)).await?,
+            Op::ExpireFixes { before } => {
+                store
+                    .expire_fixes(UnixMs(before))
+                    .await
+                    .map_err(|e| e.to_string())?;
+                model.expire_fixes(UnixMs(before), ops::DAY);
+            }
+            Op::Mark {
+                topic,
+                user,
+                read,
+                seq,
+                count,
+            } => {
+                let (topic, user) = (&self.topics[topic], &self.users[user]);
+                let kind = if read { MarkKind::Read } else { MarkKind::Delivered };
+                let to = Position { seq: Seq(seq), count };
+                same!(
+                    "mark",
+                    store.mark(topic, user, kind, to).await,
+                    Ok(model.mark(topic, user, kind, to))
+                );
+            }
+            Op::SetTimer { key, due } => {
+                let key = format!("{}{key}", self.prefix);
+                let timer = Timer {
+                    data: Bytes::from(key.clone()),
+                    key,
+                    due: UnixMs(due),
+                };
+                same!("set_timer", store.set_timer(timer.clone()).await, Ok(()));
+                model.set_timer(timer);
+            }
+            Op::Due { now, lease } => {
+                let due = store
+                    .due_timers(UnixMs(now), lease, usize::MAX)
+                    .await
+                    .map_err(|e| e.to_string())?;
+                let mut due: Vec<_> = due
+                    .into_iter()
+                    .filter(|timer| timer.key.starts_with(&self.prefix))
+                    .collect();
+                due.sort_by(|a, b| a.key.cmp(&b.key));
+                same!("due", due, model.due_timers(UnixMs(now), lease));
+            }
+            Op::ClearTimer { key } => {
+                let key = format!("{}{key}", self.prefix);
+                same!("clear_timer", store.clear_timer(&key).await, Ok(()));
+                model.clear_timer(&key);
+            }
+            Op::Index { topic, seq, words } => {
+                let text = words
+                    .iter()
+                    .map(|word| ops::WORDS[*word])
+                    .collect::<Vec<_>>()
+                    .join(" ");
+                let topic = &self.topics[topic];
+                same!("index", store.index_text(topic, Seq(seq), &text).await, Ok(()));
+                model.index_text(topic, Seq(seq), &text);
+            }
+            Op::Search { topics, words, limit } => {
+                let topics: Vec<_> = topics
+                    .into_iter()
+                    .map(|topic| self.topics[topic].clone())
+                    .collect();
+                let words: Vec<_> = words.into_iter().map(|word| ops::WORDS[word]).collect();
+                self.search(lab, &topics, &words, limit).await?;
+            }
+            Op::Reopen => lab.reopen().await,
+        }
+        Ok(())
+    }
+
+    /// Everything that can be seen.
+    async fn compare(&self, lab: &Lab) -> Result<(), String> {
+        let heads: Vec<_> = self.topics.iter().map(|topic| self.model.head(topic)).collect();
+        same!("heads", lab.store.heads(&self.topics).await, Ok(heads));
+        for topic in &self.topics {
+            let all = From::After(Seq::ZERO);
+            let page = lab
+                .store
+                .read(topic, all, usize::MAX, usize::MAX)
+                .await
+                .map_err(|e| e.to_string())?;
+            same!(
+                topic,
+                page.events,
+                self.model.read(topic, all, usize::MAX, usize::MAX).events
+            );
+            for user in &self.users {
+                let marks = lab.store.marks_of(user, std::slice::from_ref(topic)).await;
+                same!("mark", marks, Ok(vec![self.model.mark_of(topic, user)]));
+            }
+        }
+        for now in [UnixMs(0), UnixMs(50)] {
+            same!(
+                "records",
+                self.list(lab, None, 100, now).await,
+                Ok(self.model.list(None, 100, now))
+            );
+            for key in 0..ops::KEYS {
+                let slot = self.slot(key);
+                same!(
+                    "record",
+                    lab.store.get(&slot, now).await,
+                    Ok(self.model.get(&slot.key, now))
+                );
+            }
+        }
+        for (agent, user) in self.users.iter().enumerate() {
+            let track = self.track(lab, agent, (0, u64::MAX), None, 1_000).await;
+            same!(
+                "track",
+                track,
+                Ok(self.model.track(user, (0, u64::MAX), None, 1_000))
+            );
+        }
+        self.latest(lab, UnixMs(0)).await?;
+        for word in ops::WORDS {
+            self.search(lab, &self.topics, &[word], 100).await?;
+        }
+        Ok(())
+    }
+
+    async fn latest(&self, lab: &Lab, since: UnixMs) -> Result<(), String> {
+        let mut latest = lab
+            .store
+            .latest(&self.topics[0].org, since)
+            .await
+            .map_err(|e| e.to_string())?;
+        latest.sort_by(|a, b| a.agent.cmp(&b.agent));
+        let expected: Vec<_> = self
+            .users
+            .iter()
+            .filter_map(|user| self.model.latest(user, since))
+            .collect();
+        same!("latest", latest, expected);
+        Ok(())
+    }
+
+    /// Among events of the same time the order is free.
+    async fn search(&self, lab: &Lab, topics: &[Topic], words: &[&str], limit: usize) -> Result<(), String> {
+        let found = lab
+            .store
+            .search_text(topics, &words.join(" "), limit)
+            .await
+            .map_err(|e| e.to_string())?;
+        let matching = if words.is_empty() {
+            Vec::new()
+        } else {
+            self.model.matching(topics, words)
+        };
+        let mut times = Vec::new();
+        for (topic, seq) in &found {
+            let Some((.., at)) = matching.iter().find(|(t, s, _)| t == topic && s == seq) else {
+                return Err(format!(
+                    "{words:?} found {topic} {seq}, but not in the model: {matching:?}"
+                ));
+            };
+            times.push(*at);
+        }
+        let mut newest: Vec<_> = matching.iter().map(|(.., at)| *at).collect();
+        newest.sort_unstable_by(|a, b| b.cmp(a));
+        newest.truncate(limit);
+        same!(format!("search {words:?}"), times, newest);
+        let mut once = found.clone();
+        once.sort();
+        once.dedup();
+        same!("found once", once.len(), found.len());
+        Ok(())
+    }
+
+    async fn list(
+        &self,
+        lab: &Lab,
+        after: Option<&str>,
+        limit: usize,
+        now: UnixMs,
+    ) -> Result<Vec<(String, crate::store::Record)>, crate::store::StoreError> {
+        let slot = self.slot(0);
+        lab.store
+            .list(&slot.org, slot.kind, &slot.partition, after, limit, now)
+            .await
+    }
+
+    async fn track(
+        &self,
+        lab: &Lab,
+        agent: usize,
+        span: (u64, u64),
+        after: Option<FixKey>,
+        limit: usize,
+    ) -> Result<Vec<StoredFix>, crate::store::StoreError> {
+        let span = UnixMs(span.0)..=UnixMs(span.1);
+        lab.store
+            .track(&self.topics[0].org, &self.users[agent], span, after, limit)
+            .await
+    }
+
+    fn slot(&self, key: usize) -> Slot {
+        let org = self.topics[0].org.clone();
+        Slot {
+            org,
+            kind: RecordKind::Membership,
+            partition: "p".to_owned(),
+            key: format!("k{key}"),
+        }
+    }
+
+    fn fix(&self, place: ops::Place) -> StoredFix {
+        let position = Place::from_e7(place.agent as i32, place.counter as i32).unwrap();
+        let fix = Fix {
+            counter: place.counter,
+            time: UnixMs(place.time),
+            position,
+            motion: Motion::default(),
+        };
+        let agent = self.users[place.agent].clone();
+        StoredFix {
+            org: self.topics[0].org.clone(),
+            agent,
+            source: place.source,
+            fix,
+        }
+    }
+}
+
+impl Guess {
+    /// What to expect where `actual` is the case.
+    fn of(self, actual: Option<u64>) -> Option<u64> {
+        match self {
+            Self::Right => actual,
+            Self::Off(by) => Some(actual.unwrap_or(0).wrapping_add(3).saturating_sub(by)),
+            Self::Nothing => None,
+        }
+    }
+}

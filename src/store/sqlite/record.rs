@@ -1,0 +1,131 @@
+//! The record shape: versioned values by key.
+
+use bytes::Bytes;
+use fanfare_proto::{OrgId, UnixMs};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{
+    core::Core,
+    value::{int, nat},
+    writer::Database,
+};
+use crate::store::{Put, Record, RecordKind, Slot, StoreError};
+
+/// What a write costs in the writer's queue.
+pub(super) fn size(slot: &Slot, put: &Put) -> usize {
+    128 + slot.partition.len() + slot.key.len() + put.value.as_ref().map_or(0, Bytes::len)
+}
+
+/// A row, which may be no record any more.
+struct Found {
+    version: u64,
+    expires: Option<u64>,
+    value: Option<Bytes>,
+}
+
+impl Found {
+    fn record(self, now: UnixMs) -> Option<Record> {
+        let live = self.expires.is_none_or(|expires| now.0 < expires);
+        let version = self.version;
+        self.value.filter(|_| live).map(|value| Record { version, value })
+    }
+}
+
+pub(super) fn get(connection: &Connection, slot: &Slot, now: UnixMs) -> Result<Option<Record>, StoreError> {
+    Ok(find(connection, slot)?.and_then(|found| found.record(now)))
+}
+
+pub(super) fn put(
+    core: &mut Core,
+    slot: &Slot,
+    expect: Option<u64>,
+    put: &Put,
+    now: UnixMs,
+) -> Result<u64, StoreError> {
+    let connection = core.connection();
+    let found = find(connection, slot)?;
+    let used = found.as_ref().map_or(0, |found| found.version);
+    let actual = found
+        .and_then(|found| found.record(now))
+        .map(|record| record.version);
+    if actual != expect {
+        return Err(StoreError::Conflict {
+            actual: actual.unwrap_or(0),
+        });
+    }
+    // A deleted record leaves its version, so the next value goes on from there.
+    let version = used + 1;
+    let expires = put.value.as_ref().and(put.expires).map(|expires| int(expires.0));
+    connection
+        .prepare_cached(
+            "INSERT INTO record (org, kind, part, key, version, expires, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT DO UPDATE SET version = ?5, expires = ?6, value = ?7",
+        )?
+        .execute(params![
+            slot.org.as_str(),
+            slot.kind.as_str(),
+            slot.partition,
+            slot.key,
+            int(version),
+            expires,
+            put.value.as_deref()
+        ])?;
+    Ok(version)
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    org: &OrgId,
+    kind: RecordKind,
+    partition: &str,
+    after: Option<&str>,
+    limit: usize,
+    now: UnixMs,
+) -> Result<Vec<(String, Record)>, StoreError> {
+    // No key sorts before the empty one, which would not come "after" itself.
+    let bound = if after.is_some() { "key > ?4" } else { "key >= ?4" };
+    let sql = format!(
+        "SELECT version, expires, value, key FROM record
+         WHERE org = ?1 AND kind = ?2 AND part = ?3 AND {bound}
+           AND value IS NOT NULL AND (expires IS NULL OR expires > ?5)
+         ORDER BY key LIMIT ?6"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let params = params![
+        org.as_str(),
+        kind.as_str(),
+        partition,
+        after.unwrap_or_default(),
+        int(now.0),
+        int(limit as u64)
+    ];
+    let mut records = Vec::new();
+    for entry in statement.query_map(params, |row| Ok((row.get::<_, String>(3)?, found(row)?)))? {
+        let (key, found) = entry?;
+        records.extend(found.record(now).map(|record| (key, record)));
+    }
+    Ok(records)
+}
+
+fn find(connection: &Connection, slot: &Slot) -> rusqlite::Result<Option<Found>> {
+    connection
+        .prepare_cached(
+            "SELECT version, expires, value FROM record WHERE org = ?1 AND kind = ?2 AND part = ?3 AND key = ?4",
+        )?
+        .query_row(params![slot.org.as_str(), slot.kind.as_str(), slot.partition, slot.key], found)
+        .optional()
+}
+
+fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+    let expires = if row.get_ref(1)? == rusqlite::types::ValueRef::Null {
+        None
+    } else {
+        Some(nat(row, 1)?)
+    };
+    let value: Option<Vec<u8>> = row.get(2)?;
+    Ok(Found {
+        version: nat(row, 0)?,
+        expires,
+        value: value.map(Bytes::from),
+    })
+}

@@ -1,0 +1,90 @@
+//! The tables, and how older files come to have them.
+//!
+//! Each entry of a list leads from the version of its index to the next; a file's version is its `user_version`.
+//! Entries that were released never change: a change of the tables is a new entry.
+
+/// `core.db`.
+pub(super) const CORE: &[&str] = &["
+-- 'epoch' is missing in a copy that is to begin a new one.
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+-- Never deleted: a topic's positions go on from its head although all its events may have expired.
+CREATE TABLE topic (
+  id INTEGER PRIMARY KEY,
+  org TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
+  head INTEGER NOT NULL DEFAULT 0,  -- seq of the newest event
+  first INTEGER NOT NULL DEFAULT 1, -- the oldest that can still be read
+  count INTEGER NOT NULL DEFAULT 0, -- countable events so far
+  UNIQUE (org, kind, key)
+) STRICT;
+CREATE INDEX topic_kind ON topic (kind);
+
+-- A row before its topic's first is an expired event that stays a day longer, without its content, to know its
+-- repetitions by. The columns that expiry looks at come before the large one.
+CREATE TABLE event (
+  topic INTEGER NOT NULL, seq INTEGER NOT NULL,
+  at INTEGER NOT NULL, count INTEGER NOT NULL, revision INTEGER NOT NULL DEFAULT 0,
+  author TEXT NOT NULL, client_id TEXT NOT NULL,
+  name TEXT NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (topic, seq)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX event_request ON event (topic, author, client_id);
+
+-- A row without value is a record that was deleted or has expired: it keeps the version from starting again.
+CREATE TABLE record (
+  org TEXT NOT NULL, kind TEXT NOT NULL, part TEXT NOT NULL, key TEXT NOT NULL,
+  version INTEGER NOT NULL, expires INTEGER, value BLOB,
+  PRIMARY KEY (org, kind, part, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX record_expires ON record (expires) WHERE expires IS NOT NULL;
+
+CREATE TABLE mark (
+  topic INTEGER NOT NULL, user TEXT NOT NULL,
+  delivered INTEGER NOT NULL DEFAULT 0, delivered_count INTEGER NOT NULL DEFAULT 0,
+  read INTEGER NOT NULL DEFAULT 0, read_count INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (topic, user)
+) STRICT, WITHOUT ROWID;
+
+-- 'wake' is 'due', or the end of the lease of who took the timer.
+CREATE TABLE timer (
+  key TEXT PRIMARY KEY, due INTEGER NOT NULL, wake INTEGER NOT NULL, data BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX timer_wake ON timer (wake, key);
+
+-- The id rises with the event's time, so that the index itself yields the newest first.
+CREATE TABLE text_entry (
+  id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, seq INTEGER NOT NULL, UNIQUE (topic, seq)
+) STRICT;
+CREATE VIRTUAL TABLE text_index USING fts5 (
+  scope, words, content = '', contentless_delete = 1,
+  tokenize = \"unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'\"
+);
+"];
+
+/// `ticks.db`. The fixes of a day have a table of their own, made when its first fix comes (see [`day_table`]).
+pub(super) const TICKS: &[&str] = &["
+-- The days that have a table.
+CREATE TABLE day (day INTEGER PRIMARY KEY) STRICT;
+
+-- Every agent that has fixes, with the newest of them.
+CREATE TABLE agent (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, org TEXT NOT NULL, agent TEXT NOT NULL,
+  time INTEGER NOT NULL, source INTEGER NOT NULL, counter INTEGER NOT NULL,
+  lat INTEGER NOT NULL, lon INTEGER NOT NULL,
+  accuracy INTEGER, speed INTEGER, heading INTEGER, battery INTEGER,
+  UNIQUE (org, agent)
+) STRICT;
+CREATE INDEX agent_time ON agent (time);
+"];
+
+/// The table of a day's fixes, in the order in which tracks are read.
+pub(super) fn day_table(day: i64) -> String {
+    format!(
+        "CREATE TABLE fix_{day} (
+           agent INTEGER NOT NULL, time INTEGER NOT NULL, source INTEGER NOT NULL, counter INTEGER NOT NULL,
+           lat INTEGER NOT NULL, lon INTEGER NOT NULL,
+           accuracy INTEGER, speed INTEGER, heading INTEGER, battery INTEGER,
+           PRIMARY KEY (agent, time, source, counter)
+         ) STRICT, WITHOUT ROWID"
+    )
+}

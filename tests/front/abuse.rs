@@ -1,0 +1,192 @@
+//! Bad input: a clear answer, bounded cost, never a panic, and in the end the door.
+
+use fanfare_proto::frame;
+use serde_json::{Value, json};
+
+use crate::{
+    client::{BOTH, Client, Got, Kind},
+    harness::{SECRET, TestServer, token},
+};
+
+#[tokio::test]
+async fn malformed_input_is_answered_by_code() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        let mut ann = server.client(kind, "ann", "member").await;
+        let deep = format!("{{\"event\":\"client:ping\",\"data\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
+        let bad = [
+            "nonsense",
+            "[]",
+            "{}",
+            r#"{"event":5}"#,
+            r#"{"event":"no:such","id":1}"#,
+            r#"{"event":"message:send","id":2,"data":{"client_id":"a","conversation_id":"b"}}"#,
+            r#"{"event":"message:send","id":3,"data":{"client_id":"a b","conversation_id":"c","text":"x"}}"#,
+            r#"{"event":"message:send","id":4,"data":{"client_id":"a","conversation_id":"c","text":""}}"#,
+            r#"{"event":"message:read","id":5,"data":{"conversation_id":"c","seq":-1}}"#,
+            r#"{"event":"message:read","id":6,"data":{"conversation_id":"c","seq":1e999}}"#,
+            r#"{"event":"authenticate","id":7,"data":{"token":"x"}}"#,
+            deep.as_str(),
+        ];
+        for text in bad {
+            ann.send_text(text).await;
+            let error = ann.expect("error").await;
+            assert_eq!(error["data"]["code"], "INVALID_MESSAGE", "{text:.80}");
+            let sent: Result<Value, _> = serde_json::from_str(text);
+            if let Ok(id) = sent.map(|sent| sent["id"].clone())
+                && !id.is_null()
+            {
+                assert_eq!(error["re"], id, "the answer names the request");
+            }
+        }
+        // Still there.
+        ann.request("client:ping", json!({})).await.unwrap();
+        // Packets that are none cost nothing but a count.
+        for packet in [vec![], vec![9, 9, 9], vec![1], vec![1, 255, 255, 255, 255, 255], vec![0; 1000]] {
+            ann.send_packet(packet).await;
+        }
+        ann.request("client:ping", json!({})).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn repeated_abuse_closes_for_good() {
+    let server = TestServer::with(|config| config.limits.strikes_per_minute = 10).await;
+    for kind in BOTH {
+        let mut ann = server.client(kind, "ann", "member").await;
+        for _ in 0..11 {
+            ann.send_text("nonsense").await;
+        }
+        assert_eq!(ann.expect_close_after_errors().await, (4201, "too many invalid messages".into()), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_messages_are_told_when_to_go_on() {
+    let server = TestServer::with(|config| config.limits.messages_per_second = 5).await;
+    for kind in BOTH {
+        let mut ann = server.client(kind, "ann", "member").await;
+        let mut limited = None;
+        for _ in 0..20 {
+            if let Err(error) = ann.request("client:ping", json!({})).await {
+                limited = Some(error);
+                break;
+            }
+        }
+        let error = limited.expect("a limit");
+        assert_eq!(error["code"], "RATE_LIMIT_EXCEEDED");
+        let wait = error["retry_after_ms"].as_u64().unwrap();
+        assert!((1..=200).contains(&wait), "{wait}");
+        server.pass(wait);
+        ann.request("client:ping", json!({})).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_ends_the_connection() {
+    let server = TestServer::with(|config| config.limits.message_bytes = 8192).await;
+    for kind in BOTH {
+        let mut ann = server.client(kind, "ann", "member").await;
+        match kind {
+            // Only the header: the promise alone is refused.
+            Kind::WebTransport => ann.send_raw(&u32::MAX.to_be_bytes()).await,
+            Kind::WebSocket => ann.send_text(&"x".repeat(8193)).await,
+        }
+        assert_eq!(ann.expect("error").await["data"]["code"], "MESSAGE_TOO_LARGE");
+        assert_eq!(ann.expect_close().await.0, 4202);
+        // Just below is a message like any other.
+        let mut ann = server.client(kind, "ann", "member").await;
+        ann.send_text(&"x".repeat(8192)).await;
+        assert_eq!(ann.expect("error").await["data"]["code"], "INVALID_MESSAGE");
+    }
+    assert_eq!(frame::HEADER, 4);
+}
+
+#[tokio::test]
+async fn only_a_good_token_opens() {
+    let server = TestServer::start().await;
+    let good = token("ann", "acme", "member", &[]);
+    let parts: Vec<&str> = good.split('.').collect();
+    let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
+    let forged = [
+        String::new(),
+        "x".into(),
+        "a.b.c".into(),
+        format!("{}.{}.", parts[0], parts[1]),
+        format!("{none}.{}.", parts[1]),
+        format!("{none}.{}.{}", parts[1], parts[2]),
+        format!("{}.{}.{}", parts[0], parts[1], "AAAA"),
+        "x".repeat(9000),
+        signed(&json!({ "sub": "ann", "roles": ["member"], "exp": 4_102_444_800u64 })),
+        signed(&json!({ "sub": "ann", "org": "acme", "roles": ["member"] })),
+        signed(&json!({ "sub": "ann", "org": "acme", "roles": ["king"], "exp": 4_102_444_800u64 })),
+        signed(&json!({ "sub": "a n", "org": "acme", "roles": ["member"], "exp": 4_102_444_800u64 })),
+        signed(&json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": 4_102_444_800u64, "nbf": 4_102_444_700u64 })),
+        signed(&json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": 4_102_444_800u64, "aud": "else" })),
+    ];
+    for kind in BOTH {
+        for token in &forged {
+            let mut client = Client::connect(&server.base(), kind).await;
+            client.send(&json!({ "event": "authenticate", "id": 1, "data": { "token": token } })).await;
+            let error = client.expect("error").await;
+            let code = error["data"]["code"].as_str().unwrap();
+            assert!(["AUTH_FAILED", "INVALID_MESSAGE"].contains(&code), "{token:.60}: {code}");
+            assert_eq!(client.expect_close().await.0, 4200);
+        }
+        let expired = signed(&json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": 1_700_000_000u64 }));
+        let mut client = Client::connect(&server.base(), kind).await;
+        client.send(&json!({ "event": "authenticate", "id": 1, "data": { "token": expired } })).await;
+        assert_eq!(client.expect("error").await["data"]["code"], "TOKEN_EXPIRED");
+        assert_eq!(client.expect_close().await.0, 4003);
+        let mut client = Client::connect(&server.base(), kind).await;
+        client.send(&json!({ "event": "message:send", "id": 1, "data": {} })).await;
+        client.expect("error").await;
+        assert_eq!(client.expect_close().await.0, 4200, "nothing but authenticate is heard");
+        drop(Client::open(&server.base(), kind, &good).await);
+    }
+}
+
+fn signed(claims: &Value) -> String {
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
+}
+
+#[tokio::test]
+async fn a_token_ends_and_the_connection_with_it() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        let soon = crate::positions::now() / 1000 - 3;
+        let token = signed(&json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": soon }));
+        let mut client = Client::open(&server.base(), kind, &token).await;
+        assert_eq!(client.expect_close().await, (4003, "token expired".into()));
+    }
+}
+
+#[tokio::test]
+async fn there_is_room_for_so_many_connections() {
+    let server = TestServer::with(|config| config.limits.connections = 3).await;
+    for kind in BOTH {
+        let mut inside = Vec::new();
+        for n in 0..3 {
+            inside.push(server.client(kind, &format!("u{n}"), "member").await);
+        }
+        let mut one_more = Client::connect(&server.base(), kind).await;
+        assert_eq!(one_more.expect("error").await["data"]["code"], "CONNECTION_LIMIT");
+        assert_eq!(one_more.expect_close().await.0, 4101);
+        for client in inside {
+            client.close().await;
+        }
+        crate::closing::until_empty(&server).await;
+    }
+}
+
+impl Client {
+    /// Why the server closed, after any number of errors.
+    async fn expect_close_after_errors(&mut self) -> (u32, String) {
+        loop {
+            if let Got::Closed(code, reason) = self.next().await {
+                return (code, reason);
+            }
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! A plain client: it speaks the protocol and does nothing by itself.
+
+use std::{collections::VecDeque, fmt, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use fanfare_proto::{frame, tick};
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::{net::TcpStream, sync::mpsc, time::timeout};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{Message, protocol::WebSocketConfig},
+};
+use web_transport_quinn::{RecvStream, SendStream, Session, SessionError, WebTransportError};
+
+use crate::harness::http_get;
+
+/// Nothing in these tests takes longer, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a client connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    WebTransport,
+    WebSocket,
+}
+
+pub const BOTH: [Kind; 2] = [Kind::WebTransport, Kind::WebSocket];
+
+/// What came from the server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Got {
+    /// The lane's byte (0 on a WebSocket) and the event.
+    Event(u8, Value),
+    Ticks(Bytes),
+    Closed(u32, String),
+}
+
+pub struct Client {
+    kind: Kind,
+    out: Out,
+    got: mpsc::UnboundedReceiver<Got>,
+    /// Came while something else was waited for.
+    kept: VecDeque<Got>,
+    next_id: u64,
+    /// What `authenticate` was answered with, and the topics that followed.
+    pub welcome: Value,
+    pub topics: Vec<Value>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+enum Out {
+    WebTransport { session: Session, commands: SendStream, urgent: Option<SendStream> },
+    WebSocket(futures::stream::SplitSink<WebSocketStream<MaybeTlsStream<TcpStream>>, Message>),
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Connects and authenticates.
+    pub async fn open(base: &str, kind: Kind, token: &str) -> Self {
+        Self::open_with(base, kind, json!({ "token": token })).await
+    }
+
+    /// Connects and sends this as `authenticate`.
+    pub async fn open_with(base: &str, kind: Kind, authenticate: Value) -> Self {
+        let mut client = Self::connect(base, kind).await;
+        client.authenticate(authenticate).await;
+        client
+    }
+
+    pub async fn authenticate(&mut self, data: Value) {
+        self.send(&json!({ "event": "authenticate", "id": "hello", "data": data })).await;
+        self.welcome = self.expect("authenticated").await["data"].clone();
+        loop {
+            let part = self.expect("topics").await["data"].clone();
+            self.topics.extend(part["topics"].as_array().unwrap().iter().cloned());
+            if part["more"] == json!(false) {
+                return;
+            }
+        }
+    }
+
+    /// Connects and says nothing.
+    pub async fn connect(base: &str, kind: Kind) -> Self {
+        let told: Value = serde_json::from_str(&http_get(base, "/api/v1/transport").await).unwrap();
+        let (sender, got) = mpsc::unbounded_channel();
+        let (out, tasks) = match kind {
+            Kind::WebTransport => web_transport(&told, &sender).await,
+            Kind::WebSocket => web_socket(&told, sender).await,
+        };
+        Self {
+            kind,
+            out,
+            got,
+            kept: VecDeque::new(),
+            next_id: 0,
+            welcome: Value::Null,
+            topics: Vec::new(),
+            tasks,
+        }
+    }
+
+    pub async fn send(&mut self, event: &Value) {
+        self.send_text(&event.to_string()).await;
+    }
+
+    /// Sends text as an event, whatever it is. Errors show at the receiving side.
+    pub async fn send_text(&mut self, text: &str) {
+        match &mut self.out {
+            Out::WebTransport { commands, .. } => write_frame(commands, text.as_bytes()).await,
+            Out::WebSocket(sink) => {
+                let _ = sink.send(Message::text(text)).await;
+            }
+        }
+    }
+
+    /// Sends bytes as they are: on the stream of commands, or as a binary message.
+    pub async fn send_raw(&mut self, bytes: &[u8]) {
+        match &mut self.out {
+            Out::WebTransport { commands, .. } => {
+                let _ = commands.write_all(bytes).await;
+            }
+            Out::WebSocket(sink) => {
+                let _ = sink.send(Message::binary(bytes.to_vec())).await;
+            }
+        }
+    }
+
+    /// Sends an event on the second stream, where the transport has one.
+    pub async fn send_urgent(&mut self, event: &Value) {
+        let text = event.to_string();
+        if let Out::WebTransport { session, urgent, .. } = &mut self.out {
+            if urgent.is_none() {
+                *urgent = Some(session.open_bi().await.unwrap().0);
+            }
+            return write_frame(urgent.as_mut().unwrap(), text.as_bytes()).await;
+        }
+        self.send_text(&text).await;
+    }
+
+    /// Sends a packet of ticks.
+    pub async fn send_packet(&mut self, packet: Vec<u8>) {
+        match &mut self.out {
+            Out::WebTransport { session, .. } => session.send_datagram(packet.into()).unwrap(),
+            Out::WebSocket(sink) => sink.send(Message::binary(packet)).await.unwrap(),
+        }
+    }
+
+    /// Sends a request and waits for its answer; everything else is kept. An error is answered as `Err(data)`.
+    pub async fn request(&mut self, event: &str, data: Value) -> Result<Value, Value> {
+        let id = self.send_request(event, data).await;
+        self.answer(id).await
+    }
+
+    pub async fn send_request(&mut self, event: &str, data: Value) -> u64 {
+        self.next_id += 1;
+        let id = self.next_id;
+        self.send(&json!({ "event": event, "id": id, "data": data })).await;
+        id
+    }
+
+    pub async fn answer(&mut self, id: u64) -> Result<Value, Value> {
+        let answer = self.wait(|got| matches!(got, Got::Event(_, event) if event["re"] == json!(id))).await;
+        let Got::Event(_, mut answer) = answer else { unreachable!() };
+        let data = answer["data"].take();
+        if answer["event"] == "error" { Err(data) } else { Ok(data) }
+    }
+
+    /// The next event of this name; everything else is kept.
+    pub async fn expect(&mut self, name: &str) -> Value {
+        match self.wait(|got| matches!(got, Got::Event(_, event) if event["event"] == name)).await {
+            Got::Event(_, event) => event,
+            _ => unreachable!(),
+        }
+    }
+
+    /// The next packet of ticks; everything else is kept.
+    pub async fn expect_ticks(&mut self) -> tick::Ticks {
+        match self.wait(|got| matches!(got, Got::Ticks(_))).await {
+            Got::Ticks(packet) => tick::unpack_ticks(&packet).unwrap(),
+            _ => unreachable!(),
+        }
+    }
+
+    /// Why the server closed; what else came is kept.
+    pub async fn expect_close(&mut self) -> (u32, String) {
+        match self.wait(|got| matches!(got, Got::Closed(..))).await {
+            Got::Closed(code, reason) => (code, reason),
+            _ => unreachable!(),
+        }
+    }
+
+    /// The first thing, of what was kept or comes, that is wanted.
+    pub async fn wait(&mut self, wanted: impl Fn(&Got) -> bool) -> Got {
+        if let Some(at) = self.kept.iter().position(&wanted) {
+            return self.kept.remove(at).unwrap();
+        }
+        loop {
+            let got = match timeout(PATIENCE, self.got.recv()).await {
+                Ok(Some(got)) => got,
+                Ok(None) => panic!("the connection is gone; kept: {:?}", self.kept),
+                Err(_) => panic!("nothing of what was waited for came; kept: {:?}", self.kept),
+            };
+            if wanted(&got) {
+                return got;
+            }
+            assert!(!matches!(got, Got::Closed(..)), "closed: {got:?}; kept: {:?}", self.kept);
+            self.kept.push_back(got);
+        }
+    }
+
+    /// Whatever came first.
+    pub async fn next(&mut self) -> Got {
+        self.wait(|_| true).await
+    }
+
+    /// All events of this name that have come, once the server has answered a ping sent now.
+    pub async fn drain(&mut self, name: &str) -> Vec<Value> {
+        self.request("client:ping", json!({})).await.unwrap();
+        let mut found = Vec::new();
+        self.kept.retain(|got| match got {
+            Got::Event(_, event) if event["event"] == name => {
+                found.push(event.clone());
+                false
+            }
+            _ => true,
+        });
+        found
+    }
+
+    /// The WebTransport session, where it is one.
+    pub fn session(&self) -> Option<&Session> {
+        match &self.out {
+            Out::WebTransport { session, .. } => Some(session),
+            Out::WebSocket(_) => None,
+        }
+    }
+
+    /// Goes away without a word.
+    pub fn vanish(self) {
+        drop(self);
+    }
+
+    /// Closes as a client should.
+    pub async fn close(mut self) {
+        match &mut self.out {
+            Out::WebTransport { session, .. } => session.close(0, b"bye"),
+            Out::WebSocket(sink) => {
+                let _ = sink.close().await;
+            }
+        }
+        // Until the server has agreed, or is gone.
+        let _ = timeout(PATIENCE, async { while self.got.recv().await.is_some() {} }).await;
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+pub async fn write_frame(stream: &mut SendStream, event: &[u8]) {
+    let mut out = BytesMut::new();
+    frame::encode(event, &mut out);
+    let _ = stream.write_all(&out).await;
+}
+
+type Opened = (Out, Vec<tokio::task::JoinHandle<()>>);
+
+async fn web_transport(told: &Value, sender: &mpsc::UnboundedSender<Got>) -> Opened {
+    let session = open_session(told).await.unwrap();
+    let (commands, _) = session.open_bi().await.unwrap();
+    let lanes = {
+        let (session, sender) = (session.clone(), sender.clone());
+        tokio::spawn(async move {
+            let mut readers = tokio::task::JoinSet::new();
+            for _ in 0..2 {
+                let Ok(stream) = session.accept_uni().await else { break };
+                readers.spawn(read_lane(stream, sender.clone()));
+            }
+            readers.join_all().await;
+            let (code, reason) = close_of(session.closed().await);
+            let _ = sender.send(Got::Closed(code, reason));
+        })
+    };
+    let datagrams = {
+        let (session, sender) = (session.clone(), sender.clone());
+        tokio::spawn(async move {
+            while let Ok(datagram) = session.read_datagram().await {
+                let _ = sender.send(Got::Ticks(datagram));
+            }
+        })
+    };
+    (Out::WebTransport { session, commands, urgent: None }, vec![lanes, datagrams])
+}
+
+pub async fn open_session(told: &Value) -> Result<Session, web_transport_quinn::ClientError> {
+    let hashes = told["webtransport"]["certificate_hashes"].as_array().unwrap();
+    let hashes = hashes.iter().map(|hash| unhex(hash.as_str().unwrap())).collect();
+    let client = web_transport_quinn::ClientBuilder::new().with_server_certificate_hashes(hashes).unwrap();
+    let url: url::Url = told["webtransport"]["url"].as_str().unwrap().parse().unwrap();
+    client.connect(url).await
+}
+
+pub fn close_of(error: SessionError) -> (u32, String) {
+    match error {
+        SessionError::WebTransportError(WebTransportError::Closed(code, reason)) => (code, reason),
+        other => (0, other.to_string()),
+    }
+}
+
+async fn read_lane(mut stream: RecvStream, sender: mpsc::UnboundedSender<Got>) {
+    let mut lane = [0];
+    if stream.read_exact(&mut lane).await.is_err() {
+        return;
+    }
+    let mut buffer = BytesMut::new();
+    while let Ok(Some(chunk)) = stream.read_chunk(64 * 1024, true).await {
+        buffer.extend_from_slice(&chunk.bytes);
+        while let Some(event) = frame::decode(&mut buffer, frame::MAX_SENT).unwrap() {
+            let _ = sender.send(Got::Event(lane[0], serde_json::from_slice(&event).unwrap()));
+        }
+    }
+}
+
+async fn web_socket(told: &Value, sender: mpsc::UnboundedSender<Got>) -> Opened {
+    let url = told["websocket"]["url"].as_str().unwrap();
+    let config = WebSocketConfig::default().max_message_size(Some(64 * 1024 * 1024));
+    let (socket, _) = tokio_tungstenite::connect_async_with_config(url, Some(config), true).await.unwrap();
+    let (sink, mut stream) = socket.split();
+    let reader = tokio::spawn(async move {
+        while let Some(message) = stream.next().await {
+            let got = match message {
+                Ok(Message::Text(text)) => Got::Event(0, serde_json::from_str(&text).unwrap()),
+                Ok(Message::Binary(packet)) => Got::Ticks(packet),
+                Ok(Message::Close(Some(close))) => Got::Closed(u16::from(close.code).into(), close.reason.to_string()),
+                Ok(Message::Close(None)) => Got::Closed(0, String::new()),
+                Ok(_) => continue,
+                Err(error) => Got::Closed(0, error.to_string()),
+            };
+            let over = matches!(got, Got::Closed(..));
+            let _ = sender.send(got);
+            if over {
+                break;
+            }
+        }
+    });
+    (Out::WebSocket(sink), vec![reader])
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}

@@ -1,0 +1,178 @@
+//! A server for a test: on port 0, with a folder and a clock of its own.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use fanfare::{auth::jwt, config::Config, server::Server, time::Clock};
+use fanfare_proto::{DepartmentId, OrgId, UserId};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::client::{Client, Kind};
+
+pub const SECRET: &str = "a secret that is long enough for HS256";
+
+/// A server in this process.
+pub struct TestServer {
+    server: Option<Server>,
+    pub config: Config,
+    shift: Arc<AtomicU64>,
+    dir: TempDir,
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(dir.path());
+        change(&mut config);
+        let shift = Arc::<AtomicU64>::default();
+        let server = Server::start(config.clone(), Clock::shifted(shift.clone())).await.unwrap();
+        Self { server: Some(server), config, shift, dir }
+    }
+
+    pub fn base(&self) -> String {
+        format!("http://{}", self.server.as_ref().unwrap().tcp())
+    }
+
+    /// The folder that the store is in.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Moves the server's clock ahead.
+    pub fn pass(&self, ms: u64) {
+        self.shift.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    pub async fn expire(&self) {
+        self.server.as_ref().unwrap().expire_now().await;
+    }
+
+    /// Stops it as SIGTERM would, and starts another life on the same folder.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        let clock = Clock::shifted(self.shift.clone());
+        self.server = Some(Server::start(self.config.clone(), clock).await.unwrap());
+    }
+
+    pub async fn stop(&mut self) {
+        self.server.take().unwrap().stop().await;
+    }
+
+    /// A connected and authenticated client.
+    pub async fn client(&self, kind: Kind, user: &str, role: &str) -> Client {
+        Client::open(&self.base(), kind, &token(user, "acme", role, &[])).await
+    }
+
+    pub async fn metric(&self, name: &str) -> f64 {
+        metric(&self.base(), name).await
+    }
+}
+
+fn config(dir: &Path) -> Config {
+    let mut config = Config { listen: ([127, 0, 0, 1], 0).into(), data_dir: dir.join("data"), ..Config::default() };
+    config.shards = 2;
+    config.auth.secret = Some(SECRET.into());
+    config.tls.development_dir = dir.join("certs");
+    config
+}
+
+/// The sum of a metric over its labels.
+pub async fn metric(base: &str, name: &str) -> f64 {
+    let text = http_get(base, "/metrics").await;
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let of_name = lines.filter(|line| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']) || rest.starts_with("_total"))
+    });
+    of_name.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+/// A plain HTTP request on a connection of its own; answers the body.
+pub async fn http_get(base: &str, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let host = base.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+}
+
+pub fn token(user: &str, org: &str, role: &str, departments: &[&str]) -> String {
+    let departments = departments.iter().map(|d| DepartmentId::new(d).unwrap()).collect();
+    let claims = jwt::Claims {
+        sub: UserId::new(user).unwrap(),
+        org: OrgId::new(org).unwrap(),
+        roles: vec![role.into()],
+        role: None,
+        departments,
+        teams: vec![],
+        exp: 4_102_444_800,
+        nbf: None,
+        iss: None,
+        aud: None,
+    };
+    jwt::mint(&claims, SECRET.as_bytes()).unwrap()
+}
+
+/// A server in a process of its own, to be killed.
+pub struct Process {
+    child: tokio::process::Child,
+    pub base: String,
+    dir: PathBuf,
+}
+
+impl Process {
+    pub async fn start(dir: &Path) -> Self {
+        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_fanfare"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(dir.join("data"))
+            .env("FANFARE_AUTH__SECRET", SECRET)
+            .env("FANFARE_TLS__DEVELOPMENT_DIR", dir.join("certs"))
+            .env("FANFARE_SHARDS", "2")
+            .env("NO_COLOR", "1")
+            .current_dir(dir)
+            .stderr(Stdio::piped())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut seen = Vec::new();
+        let address = loop {
+            let Some(line) = lines.next_line().await.unwrap() else {
+                panic!("the server did not start:\n{}", seen.join("\n"))
+            };
+            if let Some((_, rest)) = line.split_once("tcp=") {
+                break rest.split_whitespace().next().unwrap().to_owned();
+            }
+            seen.push(line);
+        };
+        // Somebody must read what it logs.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self { child, base: format!("http://{address}"), dir: dir.into() }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// kill -9, and another life on the same folder.
+    pub async fn kill_and_restart(mut self) -> Self {
+        self.child.kill().await.unwrap();
+        let dir = self.dir.clone();
+        drop(self);
+        Self::start(&dir).await
+    }
+}

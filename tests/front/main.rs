@@ -1,0 +1,13 @@
+//! Tests through the front door: the real server on a free port, spoken to by clients that share no code with it but
+//! the protocol crate, on both transports.
+
+mod client;
+mod harness;
+
+mod abuse;
+mod chat;
+mod closing;
+mod lanes;
+mod positions;
+mod resume;
+mod transport;

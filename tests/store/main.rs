@@ -1,0 +1,39 @@
+//! The embedded store: it does what every backend must, and keeps its promises where things go wrong.
+
+#![allow(clippy::unwrap_used)]
+
+mod crash;
+mod faults;
+
+use std::sync::Arc;
+
+use fanfare::store::{
+    Committed, Store, conformance,
+    sqlite::{Options, Sqlite},
+};
+
+async fn conforms(options: Options) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_owned();
+    conformance::all(move |committed: Arc<dyn Committed>| {
+        let (path, options) = (path.clone(), options.clone());
+        async move { Sqlite::open(&path, committed, &options).unwrap() as Arc<dyn Store> }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_conforms() {
+    conforms(Options::default()).await;
+}
+
+/// Whatever grouping hides must hold without it too.
+#[tokio::test]
+async fn sqlite_conforms_without_grouping() {
+    conforms(Options {
+        batch: 1,
+        readers: 1,
+        ..Options::default()
+    })
+    .await;
+}
