@@ -32,8 +32,8 @@ use crate::{
         self, Origins,
         listener::{self, Acceptor},
         tls::{Identity, TlsError},
-        webtransport::{self, Admission, Ticket, Tuning},
         websocket,
+        webtransport::{self, Admission, Ticket, Tuning},
     },
     session::Local,
     shard::Shard,
@@ -116,7 +116,11 @@ impl Server {
         metrics.register(&mut registry);
         let registry = Arc::new(registry);
 
-        let shards = if config.shards == 0 { cores() } else { config.shards };
+        let shards = if config.shards == 0 {
+            cores()
+        } else {
+            config.shards
+        };
         let (hub, inboxes) = Hub::new(shards, metrics.clone());
         let store = open_store(&config.data_dir, &hub)?;
         let now = clock.now();
@@ -138,7 +142,11 @@ impl Server {
             max_frame: config.limits.message_bytes,
             ..net::Config::default()
         });
-        let tls = if identity.is_development() { None } else { Some(Arc::new(identity.tcp()?)) };
+        let tls = if identity.is_development() {
+            None
+        } else {
+            Some(Arc::new(identity.tcp()?))
+        };
         let ready = Arc::new(AtomicBool::new(false));
         let udp_address = udp.local_addr()?;
         let (stop_shards, stopping) = watch::channel(false);
@@ -279,7 +287,11 @@ fn identity(config: &Config) -> Result<Arc<Identity>, TlsError> {
 
 fn open_store(dir: &Path, hub: &Arc<Hub>) -> Result<Arc<dyn Store>, StoreError> {
     std::fs::create_dir_all(dir).map_err(|e| StoreError::Unavailable(format!("{}: {e}", dir.display())))?;
-    Ok(sqlite::Sqlite::open(dir, hub.clone(), &sqlite::Options::default())?)
+    Ok(sqlite::Sqlite::open(
+        dir,
+        hub.clone(),
+        &sqlite::Options::default(),
+    )?)
 }
 
 /// A thread that owns the UDP socket and hands each connection to a shard before its handshake.
@@ -290,13 +302,17 @@ fn accept_quic(
     shards: Vec<mpsc::Sender<Arrival>>,
     stopped: oneshot::Receiver<()>,
 ) -> Result<thread::JoinHandle<()>, StartError> {
-    let tuning = Tuning { idle: Duration::from_millis(config.session.quic_idle_ms), ..Tuning::default() };
+    let tuning = Tuning {
+        idle: Duration::from_millis(config.session.quic_idle_ms),
+        ..Tuning::default()
+    };
     let server = tuning.server_config(identity)?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let thread = thread::Builder::new().name("quic".into()).spawn(move || {
         runtime.block_on(async move {
             let tokio = Arc::new(quinn::TokioRuntime);
-            let endpoint = quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(server), socket, tokio);
+            let endpoint =
+                quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(server), socket, tokio);
             let endpoint = match endpoint {
                 Ok(endpoint) => endpoint,
                 Err(error) => return tracing::error!(%error, "cannot serve WebTransport"),
@@ -305,7 +321,9 @@ fn accept_quic(
             let accept = async {
                 let mut next = 0;
                 while let Some(incoming) = endpoint.accept().await {
-                    let Some((incoming, ticket)) = admission.screen(incoming) else { continue };
+                    let Some((incoming, ticket)) = admission.screen(incoming) else {
+                        continue;
+                    };
                     next += 1;
                     if let Err(full) = shards[next % shards.len()].try_send(Arrival::Quic(incoming, ticket))
                         && let Arrival::Quic(incoming, _) = full.into_inner()
@@ -348,14 +366,34 @@ impl ShardThread {
     }
 
     async fn run(self) {
-        let Self { index, inbox, services, door, net, tls, routes, mut arrivals, mut pending, mut stopping } = self;
-        let shard = Shard::new(index, services.hub.clone(), services.store.clone(), services.metrics.clone());
+        let Self {
+            index,
+            inbox,
+            services,
+            door,
+            net,
+            tls,
+            routes,
+            mut arrivals,
+            mut pending,
+            mut stopping,
+        } = self;
+        let shard = Shard::new(
+            index,
+            services.hub.clone(),
+            services.store.clone(),
+            services.metrics.clone(),
+        );
         let recorder = location::recorder::Recorder::new(services.store.clone(), services.metrics.clone());
         let acknowledge = Duration::from_millis(services.config.ticks.acknowledge_ms);
         tokio::task::spawn_local(shard.clone().fan_out(inbox));
         tokio::task::spawn_local(recorder.clone().write());
         tokio::task::spawn_local(recorder.clone().acknowledge(acknowledge));
-        let local = Rc::new(Local { services, shard: shard.clone(), recorder });
+        let local = Rc::new(Local {
+            services,
+            shard: shard.clone(),
+            recorder,
+        });
         let router = routes.router();
         // Held by every connection: once all are gone, the last sender is.
         let (open, mut all_gone) = mpsc::channel::<()>(1);

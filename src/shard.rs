@@ -116,9 +116,11 @@ impl TickPort {
 
     fn send(&self, changes: &[Packet], repeats: &[Packet]) -> usize {
         match self {
-            Self::Datagrams(datagrams) => {
-                changes.iter().chain(repeats).filter(|packet| datagrams.send(packet)).count()
-            }
+            Self::Datagrams(datagrams) => changes
+                .iter()
+                .chain(repeats)
+                .filter(|packet| datagrams.send(packet))
+                .count(),
             Self::Slot(slot) if changes.is_empty() => {
                 debug_assert!(!slot.busy.get());
                 0
@@ -181,10 +183,22 @@ impl Shard {
             positions: RefCell::default(),
             resuming: Cell::new(true),
         });
-        self.members.borrow_mut().entry(org.clone()).or_default().insert(id, member.clone());
-        self.users.borrow_mut().entry((org.clone(), user.clone())).or_default().push(member.clone());
+        self.members
+            .borrow_mut()
+            .entry(org.clone())
+            .or_default()
+            .insert(id, member.clone());
+        self.users
+            .borrow_mut()
+            .entry((org.clone(), user.clone()))
+            .or_default()
+            .push(member.clone());
         let joined = self.hub.join(self.index, org, user);
-        Membership { shard: self.clone(), member, _joined: joined }
+        Membership {
+            shard: self.clone(),
+            member,
+            _joined: joined,
+        }
     }
 
     /// Sends a member what changes in a view after `version`, until the guard is dropped.
@@ -196,9 +210,22 @@ impl Shard {
         changes: Arc<dyn Changes>,
         watching: hub::Watching,
     ) -> Following {
-        let follower = Rc::new(Follower { member: member.clone(), changes, version: Cell::new(version) });
-        self.followers.borrow_mut().entry(view).or_default().insert(member.id, follower);
-        Following { shard: self.clone(), view, member: member.id, _watching: watching }
+        let follower = Rc::new(Follower {
+            member: member.clone(),
+            changes,
+            version: Cell::new(version),
+        });
+        self.followers
+            .borrow_mut()
+            .entry(view)
+            .or_default()
+            .insert(member.id, follower);
+        Following {
+            shard: self.clone(),
+            view,
+            member: member.id,
+            _watching: watching,
+        }
     }
 
     /// Closes every connection.
@@ -230,7 +257,11 @@ impl Shard {
     }
 
     async fn deliver(self: &Rc<Self>, log: &Log) {
-        for (done, member) in self.receivers(&log.topic.org, &log.audience).into_iter().enumerate() {
+        for (done, member) in self
+            .receivers(&log.topic.org, &log.audience)
+            .into_iter()
+            .enumerate()
+        {
             self.deliver_to(&member, log);
             if done % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
@@ -239,7 +270,9 @@ impl Shard {
     }
 
     fn deliver_to(self: &Rc<Self>, member: &Rc<Member>, log: &Log) {
-        let (Some((first, _)), Some((last, _))) = (log.frames.first(), log.frames.last()) else { return };
+        let (Some((first, _)), Some((last, _))) = (log.frames.first(), log.frames.last()) else {
+            return;
+        };
         let name = &log.topic.name;
         let at = {
             let mut positions = member.positions.borrow_mut();
@@ -250,7 +283,13 @@ impl Shard {
                     return;
                 }
                 None if member.resuming.get() => {
-                    positions.insert(name.clone(), Position::Behind { at: None, seen: *last });
+                    positions.insert(
+                        name.clone(),
+                        Position::Behind {
+                            at: None,
+                            seen: *last,
+                        },
+                    );
                     return;
                 }
                 // A topic that is new to this user: it starts here.
@@ -266,7 +305,10 @@ impl Shard {
             member.outbox.push(lane, frame.clone());
             self.metrics.events_delivered.inc();
         }
-        member.positions.borrow_mut().insert(name.clone(), Position::Live(at.max(*last)));
+        member
+            .positions
+            .borrow_mut()
+            .insert(name.clone(), Position::Live(at.max(*last)));
     }
 
     fn deliver_state(&self, state: &State) {
@@ -304,12 +346,19 @@ impl Shard {
 
     fn receivers(&self, org: &OrgId, audience: &Audience) -> Vec<Rc<Member>> {
         match audience {
-            Audience::Organisation => {
-                self.members.borrow().get(org).map(|members| members.values().cloned().collect()).unwrap_or_default()
-            }
+            Audience::Organisation => self
+                .members
+                .borrow()
+                .get(org)
+                .map(|members| members.values().cloned().collect())
+                .unwrap_or_default(),
             Audience::Members(users) => {
                 let here = self.users.borrow();
-                let of = |user: &UserId| here.get(&(org.clone(), user.clone())).cloned().unwrap_or_default();
+                let of = |user: &UserId| {
+                    here.get(&(org.clone(), user.clone()))
+                        .cloned()
+                        .unwrap_or_default()
+                };
                 users.iter().flat_map(of).collect()
             }
         }
@@ -343,7 +392,10 @@ impl Shard {
         if seen > at {
             self.start_catch_up(member, topic, at, seen);
         } else {
-            member.positions.borrow_mut().insert(topic.name.clone(), Position::Live(at));
+            member
+                .positions
+                .borrow_mut()
+                .insert(topic.name.clone(), Position::Live(at));
         }
     }
 
@@ -360,13 +412,19 @@ impl Shard {
             unplaced.collect()
         };
         for (name, seen) in unplaced {
-            let topic = Topic { org: member.org.clone(), name };
+            let topic = Topic {
+                org: member.org.clone(),
+                name,
+            };
             self.start_catch_up(member, &topic, Seq::ZERO, seen);
         }
     }
 
     fn start_catch_up(self: &Rc<Self>, member: &Rc<Member>, topic: &Topic, at: Seq, seen: Seq) {
-        member.positions.borrow_mut().insert(topic.name.clone(), Position::Behind { at: Some(at), seen });
+        member
+            .positions
+            .borrow_mut()
+            .insert(topic.name.clone(), Position::Behind { at: Some(at), seen });
         tokio::task::spawn_local(self.clone().catch_up(member.clone(), topic.clone(), at));
     }
 
@@ -381,7 +439,9 @@ impl Shard {
         loop {
             // Room is waited for without a permit: a client that does not read must not hold up the others.
             member.outbox.room(lane).await;
-            let Ok(permit) = permits.acquire().await else { return };
+            let Ok(permit) = permits.acquire().await else {
+                return;
+            };
             if member.outbox.closing().is_some() {
                 return;
             }
@@ -398,11 +458,15 @@ impl Shard {
             }
             for event in &page.events {
                 at = event.seq;
-                member.outbox.push(lane, hub::encode(&topic, page.head.epoch, event));
+                member
+                    .outbox
+                    .push(lane, hub::encode(&topic, page.head.epoch, event));
                 self.metrics.events_delivered.inc();
             }
             let mut positions = member.positions.borrow_mut();
-            let Some(Position::Behind { at: reached, seen }) = positions.get_mut(&topic.name) else { return };
+            let Some(Position::Behind { at: reached, seen }) = positions.get_mut(&topic.name) else {
+                return;
+            };
             *reached = Some(at);
             if *seen <= at || (page.events.is_empty() && !page.more) {
                 positions.insert(topic.name.clone(), Position::Live(at));
@@ -416,7 +480,11 @@ impl Member {
     /// Where the connection stands in a topic, if it is live there.
     pub fn cursor(&self, topic: &TopicName, epoch: Epoch) -> Option<Cursor> {
         match self.positions.borrow().get(topic) {
-            Some(Position::Live(seq)) => Some(Cursor { topic: topic.clone(), epoch, seq: *seq }),
+            Some(Position::Live(seq)) => Some(Cursor {
+                topic: topic.clone(),
+                epoch,
+                seq: *seq,
+            }),
             _ => None,
         }
     }

@@ -35,10 +35,13 @@ pub enum ErrorCode {
     Conflict,
     /// Something that is needed cannot be reached now; `retry_after_ms` tells when to try again.
     Unavailable,
+    /// A code that this version does not know. Never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 impl ErrorCode {
-    /// Every code, for documents and tests.
+    /// Every code that is sent, for documents and tests.
     pub const ALL: [Self; 13] = [
         Self::AuthFailed,
         Self::Unauthorized,

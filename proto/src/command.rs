@@ -18,11 +18,11 @@ use crate::{
 pub const MAX_CURSORS: usize = 100;
 /// Most members of a conversation.
 pub const MAX_MEMBERS: usize = 1000;
-/// Longest message text, in bytes.
+/// Longest message text, in bytes of its JSON form: what is escaped counts as it travels.
 pub const MAX_TEXT: usize = 16 * 1024;
 /// Longest title of a conversation, in bytes.
 pub const MAX_TITLE: usize = 256;
-/// Longest text of a broadcast, in bytes.
+/// Longest text of a broadcast, in bytes of its JSON form.
 pub const MAX_BROADCAST: usize = 4 * 1024;
 /// Most fixes of one `location:update`.
 pub const MAX_FIXES: usize = 500;
@@ -216,6 +216,16 @@ fn at_most(what: &str, length: usize, limit: usize) -> Result<(), String> {
     }
 }
 
+/// Bytes of a text between the quotes of its JSON form.
+fn json_length(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0c | b'\r' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum()
+}
+
 /// A command without content.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Empty {}
@@ -358,7 +368,7 @@ impl Check for MessageSend {
         if self.text.is_empty() {
             return Err("text is empty".into());
         }
-        at_most("text", self.text.len(), MAX_TEXT)
+        at_most("text", json_length(&self.text), MAX_TEXT)
     }
 }
 
@@ -464,7 +474,7 @@ pub enum Priority {
 }
 
 /// See [`Command::SystemBroadcast`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SystemBroadcast {
     /// Makes a repeat harmless.
     pub client_id: ClientId,
@@ -475,11 +485,21 @@ pub struct SystemBroadcast {
     pub priority: Priority,
 }
 
+impl std::fmt::Debug for SystemBroadcast {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SystemBroadcast")
+            .field("client_id", &self.client_id)
+            .field("priority", &self.priority)
+            .field("message_bytes", &self.message.len())
+            .finish()
+    }
+}
+
 impl Check for SystemBroadcast {
     fn check(&self) -> Result<(), String> {
         if self.message.is_empty() {
             return Err("message is empty".into());
         }
-        at_most("message", self.message.len(), MAX_BROADCAST)
+        at_most("message", json_length(&self.message), MAX_BROADCAST)
     }
 }

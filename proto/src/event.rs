@@ -67,7 +67,7 @@ pub mod name {
 }
 
 /// An event as a client reads it: `data` is read once its name is known.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServerEvent {
     /// The event's name.
     pub event: String,
@@ -94,6 +94,16 @@ pub struct LogEntry {
     pub by: UserId,
     /// The author's id for the request.
     pub client_id: ClientId,
+}
+
+impl std::fmt::Debug for ServerEvent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerEvent")
+            .field("event", &self.event)
+            .field("re", &self.re)
+            .field("entry", &self.entry)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ServerEvent {
@@ -139,7 +149,7 @@ impl ServerEvent {
 }
 
 /// An event of a log, as histories list it and as it is sent live.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct LogEvent {
     /// The event's name.
     pub event: String,
@@ -148,6 +158,15 @@ pub struct LogEvent {
     pub entry: LogEntry,
     /// The payload.
     pub data: serde_json::Value,
+}
+
+impl std::fmt::Debug for LogEvent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogEvent")
+            .field("event", &self.event)
+            .field("entry", &self.entry)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Writes an event of a log as JSON. `data` is the payload's JSON text as the store keeps it.
@@ -302,9 +321,14 @@ pub struct Conversation {
     /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Who takes part.
+    /// How many take part.
+    pub member_count: u32,
+    /// The first of them, at most [`LISTED_MEMBERS`], in order of their ids.
     pub members: Vec<UserId>,
 }
+
+/// Members that an event about a conversation names at most, so that it fits in one frame.
+pub const LISTED_MEMBERS: usize = 100;
 
 /// Answers `conversation:create`, `message:send` and `system:broadcast`: what was asked is durable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -413,12 +437,21 @@ pub struct Receipt {
 }
 
 /// Data of [`name::SYSTEM_BROADCAST`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// What everyone is told.
     pub message: String,
     /// How soon it was to arrive.
     pub priority: Priority,
+}
+
+impl std::fmt::Debug for Notice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Notice")
+            .field("priority", &self.priority)
+            .field("message_bytes", &self.message.len())
+            .finish()
+    }
 }
 
 /// An agent's alias, and its newest fix where one is told.

@@ -21,10 +21,14 @@ pub enum BadFix {
     /// The fix is older than the server keeps.
     #[error("the fix is too old")]
     TooOld,
+    /// A reason that this version does not know. Never sent.
+    #[error("unknown reason")]
+    #[serde(other)]
+    Unknown,
 }
 
 impl BadFix {
-    /// Every reason, for metrics and tests.
+    /// Every reason that is given, for metrics and tests.
     pub const ALL: [Self; 4] = [Self::NotFinite, Self::OutOfRange, Self::ClockAhead, Self::TooOld];
 
     /// The reason's name on the wire and in metrics.
@@ -34,6 +38,7 @@ impl BadFix {
             Self::OutOfRange => "out_of_range",
             Self::ClockAhead => "clock_ahead",
             Self::TooOld => "too_old",
+            Self::Unknown => "unknown",
         }
     }
 }

@@ -27,7 +27,11 @@ impl Serve {
         // Before anything can be told to stop.
         let mut terminate = signal(SignalKind::terminate()).context("signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("signals")?;
-        let token = if common.dev { Some(development_token(&config)?) } else { None };
+        let token = if common.dev {
+            Some(development_token(&config)?)
+        } else {
+            None
+        };
         let server = Server::start(config, Clock::system()).await?;
         tracing::info!(tcp = %server.tcp(), udp = %server.udp(), "serving");
         if let Some(token) = token {
@@ -46,7 +50,9 @@ impl Serve {
 
 fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.filter).context("log.filter")?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     if log.json {
         builder.json().init();
     } else {
@@ -64,5 +70,8 @@ fn development_token(config: &fanfare::config::Config) -> anyhow::Result<String>
 fn introduction(server: &Server, token: &str) -> String {
     let scheme = if server.is_development() { "http" } else { "https" };
     let url = format!("{scheme}://localhost:{}", server.tcp().port());
-    format!("Fanfare serves {url} (and UDP port {}).\nToken of an admin of organisation `demo`:\n{token}", server.udp().port())
+    format!(
+        "Fanfare serves {url} (and UDP port {}).\nToken of an admin of organisation `demo`:\n{token}",
+        server.udp().port()
+    )
 }

@@ -43,7 +43,17 @@ impl Token {
                 bail!("no such role: {role} (there are {})", known.join(", "));
             }
         }
-        println!("{}", mint(&config, self.user, self.org, self.roles, self.departments, self.hours)?);
+        println!(
+            "{}",
+            mint(
+                &config,
+                self.user,
+                self.org,
+                self.roles,
+                self.departments,
+                self.hours
+            )?
+        );
         Ok(())
     }
 }
@@ -83,7 +93,11 @@ pub(super) fn development_secret(data_dir: &Path) -> anyhow::Result<PathBuf> {
         let mut bytes = [0; 32];
         aws_lc_rs::rand::fill(&mut bytes).context("no random numbers")?;
         let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
         file.and_then(|mut file| file.write_all(text.as_bytes()))
             .with_context(|| format!("writing {}", path.display()))?;
     }

@@ -15,11 +15,12 @@ use fanfare_proto::{
         MessageSend,
     },
     event::{
-        self, Conversation, ConversationSummary, Conversations, History, LogEntry, LogEvent, MemberMark, MessageNew,
-        Receipt, Stored,
+        self, Conversation, ConversationSummary, Conversations, History, LISTED_MEMBERS, LogEntry, LogEvent,
+        MemberMark, MessageNew, Receipt, Stored,
     },
 };
 use quick_cache::sync::Cache;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Answer, Caller, Services, answer, append_one, notice::json};
@@ -28,7 +29,10 @@ use crate::{
     hub::State,
     id::{Audience, Topic},
     outbox::StateKey,
-    store::{Append, Event, From, Head, Mark, MarkKind, NewEvent, Position, Put, Record, RecordKind, Slot, StoreError},
+    store::{
+        Append, Event, From, Head, Mark, MarkKind, NewEvent, Position, Put, Record, RecordKind, Slot,
+        StoreError,
+    },
 };
 
 /// Conversations remembered between requests.
@@ -40,16 +44,30 @@ const PAGE_BYTES: usize = 20 * 1024;
 /// Members whose marks a history page lists.
 const LISTED_MARKS: usize = 100;
 
-/// Members that a summary names.
-const LISTED_MEMBERS: usize = 20;
+/// Members that a summary names: fewer, as many summaries share a frame.
+const SUMMARY_MEMBERS: usize = 20;
 
-/// A conversation as its log tells.
-#[derive(Debug)]
+/// A conversation, as its record keeps it.
+#[derive(Debug, Serialize, Deserialize)]
 struct Room {
     kind: ConversationKind,
     title: Option<String>,
     /// In order of their ids.
+    #[serde(with = "shared")]
     members: Arc<[UserId]>,
+}
+
+/// Shared lists are plain lists when kept.
+mod shared {
+    use super::{Arc, Deserialize, Serialize, UserId};
+
+    pub(super) fn serialize<S: serde::Serializer>(list: &Arc<[UserId]>, s: S) -> Result<S::Ok, S::Error> {
+        list.as_ref().serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Arc<[UserId]>, D::Error> {
+        Ok(Vec::deserialize(d)?.into())
+    }
 }
 
 /// Conversations looked up lately. What is in it never changes: a conversation's members are those of its first event.
@@ -79,21 +97,31 @@ pub async fn create(services: &Services, caller: &Caller<'_>, command: Conversat
     let topic = topic(&caller.identity.org, &id);
     let now = services.clock.now();
 
-    let members: Arc<[UserId]> = members.into_iter().collect();
-    let conversation = Conversation {
-        conversation_id: id.clone(),
+    let asked = Room {
         kind: command.kind,
         title: command.title,
-        members: members.to_vec(),
+        members: members.into_iter().collect(),
     };
-    put_once(services, &state(&topic), json(&conversation)?).await?;
+    put_once(services, &state(&topic), json(&asked)?).await?;
     // What stands there since an earlier request with this client id is what holds.
-    let conversation = conversation_of(services, &topic).await?.unwrap_or(conversation);
-    let members: Arc<[UserId]> = conversation.members.clone().into();
-    let slots: Vec<Slot> = members.iter().map(|member| membership(&caller.identity.org, member, &id)).collect();
-    let records = slots.iter().map(|slot| put_once(services, slot, Bytes::from_static(b"{}")));
+    let room = kept(services, &topic).await?.unwrap_or(asked);
+    let slots: Vec<Slot> = room
+        .members
+        .iter()
+        .map(|member| membership(&caller.identity.org, member, &id))
+        .collect();
+    let records = slots
+        .iter()
+        .map(|slot| put_once(services, slot, Bytes::from_static(b"{}")));
     futures::future::try_join_all(records).await?;
 
+    let conversation = Conversation {
+        conversation_id: id.clone(),
+        kind: room.kind,
+        title: room.title,
+        member_count: room.members.len() as u32,
+        members: room.members.iter().take(LISTED_MEMBERS).cloned().collect(),
+    };
     let event = NewEvent {
         author: caller.user().clone(),
         client_id: command.client_id,
@@ -102,8 +130,12 @@ pub async fn create(services: &Services, caller: &Caller<'_>, command: Conversat
         data: json(&conversation)?,
         countable: false,
     };
-    let append =
-        Append { topic: topic.clone(), expect: None, events: vec![event], audience: Audience::Members(members) };
+    let append = Append {
+        topic: topic.clone(),
+        expect: None,
+        events: vec![event],
+        audience: Audience::Members(room.members),
+    };
     let (appended, outcome) = append_one(services, append).await?;
     answer(&Stored {
         topic: topic.name,
@@ -121,20 +153,30 @@ pub async fn list(services: &Services, caller: &Caller<'_>, command: Conversatio
     let limit = usize::from(command.limit.unwrap_or(20).clamp(1, 20));
     let after = command.after.as_ref().map(ConversationId::as_str);
     let ids = ids_of(services, &caller.identity.org, caller.user(), after, limit).await?;
-    let next = if ids.len() == limit { ids.last().cloned() } else { None };
+    let next = if ids.len() == limit {
+        ids.last().cloned()
+    } else {
+        None
+    };
     let topics: Vec<Topic> = ids.iter().map(|id| topic(&caller.identity.org, id)).collect();
     let heads = services.store.heads(&topics).await.map_err(refused)?;
-    let marks = services.store.marks_of(caller.user(), &topics).await.map_err(refused)?;
+    let marks = services
+        .store
+        .marks_of(caller.user(), &topics)
+        .await
+        .map_err(refused)?;
     let mut conversations = Vec::new();
     for ((id, topic), (head, mark)) in ids.into_iter().zip(&topics).zip(heads.iter().zip(&marks)) {
         // A membership without a conversation: its creation was cut off.
-        let Some(room) = room(services, topic).await? else { continue };
+        let Some(room) = room(services, topic).await? else {
+            continue;
+        };
         conversations.push(ConversationSummary {
             conversation_id: id,
             kind: room.kind,
             title: room.title.clone(),
             member_count: room.members.len() as u32,
-            members: room.members.iter().take(LISTED_MEMBERS).cloned().collect(),
+            members: room.members.iter().take(SUMMARY_MEMBERS).cloned().collect(),
             epoch: head.epoch,
             head: head.seq,
             read: mark.read.seq,
@@ -147,7 +189,10 @@ pub async fn list(services: &Services, caller: &Caller<'_>, command: Conversatio
 /// `message:send`
 pub async fn send(services: &Services, caller: &Caller<'_>, command: MessageSend) -> Answer {
     let (topic, room) = member_room(services, caller, &command.conversation_id).await?;
-    let message = MessageNew { conversation_id: command.conversation_id.clone(), text: command.text };
+    let message = MessageNew {
+        conversation_id: command.conversation_id.clone(),
+        text: command.text,
+    };
     let event = NewEvent {
         author: caller.user().clone(),
         client_id: command.client_id,
@@ -157,12 +202,24 @@ pub async fn send(services: &Services, caller: &Caller<'_>, command: MessageSend
         countable: true,
     };
     let audience = Audience::Members(room.members.clone());
-    let append = Append { topic: topic.clone(), expect: None, events: vec![event], audience };
+    let append = Append {
+        topic: topic.clone(),
+        expect: None,
+        events: vec![event],
+        audience,
+    };
     let (appended, outcome) = append_one(services, append).await?;
     if !outcome.duplicate {
         // Whoever writes has read. Should this fail, an unread count is one too high until they read again.
-        let read = Position { seq: outcome.seq, count: outcome.count };
-        if let Err(error) = services.store.mark(&topic, caller.user(), MarkKind::Read, read).await {
+        let read = Position {
+            seq: outcome.seq,
+            count: outcome.count,
+        };
+        if let Err(error) = services
+            .store
+            .mark(&topic, caller.user(), MarkKind::Read, read)
+            .await
+        {
             tracing::debug!(%error, "the author's read mark was not set");
         }
     }
@@ -185,17 +242,28 @@ pub async fn history(services: &Services, caller: &Caller<'_>, command: MessageH
         (None, None) => From::Latest,
     };
     let limit = usize::from(command.limit.unwrap_or(50).clamp(1, 100));
-    let page = services.store.read(&topic, from, limit, PAGE_BYTES).await.map_err(refused)?;
+    let page = services
+        .store
+        .read(&topic, from, limit, PAGE_BYTES)
+        .await
+        .map_err(refused)?;
     let mut marks = services.store.marks(&topic).await.map_err(refused)?;
     marks.truncate(LISTED_MARKS);
-    let events = page.events.into_iter().map(|event| log_event(&topic, page.head, event));
+    let events = page
+        .events
+        .into_iter()
+        .map(|event| log_event(&topic, page.head, event));
     answer(&History {
         events: events.collect::<Result<_, _>>()?,
         more: page.more,
         head: page.head.seq,
         marks: marks
             .into_iter()
-            .map(|(user_id, mark)| MemberMark { user_id, delivered: mark.delivered.seq, read: mark.read.seq })
+            .map(|(user_id, mark)| MemberMark {
+                user_id,
+                delivered: mark.delivered.seq,
+                read: mark.read.seq,
+            })
             .collect(),
     })
 }
@@ -204,21 +272,45 @@ pub async fn history(services: &Services, caller: &Caller<'_>, command: MessageH
 pub async fn mark(services: &Services, caller: &Caller<'_>, command: MessageMark, kind: MarkKind) -> Answer {
     let (topic, room) = member_room(services, caller, &command.conversation_id).await?;
     // The number of countable events up to the position comes from the event itself.
-    let page = services.store.read(&topic, From::After(Seq(command.seq.0.saturating_sub(1))), 1, 1).await;
+    let page = services
+        .store
+        .read(&topic, From::After(Seq(command.seq.0.saturating_sub(1))), 1, 1)
+        .await;
     let page = page.map_err(refused)?;
     let to = match page.events.first() {
-        Some(event) if event.seq == command.seq => Position { seq: event.seq, count: event.count },
+        Some(event) if event.seq == command.seq => Position {
+            seq: event.seq,
+            count: event.count,
+        },
         _ => return Err(ErrorCode::InvalidMessage.with("seq is no position of this conversation")),
     };
-    let before = services.store.marks_of(caller.user(), std::slice::from_ref(&topic)).await.map_err(refused)?;
-    let mark = services.store.mark(&topic, caller.user(), kind, to).await.map_err(refused)?;
+    let before = services
+        .store
+        .marks_of(caller.user(), std::slice::from_ref(&topic))
+        .await
+        .map_err(refused)?;
+    let mark = services
+        .store
+        .mark(&topic, caller.user(), kind, to)
+        .await
+        .map_err(refused)?;
     let (name, seq, moved) = match kind {
-        MarkKind::Delivered => {
-            (event::name::MESSAGE_DELIVERED, mark.delivered.seq, before.first().map(|m| m.delivered.seq))
-        }
-        MarkKind::Read => (event::name::MESSAGE_READ, mark.read.seq, before.first().map(|m| m.read.seq)),
+        MarkKind::Delivered => (
+            event::name::MESSAGE_DELIVERED,
+            mark.delivered.seq,
+            before.first().map(|m| m.delivered.seq),
+        ),
+        MarkKind::Read => (
+            event::name::MESSAGE_READ,
+            mark.read.seq,
+            before.first().map(|m| m.read.seq),
+        ),
     };
-    let receipt = Receipt { conversation_id: command.conversation_id, user_id: caller.user().clone(), seq };
+    let receipt = Receipt {
+        conversation_id: command.conversation_id,
+        user_id: caller.user().clone(),
+        seq,
+    };
     if moved != Some(seq) {
         services.hub.publish_state(State {
             org: topic.org.clone(),
@@ -241,7 +333,14 @@ pub async fn topics_of(
     let mut after: Option<ConversationId> = None;
     while topics.len() < at_most {
         let limit = (at_most - topics.len()).min(500);
-        let ids = ids_of(services, org, user, after.as_ref().map(ConversationId::as_str), limit).await?;
+        let ids = ids_of(
+            services,
+            org,
+            user,
+            after.as_ref().map(ConversationId::as_str),
+            limit,
+        )
+        .await?;
         let full = ids.len() == limit;
         after = ids.last().cloned();
         topics.extend(ids.iter().map(|id| topic(org, id)));
@@ -266,8 +365,15 @@ async fn ids_of(
 ) -> Result<Vec<ConversationId>, ErrorBody> {
     let now = services.clock.now();
     let kind = RecordKind::Membership;
-    let records = services.store.list(org, kind, user.as_str(), after, limit, now).await.map_err(refused)?;
-    records.into_iter().map(|(key, _)| ConversationId::new(&key).map_err(|e| corrupt(org, "membership", &e))).collect()
+    let records = services
+        .store
+        .list(org, kind, user.as_str(), after, limit, now)
+        .await
+        .map_err(refused)?;
+    records
+        .into_iter()
+        .map(|(key, _)| ConversationId::new(&key).map_err(|e| corrupt(org, "membership", &e)))
+        .collect()
 }
 
 /// The conversation, if the caller is a member. One of others looks like one that does not exist.
@@ -287,19 +393,29 @@ async fn room(services: &Services, topic: &Topic) -> Result<Option<Arc<Room>>, E
     if let Some(room) = services.conversations.0.get(topic) {
         return Ok(Some(room));
     }
-    let Some(told) = conversation_of(services, topic).await? else { return Ok(None) };
-    let heads = services.store.heads(std::slice::from_ref(topic)).await.map_err(refused)?;
+    let Some(room) = kept(services, topic).await? else {
+        return Ok(None);
+    };
+    let heads = services
+        .store
+        .heads(std::slice::from_ref(topic))
+        .await
+        .map_err(refused)?;
     if heads.first().is_none_or(|head| head.seq == Seq::ZERO) {
         // Its creation was cut off before it was confirmed to anyone.
         return Ok(None);
     }
-    let room = Arc::new(Room { kind: told.kind, title: told.title, members: told.members.into() });
+    let room = Arc::new(room);
     services.conversations.0.insert(topic.clone(), room.clone());
     Ok(Some(room))
 }
 
-async fn conversation_of(services: &Services, topic: &Topic) -> Result<Option<Conversation>, ErrorBody> {
-    let record = services.store.get(&state(topic), services.clock.now()).await.map_err(refused)?;
+async fn kept(services: &Services, topic: &Topic) -> Result<Option<Room>, ErrorBody> {
+    let record = services
+        .store
+        .get(&state(topic), services.clock.now())
+        .await
+        .map_err(refused)?;
     let decode = |record: Record| {
         serde_json::from_slice(&record.value).map_err(|e| corrupt(&topic.org, "conversation", &e))
     };
@@ -308,7 +424,10 @@ async fn conversation_of(services: &Services, topic: &Topic) -> Result<Option<Co
 
 /// Writes a record that never changes. A repeat finds it there.
 async fn put_once(services: &Services, slot: &Slot, value: Bytes) -> Result<(), ErrorBody> {
-    let put = Put { value: Some(value), expires: None };
+    let put = Put {
+        value: Some(value),
+        expires: None,
+    };
     match services.store.put(slot, None, put, services.clock.now()).await {
         Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
         Err(error) => Err(refused(error)),
@@ -325,11 +444,21 @@ fn log_event(topic: &Topic, head: Head, event: Event) -> Result<LogEvent, ErrorB
         by: event.author,
         client_id: event.client_id,
     };
-    Ok(LogEvent { event: event.name, entry, data })
+    Ok(LogEvent {
+        event: event.name,
+        entry,
+        data,
+    })
 }
 
 fn topic(org: &OrgId, id: &ConversationId) -> Topic {
-    Topic { org: org.clone(), name: TopicName { kind: TopicKind::Conversation, key: TopicKey::from(id) } }
+    Topic {
+        org: org.clone(),
+        name: TopicName {
+            kind: TopicKind::Conversation,
+            key: TopicKey::from(id),
+        },
+    }
 }
 
 fn state(topic: &Topic) -> Slot {

@@ -61,7 +61,11 @@ fn answer<T: Serialize>(data: &T) -> Answer {
 
 /// Appends one event. Its receivers have it, or will read it, when this answers.
 async fn append_one(services: &Services, append: Append) -> Result<(Appended, Outcome), ErrorBody> {
-    let appended = services.store.append(append).await.map_err(crate::error::refused)?;
+    let appended = services
+        .store
+        .append(append)
+        .await
+        .map_err(crate::error::refused)?;
     match appended.outcomes.first().copied() {
         Some(outcome) => Ok((appended, outcome)),
         None => Err(fanfare_proto::ErrorCode::InternalError.with("internal error")),

@@ -19,7 +19,13 @@ pub fn topics(org: &OrgId) -> [Topic; 2] {
 }
 
 fn topic(org: &OrgId, kind: TopicKind) -> Topic {
-    Topic { org: org.clone(), name: TopicName { kind, key: TopicKey::all() } }
+    Topic {
+        org: org.clone(),
+        name: TopicName {
+            kind,
+            key: TopicKey::all(),
+        },
+    }
 }
 
 /// `system:broadcast`
@@ -29,7 +35,10 @@ pub async fn broadcast(services: &Services, caller: &Caller<'_>, command: System
         Priority::Low | Priority::Medium | Priority::High => TopicKind::Notice,
     };
     let topic = topic(&caller.identity.org, kind);
-    let notice = Notice { message: command.message, priority: command.priority };
+    let notice = Notice {
+        message: command.message,
+        priority: command.priority,
+    };
     let event = NewEvent {
         author: caller.user().clone(),
         client_id: command.client_id,
@@ -38,8 +47,12 @@ pub async fn broadcast(services: &Services, caller: &Caller<'_>, command: System
         data: json(&notice)?,
         countable: true,
     };
-    let append =
-        Append { topic: topic.clone(), expect: None, events: vec![event], audience: Audience::Organisation };
+    let append = Append {
+        topic: topic.clone(),
+        expect: None,
+        events: vec![event],
+        audience: Audience::Organisation,
+    };
     let (appended, outcome) = append_one(services, append).await?;
     answer(&Stored {
         topic: topic.name,

@@ -26,7 +26,10 @@ use crate::{
     config::Limits,
     domain::{
         Caller, Services,
-        location::{self, recorder::{Receipts, Recorder}},
+        location::{
+            self,
+            recorder::{Receipts, Recorder},
+        },
     },
     limit::Bucket,
     metrics::Label,
@@ -55,8 +58,9 @@ pub struct Session {
     membership: Membership,
     following: RefCell<HashMap<Channel, Following>>,
     receipts: Rc<Receipts>,
-    /// Topics that every connection has, whose positions are told with each heartbeat.
-    common: RefCell<Vec<(TopicName, Epoch)>>,
+    /// Topics whose positions are told with each heartbeat: those that every connection has, of the heartbeat's own
+    /// lane. A position told on one lane could overtake its event on the other.
+    told: RefCell<Vec<(TopicName, Epoch)>>,
     allowance: RefCell<Allowance>,
     urgent: Queue,
     ordered: Queue,
@@ -102,7 +106,9 @@ impl Session {
         let now = self.local.services.clock.now();
         if let Err(wait) = self.allowance.borrow_mut().messages.take(1.0, now) {
             let id = Request::parse(text).map_or_else(|refusal| refusal.id, |request| request.id);
-            let error = ErrorCode::RateLimitExceeded.with("too many messages").retry_after(wait);
+            let error = ErrorCode::RateLimitExceeded
+                .with("too many messages")
+                .retry_after(wait);
             return self.refuse(lane, id.as_ref(), &error);
         }
         match Request::parse(text) {
@@ -115,7 +121,13 @@ impl Session {
     pub fn take_packet(&self, packet: &Bytes) {
         let services = &self.local.services;
         let now = services.clock.now();
-        let drop = |why| services.metrics.fixes_rejected.get_or_create(&Label::of(why)).inc();
+        let drop = |why| {
+            services
+                .metrics
+                .fixes_rejected
+                .get_or_create(&Label::of(why))
+                .inc()
+        };
         if self.allowance.borrow_mut().packets.take(1.0, now).is_err() {
             drop("rate");
             return;
@@ -124,8 +136,14 @@ impl Session {
             drop("unauthorized");
             return;
         }
-        let taken =
-            location::take_packet(services, &self.caller(), packet, &self.local.recorder, &self.receipts, now);
+        let taken = location::take_packet(
+            services,
+            &self.caller(),
+            packet,
+            &self.local.recorder,
+            &self.receipts,
+            now,
+        );
         if taken.is_err() {
             drop("malformed");
         }
@@ -141,13 +159,25 @@ impl Session {
     /// Sends a heartbeat.
     pub fn heartbeat(&self) {
         let member = &self.membership.member;
-        let pos = self.common.borrow().iter().filter_map(|(topic, epoch)| member.cursor(topic, *epoch)).collect();
-        let ping = ServerPing { time: self.local.services.clock.now(), pos };
-        self.outbox.push(Lane::Ordered, event::write(name::SERVER_PING, None, &ping).into());
+        let pos = self
+            .told
+            .borrow()
+            .iter()
+            .filter_map(|(topic, epoch)| member.cursor(topic, *epoch))
+            .collect();
+        let ping = ServerPing {
+            time: self.local.services.clock.now(),
+            pos,
+        };
+        self.outbox
+            .push(Lane::Ordered, event::write(name::SERVER_PING, None, &ping).into());
     }
 
     fn in_flight(&self) -> usize {
-        [&self.urgent, &self.ordered].iter().map(|q| q.waiting.borrow().len() + usize::from(q.running.get())).sum()
+        [&self.urgent, &self.ordered]
+            .iter()
+            .map(|q| q.waiting.borrow().len() + usize::from(q.running.get()))
+            .sum()
     }
 
     fn enqueue(self: &Rc<Self>, lane: Lane, request: Request) {
@@ -164,9 +194,16 @@ impl Session {
             let next = self.queue(lane).waiting.borrow_mut().pop_front();
             let Some(request) = next else { break };
             let Request { id, command } = request;
-            self.local.services.metrics.requests.get_or_create(&Label::of(command.name())).inc();
+            self.local
+                .services
+                .metrics
+                .requests
+                .get_or_create(&Label::of(command.name()))
+                .inc();
             match self.dispatch(command).await {
-                Ok(Some((event, data))) => self.outbox.push(lane, event::write(event, id.as_ref(), &data).into()),
+                Ok(Some((event, data))) => self
+                    .outbox
+                    .push(lane, event::write(event, id.as_ref(), &data).into()),
                 Ok(None) => {}
                 Err(error) => self.refuse(lane, id.as_ref(), &error),
             }
@@ -185,17 +222,35 @@ impl Session {
 
     fn refuse(&self, lane: Lane, id: Option<&RequestId>, error: &ErrorBody) {
         let services = &self.local.services;
-        services.metrics.refused.get_or_create(&Label::of(code_name(error.code))).inc();
-        self.outbox.push(lane, event::write(name::ERROR, id, error).into());
+        services
+            .metrics
+            .refused
+            .get_or_create(&Label::of(code_name(error.code)))
+            .inc();
+        self.outbox
+            .push(lane, event::write(name::ERROR, id, error).into());
         // Not the client's fault, so no strike.
-        let faultless = matches!(error.code, ErrorCode::Unavailable | ErrorCode::InternalError | ErrorCode::Conflict);
-        if !faultless && self.allowance.borrow_mut().strikes.take(1.0, services.clock.now()).is_err() {
+        let faultless = matches!(
+            error.code,
+            ErrorCode::Unavailable | ErrorCode::InternalError | ErrorCode::Conflict
+        );
+        if !faultless
+            && self
+                .allowance
+                .borrow_mut()
+                .strikes
+                .take(1.0, services.clock.now())
+                .is_err()
+        {
             self.outbox.close(CloseCode::Abuse);
         }
     }
 
     fn caller(&self) -> Caller<'_> {
-        Caller { identity: &self.identity, source: self.source }
+        Caller {
+            identity: &self.identity,
+            source: self.source,
+        }
     }
 
     fn member(&self) -> &Rc<Member> {

@@ -13,7 +13,11 @@ async fn malformed_input_is_answered_by_code() {
     let server = TestServer::start().await;
     for kind in BOTH {
         let mut ann = server.client(kind, "ann", "member").await;
-        let deep = format!("{{\"event\":\"client:ping\",\"data\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
+        let deep = format!(
+            "{{\"event\":\"client:ping\",\"data\":{}{}}}",
+            "[".repeat(5000),
+            "]".repeat(5000)
+        );
         let bad = [
             "nonsense",
             "[]",
@@ -42,7 +46,13 @@ async fn malformed_input_is_answered_by_code() {
         // Still there.
         ann.request("client:ping", json!({})).await.unwrap();
         // Packets that are none cost nothing but a count.
-        for packet in [vec![], vec![9, 9, 9], vec![1], vec![1, 255, 255, 255, 255, 255], vec![0; 1000]] {
+        for packet in [
+            vec![],
+            vec![9, 9, 9],
+            vec![1],
+            vec![1, 255, 255, 255, 255, 255],
+            vec![0; 1000],
+        ] {
             ann.send_packet(packet).await;
         }
         ann.request("client:ping", json!({})).await.unwrap();
@@ -57,7 +67,11 @@ async fn repeated_abuse_closes_for_good() {
         for _ in 0..11 {
             ann.send_text("nonsense").await;
         }
-        assert_eq!(ann.expect_close_after_errors().await, (4201, "too many invalid messages".into()), "{kind:?}");
+        assert_eq!(
+            ann.expect_close_after_errors().await,
+            (4201, "too many invalid messages".into()),
+            "{kind:?}"
+        );
     }
 }
 
@@ -121,27 +135,45 @@ async fn only_a_good_token_opens() {
         signed(&json!({ "sub": "ann", "org": "acme", "roles": ["member"] })),
         signed(&json!({ "sub": "ann", "org": "acme", "roles": ["king"], "exp": 4_102_444_800u64 })),
         signed(&json!({ "sub": "a n", "org": "acme", "roles": ["member"], "exp": 4_102_444_800u64 })),
-        signed(&json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": 4_102_444_800u64, "nbf": 4_102_444_700u64 })),
-        signed(&json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": 4_102_444_800u64, "aud": "else" })),
+        signed(
+            &json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": 4_102_444_800u64, "nbf": 4_102_444_700u64 }),
+        ),
+        signed(
+            &json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": 4_102_444_800u64, "aud": "else" }),
+        ),
     ];
     for kind in BOTH {
         for token in &forged {
             let mut client = Client::connect(&server.base(), kind).await;
-            client.send(&json!({ "event": "authenticate", "id": 1, "data": { "token": token } })).await;
+            client
+                .send(&json!({ "event": "authenticate", "id": 1, "data": { "token": token } }))
+                .await;
             let error = client.expect("error").await;
             let code = error["data"]["code"].as_str().unwrap();
-            assert!(["AUTH_FAILED", "INVALID_MESSAGE"].contains(&code), "{token:.60}: {code}");
+            assert!(
+                ["AUTH_FAILED", "INVALID_MESSAGE"].contains(&code),
+                "{token:.60}: {code}"
+            );
             assert_eq!(client.expect_close().await.0, 4200);
         }
-        let expired = signed(&json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": 1_700_000_000u64 }));
+        let expired =
+            signed(&json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": 1_700_000_000u64 }));
         let mut client = Client::connect(&server.base(), kind).await;
-        client.send(&json!({ "event": "authenticate", "id": 1, "data": { "token": expired } })).await;
+        client
+            .send(&json!({ "event": "authenticate", "id": 1, "data": { "token": expired } }))
+            .await;
         assert_eq!(client.expect("error").await["data"]["code"], "TOKEN_EXPIRED");
         assert_eq!(client.expect_close().await.0, 4003);
         let mut client = Client::connect(&server.base(), kind).await;
-        client.send(&json!({ "event": "message:send", "id": 1, "data": {} })).await;
+        client
+            .send(&json!({ "event": "message:send", "id": 1, "data": {} }))
+            .await;
         client.expect("error").await;
-        assert_eq!(client.expect_close().await.0, 4200, "nothing but authenticate is heard");
+        assert_eq!(
+            client.expect_close().await.0,
+            4200,
+            "nothing but authenticate is heard"
+        );
         drop(Client::open(&server.base(), kind, &good).await);
     }
 }

@@ -50,13 +50,19 @@ pub struct Client {
 }
 
 enum Out {
-    WebTransport { session: Session, commands: SendStream, urgent: Option<SendStream> },
+    WebTransport {
+        session: Session,
+        commands: SendStream,
+        urgent: Option<SendStream>,
+    },
     WebSocket(futures::stream::SplitSink<WebSocketStream<MaybeTlsStream<TcpStream>>, Message>),
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,11 +80,13 @@ impl Client {
     }
 
     pub async fn authenticate(&mut self, data: Value) {
-        self.send(&json!({ "event": "authenticate", "id": "hello", "data": data })).await;
+        self.send(&json!({ "event": "authenticate", "id": "hello", "data": data }))
+            .await;
         self.welcome = self.expect("authenticated").await["data"].clone();
         loop {
             let part = self.expect("topics").await["data"].clone();
-            self.topics.extend(part["topics"].as_array().unwrap().iter().cloned());
+            self.topics
+                .extend(part["topics"].as_array().unwrap().iter().cloned());
             if part["more"] == json!(false) {
                 return;
             }
@@ -160,20 +168,32 @@ impl Client {
     pub async fn send_request(&mut self, event: &str, data: Value) -> u64 {
         self.next_id += 1;
         let id = self.next_id;
-        self.send(&json!({ "event": event, "id": id, "data": data })).await;
+        self.send(&json!({ "event": event, "id": id, "data": data }))
+            .await;
         id
     }
 
     pub async fn answer(&mut self, id: u64) -> Result<Value, Value> {
-        let answer = self.wait(|got| matches!(got, Got::Event(_, event) if event["re"] == json!(id))).await;
-        let Got::Event(_, mut answer) = answer else { unreachable!() };
+        let answer = self
+            .wait(|got| matches!(got, Got::Event(_, event) if event["re"] == json!(id)))
+            .await;
+        let Got::Event(_, mut answer) = answer else {
+            unreachable!()
+        };
         let data = answer["data"].take();
-        if answer["event"] == "error" { Err(data) } else { Ok(data) }
+        if answer["event"] == "error" {
+            Err(data)
+        } else {
+            Ok(data)
+        }
     }
 
     /// The next event of this name; everything else is kept.
     pub async fn expect(&mut self, name: &str) -> Value {
-        match self.wait(|got| matches!(got, Got::Event(_, event) if event["event"] == name)).await {
+        match self
+            .wait(|got| matches!(got, Got::Event(_, event) if event["event"] == name))
+            .await
+        {
             Got::Event(_, event) => event,
             _ => unreachable!(),
         }
@@ -209,7 +229,11 @@ impl Client {
             if wanted(&got) {
                 return got;
             }
-            assert!(!matches!(got, Got::Closed(..)), "closed: {got:?}; kept: {:?}", self.kept);
+            assert!(
+                !matches!(got, Got::Closed(..)),
+                "closed: {got:?}; kept: {:?}",
+                self.kept
+            );
             self.kept.push_back(got);
         }
     }
@@ -283,7 +307,9 @@ async fn web_transport(told: &Value, sender: &mpsc::UnboundedSender<Got>) -> Ope
         tokio::spawn(async move {
             let mut readers = tokio::task::JoinSet::new();
             for _ in 0..2 {
-                let Ok(stream) = session.accept_uni().await else { break };
+                let Ok(stream) = session.accept_uni().await else {
+                    break;
+                };
                 readers.spawn(read_lane(stream, sender.clone()));
             }
             readers.join_all().await;
@@ -299,13 +325,22 @@ async fn web_transport(told: &Value, sender: &mpsc::UnboundedSender<Got>) -> Ope
             }
         })
     };
-    (Out::WebTransport { session, commands, urgent: None }, vec![lanes, datagrams])
+    (
+        Out::WebTransport {
+            session,
+            commands,
+            urgent: None,
+        },
+        vec![lanes, datagrams],
+    )
 }
 
 pub async fn open_session(told: &Value) -> Result<Session, web_transport_quinn::ClientError> {
     let hashes = told["webtransport"]["certificate_hashes"].as_array().unwrap();
     let hashes = hashes.iter().map(|hash| unhex(hash.as_str().unwrap())).collect();
-    let client = web_transport_quinn::ClientBuilder::new().with_server_certificate_hashes(hashes).unwrap();
+    let client = web_transport_quinn::ClientBuilder::new()
+        .with_server_certificate_hashes(hashes)
+        .unwrap();
     let url: url::Url = told["webtransport"]["url"].as_str().unwrap().parse().unwrap();
     client.connect(url).await
 }
@@ -334,14 +369,18 @@ async fn read_lane(mut stream: RecvStream, sender: mpsc::UnboundedSender<Got>) {
 async fn web_socket(told: &Value, sender: mpsc::UnboundedSender<Got>) -> Opened {
     let url = told["websocket"]["url"].as_str().unwrap();
     let config = WebSocketConfig::default().max_message_size(Some(64 * 1024 * 1024));
-    let (socket, _) = tokio_tungstenite::connect_async_with_config(url, Some(config), true).await.unwrap();
+    let (socket, _) = tokio_tungstenite::connect_async_with_config(url, Some(config), true)
+        .await
+        .unwrap();
     let (sink, mut stream) = socket.split();
     let reader = tokio::spawn(async move {
         while let Some(message) = stream.next().await {
             let got = match message {
                 Ok(Message::Text(text)) => Got::Event(0, serde_json::from_str(&text).unwrap()),
                 Ok(Message::Binary(packet)) => Got::Ticks(packet),
-                Ok(Message::Close(Some(close))) => Got::Closed(u16::from(close.code).into(), close.reason.to_string()),
+                Ok(Message::Close(Some(close))) => {
+                    Got::Closed(u16::from(close.code).into(), close.reason.to_string())
+                }
                 Ok(Message::Close(None)) => Got::Closed(0, String::new()),
                 Ok(_) => continue,
                 Err(error) => Got::Closed(0, error.to_string()),
@@ -357,5 +396,8 @@ async fn web_socket(told: &Value, sender: mpsc::UnboundedSender<Got>) -> Opened 
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect()
 }

@@ -21,15 +21,24 @@ async fn a_broadcast_reaches_everyone_of_the_organisation() {
             let first = chief.request("system:broadcast", data.clone()).await.unwrap();
             let again = chief.request("system:broadcast", data).await.unwrap();
             assert_eq!(first["seq"], again["seq"]);
-            let got = guard.wait(|got| matches!(got, Got::Event(_, e) if e["event"] == "system:broadcast")).await;
-            let Got::Event(byte, notice) = got else { unreachable!() };
-            assert_eq!(notice["data"], json!({ "message": "leave the building", "priority": priority }));
+            let got = guard
+                .wait(|got| matches!(got, Got::Event(_, e) if e["event"] == "system:broadcast"))
+                .await;
+            let Got::Event(byte, notice) = got else {
+                unreachable!()
+            };
+            assert_eq!(
+                notice["data"],
+                json!({ "message": "leave the building", "priority": priority })
+            );
             if kind == BOTH[0] {
                 assert_eq!(byte, lane, "the lane is that of the topic");
             }
         }
         assert!(rival.drain("system:broadcast").await.is_empty());
-        let refused = guard.request("system:broadcast", json!({ "client_id": "x", "message": "hi" })).await;
+        let refused = guard
+            .request("system:broadcast", json!({ "client_id": "x", "message": "hi" }))
+            .await;
         assert_eq!(refused.unwrap_err()["code"], "UNAUTHORIZED");
     }
 }

@@ -1,6 +1,8 @@
 //! Tests through the front door: the real server on a free port, spoken to by clients that share no code with it but
 //! the protocol crate, on both transports.
 
+#![allow(unreachable_pub, missing_docs)]
+
 mod client;
 mod harness;
 

@@ -51,11 +51,7 @@ impl Next {
             },
             Loss::Refused(error) => match error.code {
                 ErrorCode::TokenExpired => Self::renewed(renewable),
-                ErrorCode::RateLimitExceeded
-                | ErrorCode::ConnectionLimit
-                | ErrorCode::InternalError
-                | ErrorCode::Conflict
-                | ErrorCode::Unavailable => Self::Return {
+                code if passes(code) => Self::Return {
                     later: true,
                     renew: false,
                     // A server's word is obeyed within reason: an hour is no back-off.
@@ -76,6 +72,18 @@ impl Next {
             Self::End(CloseReason::Token("the token has expired".into()))
         }
     }
+}
+
+/// Whether the same request may succeed some time later.
+pub(crate) fn passes(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::RateLimitExceeded
+            | ErrorCode::ConnectionLimit
+            | ErrorCode::InternalError
+            | ErrorCode::Conflict
+            | ErrorCode::Unavailable
+    )
 }
 
 /// Counts failures in a row and turns them into waits: exponential, with full jitter, capped.

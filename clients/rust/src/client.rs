@@ -18,11 +18,7 @@ use tokio::{
 
 use crate::{
     CloseReason, Config, Error, Events, Positions, State, Stats, Tracker, TrackerConfig, Transport,
-    actor::Actor,
-    connect::Dialer,
-    net::Network,
-    outbox::Reply,
-    shared::Shared,
+    actor::Actor, connect::Dialer, net::Network, outbox::Reply, shared::Shared,
 };
 
 /// Orders that wait for the client's task. Full: the caller waits, up to its deadline.
@@ -83,9 +79,7 @@ impl Client {
     /// Waits until requests are answered, and tells by which transport; or why the client has ended.
     pub async fn opened(&self) -> Result<Transport, CloseReason> {
         let mut state = self.state();
-        let reached = state
-            .wait_for(|state| state.is_open() || state.is_closed())
-            .await;
+        let reached = state.wait_for(|state| state.is_open() || state.is_closed()).await;
         match reached.as_deref() {
             Ok(State::Open(transport)) => Ok(*transport),
             Ok(State::Closed(reason)) => Err(reason.clone()),
@@ -229,9 +223,7 @@ impl Client {
 
     /// Follows channels no longer.
     pub async fn unsubscribe(&self, unsubscribe: Unsubscribe) -> Result<(), Error> {
-        self.request(Command::Unsubscribe(unsubscribe))
-            .await
-            .map(drop)
+        self.request(Command::Unsubscribe(unsubscribe)).await.map(drop)
     }
 
     /// Follows the positions of the agents that the user may see, all or those of one department.
@@ -274,10 +266,7 @@ impl Client {
     /// Tells that the network may have changed: a connection that does not answer within a few seconds is made anew,
     /// instead of when its heartbeat fails.
     pub async fn network_changed(&self) -> Result<(), Error> {
-        self.orders
-            .send(Order::Probe)
-            .await
-            .map_err(|_| Error::Closed)
+        self.orders.send(Order::Probe).await.map_err(|_| Error::Closed)
     }
 
     /// Ends the client: unanswered requests fail, the server is told. Waits until it is done.

@@ -59,9 +59,7 @@ impl Attempt {
                 cursors: self.cursors.clone(),
             }),
         };
-        let greeting = greeting
-            .to_json()
-            .map_err(|e| Loss::Unreachable(e.to_string()))?;
+        let greeting = greeting.to_json().map_err(|e| Loss::Unreachable(e.to_string()))?;
         let legs = self.transports.iter().map(|transport| {
             let leg = self.leg(*transport, greeting.clone());
             Box::pin(leg) as BoxFuture<'_, _>
@@ -88,10 +86,7 @@ impl Attempt {
     }
 }
 
-async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, String>>,
-) -> Result<T, Loss> {
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, String>>) -> Result<T, Loss> {
     timeout(limit, work)
         .await
         .unwrap_or_else(|_| Err("no answer in time".into()))

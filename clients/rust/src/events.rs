@@ -8,10 +8,7 @@ use std::{
 use futures::Stream;
 use tokio::sync::mpsc;
 
-use crate::{
-    Cursors, Event,
-    cursors::Move,
-};
+use crate::{Cursors, Event, cursors::Move};
 
 /// What the client puts into the queue: an event, and how cursors stand once the application has it.
 #[derive(Debug)]

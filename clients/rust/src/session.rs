@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fanfare_proto::{
-    CloseCode, Command, Cursor, Lane, Request, RequestId, ServerEvent,
+    CloseCode, Command, Cursor, ErrorBody, Lane, Request, RequestId, ServerEvent,
     command::{Empty, Subscribe},
     event::{ServerPing, Subscribed, TopicState, Topics, name},
     tick,
@@ -16,6 +16,7 @@ use tokio::{
 use crate::{
     Event, Loss, State,
     actor::{Actor, End, until},
+    backoff::passes,
     client::Order,
     connect::Opened,
     cursors::Move,
@@ -34,6 +35,12 @@ const MAX_HEARTBEAT: Duration = Duration::from_secs(120);
 /// How long a connection has to answer after a change of network.
 const PROBE: Duration = Duration::from_secs(5);
 
+/// How soon what is followed is asked for again where the server cannot grant it now.
+const FOLLOW_AGAIN: Duration = Duration::from_secs(2);
+const FOLLOW_AGAIN_MAX: Duration = Duration::from_secs(60);
+/// Longer than any connection.
+const FOR_EVER: Duration = Duration::from_secs(86_400 * 365);
+
 /// What belongs to one connection.
 struct Session {
     link: Link,
@@ -45,6 +52,8 @@ struct Session {
     /// The ping on its way: its id and when it was sent.
     ping: Option<(u64, Instant)>,
     next_ping: Instant,
+    /// What is followed is asked for again then: the server could not grant it now.
+    follow_at: Option<Instant>,
 }
 
 impl Actor {
@@ -60,6 +69,7 @@ impl Actor {
             pong: false,
             ping: None,
             next_ping: now,
+            follow_at: None,
             link,
         };
         self.shared.server_said(authenticated.time);
@@ -107,6 +117,11 @@ impl Actor {
                 }
                 () = sleep_until(session.next_ping) => {
                     self.ping(session);
+                    Ok(())
+                }
+                () = until(session.follow_at) => {
+                    session.follow_at = None;
+                    self.follow_again();
                     Ok(())
                 }
                 () = sleep_until(session.dead_at) => Err(Loss::Broken("nothing was heard".into())),
@@ -210,11 +225,7 @@ impl Actor {
         match self.outbox.answer(re, event) {
             (Meaning::Subscribed(subscribe), _) => self.followed(subscribe, granted),
             (Meaning::Unsubscribed, _) => self.shared.positions().clear(),
-            (Meaning::None, Some(refusal)) => {
-                // What was followed may not be followed any more.
-                self.shared.positions().clear();
-                return self.put(Some(Event::Error(refusal)), Vec::new());
-            }
+            (Meaning::None, Some(refusal)) => return self.not_followed(session, refusal),
             (Meaning::None, None) => {}
         }
         Ok(())
@@ -228,12 +239,24 @@ impl Actor {
         }
     }
 
+    /// What was followed on the last connection is refused on this one.
+    fn not_followed(&mut self, session: &mut Session, refusal: ErrorBody) -> Result<(), Loss> {
+        if passes(refusal.code) {
+            let said = Duration::from_millis(refusal.retry_after_ms.unwrap_or(0));
+            session.follow_at = Some(Instant::now() + said.clamp(FOLLOW_AGAIN, FOLLOW_AGAIN_MAX));
+            return Ok(());
+        }
+        self.shared.positions().clear();
+        self.put(Some(Event::Error(refusal)), Vec::new())
+    }
+
     /// Asks again for what was followed on the last connection.
     fn follow_again(&mut self) {
         let wanted = self.shared.positions().wanted.clone();
         // What the application asked meanwhile, and what is sent again now, says better what it wants.
         if let Some(wanted) = wanted.filter(|_| !self.outbox.subscribes()) {
-            let deadline = Instant::now() + self.config.limits.request;
+            // It ends with the connection, not before.
+            let deadline = Instant::now() + FOR_EVER;
             self.outbox.add(Command::Subscribe(wanted), deadline, None);
         }
     }
@@ -369,7 +392,5 @@ async fn room(lane: &mpsc::Sender<String>) {
 
 fn send(lane: &mpsc::Sender<String>, id: Option<RequestId>, command: Command) -> bool {
     let request = Request { id, command };
-    request
-        .to_json()
-        .is_ok_and(|text| lane.try_send(text).is_ok())
+    request.to_json().is_ok_and(|text| lane.try_send(text).is_ok())
 }

@@ -250,8 +250,7 @@ impl Table {
             return;
         }
         if self.held.len() >= MAX_HELD {
-            self.held
-                .retain(|_, held| now.duration_since(held.since) < HOLD);
+            self.held.retain(|_, held| now.duration_since(held.since) < HOLD);
         }
         if self.held.len() >= MAX_HELD {
             self.refused += 1;
@@ -294,4 +293,3 @@ impl Listener {
         self.changed.notify_one();
     }
 }
-

@@ -20,6 +20,7 @@ mod retention;
 mod text;
 mod timer;
 mod track;
+mod world;
 
 use std::sync::Arc;
 

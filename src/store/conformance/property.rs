@@ -1,21 +1,18 @@
 //! Random calls, compared with the model after each of them, and shrunk where they differ.
 
 use bytes::Bytes;
-use fanfare_proto::{Fix, Motion, Position as Place, Seq, TopicKind, UnixMs, UserId};
+use fanfare_proto::{Seq, UnixMs};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::{Config, TestRunner},
 };
 
 use super::{
-    lab::{Lab, client, fresh, fresh_org, new_event, to_append, topic_in, user},
-    model::Model,
+    lab::{Lab, client, new_event, to_append},
     ops::{self, Guess, Op, Way},
+    world::{World, same},
 };
-use crate::{
-    id::Topic,
-    store::{FixKey, From, MarkKind, NewEvent, Position, Put, RecordKind, Slot, StoredFix, Timer},
-};
+use crate::store::{From, MarkKind, NewEvent, Position, Put, Timer};
 
 /// Sequences tried, unless `PROPTEST_CASES` says otherwise.
 const CASES: u32 = 40;
@@ -67,42 +64,7 @@ async fn run(lab: &mut Lab, ops: Vec<Op>) -> Result<(), String> {
         .map_err(|difference| format!("reopened at the end: {difference}"))
 }
 
-struct World {
-    topics: Vec<Topic>,
-    users: Vec<UserId>,
-    /// Timers have no organisation.
-    prefix: String,
-    model: Model,
-}
-
-macro_rules! same {
-    ($what:expr, $store:expr, $model:expr) => {
-        match ($store, $model) {
-            (store, model) if store == model => {}
-            (store, model) => return Err(format!("{}\n  store: {store:?}\n  model: {model:?}", $what)),
-        }
-    };
-}
-
 impl World {
-    async fn new(lab: &Lab) -> Self {
-        let org = fresh_org();
-        let topics = vec![
-            topic_in(&org, TopicKind::Conversation, "a"),
-            topic_in(&org, TopicKind::Conversation, "b"),
-            topic_in(&org, TopicKind::UrgentNotice, "a"),
-        ];
-        assert_eq!(topics.len(), ops::TOPICS);
-        let users = (0..ops::USERS).map(|n| user(&format!("u{n}"))).collect();
-        let epoch = lab.store.heads(&topics).await.unwrap()[0].epoch;
-        Self {
-            topics,
-            users,
-            prefix: fresh(),
-            model: Model::new(epoch),
-        }
-    }
-
     async fn step(&mut self, lab: &mut Lab, op: Op) -> Result<(), String> {
         let store = &lab.store;
         let model = &mut self.model;
@@ -289,159 +251,6 @@ impl World {
             Op::Reopen => lab.reopen().await,
         }
         Ok(())
-    }
-
-    /// Everything that can be seen.
-    async fn compare(&self, lab: &Lab) -> Result<(), String> {
-        let heads: Vec<_> = self.topics.iter().map(|topic| self.model.head(topic)).collect();
-        same!("heads", lab.store.heads(&self.topics).await, Ok(heads));
-        for topic in &self.topics {
-            let all = From::After(Seq::ZERO);
-            let page = lab
-                .store
-                .read(topic, all, usize::MAX, usize::MAX)
-                .await
-                .map_err(|e| e.to_string())?;
-            same!(
-                topic,
-                page.events,
-                self.model.read(topic, all, usize::MAX, usize::MAX).events
-            );
-            for user in &self.users {
-                let marks = lab.store.marks_of(user, std::slice::from_ref(topic)).await;
-                same!("mark", marks, Ok(vec![self.model.mark_of(topic, user)]));
-            }
-        }
-        for now in [UnixMs(0), UnixMs(50)] {
-            same!(
-                "records",
-                self.list(lab, None, 100, now).await,
-                Ok(self.model.list(None, 100, now))
-            );
-            for key in 0..ops::KEYS {
-                let slot = self.slot(key);
-                same!(
-                    "record",
-                    lab.store.get(&slot, now).await,
-                    Ok(self.model.get(&slot.key, now))
-                );
-            }
-        }
-        for (agent, user) in self.users.iter().enumerate() {
-            let track = self.track(lab, agent, (0, u64::MAX), None, 1_000).await;
-            same!(
-                "track",
-                track,
-                Ok(self.model.track(user, (0, u64::MAX), None, 1_000))
-            );
-        }
-        self.latest(lab, UnixMs(0)).await?;
-        for word in ops::WORDS {
-            self.search(lab, &self.topics, &[word], 100).await?;
-        }
-        Ok(())
-    }
-
-    async fn latest(&self, lab: &Lab, since: UnixMs) -> Result<(), String> {
-        let mut latest = lab
-            .store
-            .latest(&self.topics[0].org, since)
-            .await
-            .map_err(|e| e.to_string())?;
-        latest.sort_by(|a, b| a.agent.cmp(&b.agent));
-        let expected: Vec<_> = self
-            .users
-            .iter()
-            .filter_map(|user| self.model.latest(user, since))
-            .collect();
-        same!("latest", latest, expected);
-        Ok(())
-    }
-
-    /// Among events of the same time the order is free.
-    async fn search(&self, lab: &Lab, topics: &[Topic], words: &[&str], limit: usize) -> Result<(), String> {
-        let found = lab
-            .store
-            .search_text(topics, &words.join(" "), limit)
-            .await
-            .map_err(|e| e.to_string())?;
-        let matching = if words.is_empty() {
-            Vec::new()
-        } else {
-            self.model.matching(topics, words)
-        };
-        let mut times = Vec::new();
-        for (topic, seq) in &found {
-            let Some((.., at)) = matching.iter().find(|(t, s, _)| t == topic && s == seq) else {
-                return Err(format!(
-                    "{words:?} found {topic} {seq}, but not in the model: {matching:?}"
-                ));
-            };
-            times.push(*at);
-        }
-        let mut newest: Vec<_> = matching.iter().map(|(.., at)| *at).collect();
-        newest.sort_unstable_by(|a, b| b.cmp(a));
-        newest.truncate(limit);
-        same!(format!("search {words:?}"), times, newest);
-        let mut once = found.clone();
-        once.sort();
-        once.dedup();
-        same!("found once", once.len(), found.len());
-        Ok(())
-    }
-
-    async fn list(
-        &self,
-        lab: &Lab,
-        after: Option<&str>,
-        limit: usize,
-        now: UnixMs,
-    ) -> Result<Vec<(String, crate::store::Record)>, crate::store::StoreError> {
-        let slot = self.slot(0);
-        lab.store
-            .list(&slot.org, slot.kind, &slot.partition, after, limit, now)
-            .await
-    }
-
-    async fn track(
-        &self,
-        lab: &Lab,
-        agent: usize,
-        span: (u64, u64),
-        after: Option<FixKey>,
-        limit: usize,
-    ) -> Result<Vec<StoredFix>, crate::store::StoreError> {
-        let span = UnixMs(span.0)..=UnixMs(span.1);
-        lab.store
-            .track(&self.topics[0].org, &self.users[agent], span, after, limit)
-            .await
-    }
-
-    fn slot(&self, key: usize) -> Slot {
-        let org = self.topics[0].org.clone();
-        Slot {
-            org,
-            kind: RecordKind::Membership,
-            partition: "p".to_owned(),
-            key: format!("k{key}"),
-        }
-    }
-
-    fn fix(&self, place: ops::Place) -> StoredFix {
-        let position = Place::from_e7(place.agent as i32, place.counter as i32).unwrap();
-        let fix = Fix {
-            counter: place.counter,
-            time: UnixMs(place.time),
-            position,
-            motion: Motion::default(),
-        };
-        let agent = self.users[place.agent].clone();
-        StoredFix {
-            org: self.topics[0].org.clone(),
-            agent,
-            source: place.source,
-            fix,
-        }
     }
 }
 

@@ -68,10 +68,7 @@ async fn get(url: &Url, trust: &Trust) -> Result<(http::StatusCode, Bytes), Stri
         .body(Empty::<Bytes>::new())
         .map_err(|e| e.to_string())?;
     let exchange = async move {
-        let answer = sender
-            .send_request(request)
-            .await
-            .map_err(|e| e.to_string())?;
+        let answer = sender.send_request(request).await.map_err(|e| e.to_string())?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), MAX_ANSWER)
             .collect()
@@ -108,14 +105,8 @@ fn read(body: &[u8], encrypted: bool) -> Result<Places, String> {
         })
     };
     Ok(Places {
-        webtransport: answer
-            .webtransport
-            .map(|p| place(p, &["https"]))
-            .transpose()?,
-        websocket: answer
-            .websocket
-            .map(|p| place(p, &["ws", "wss"]))
-            .transpose()?,
+        webtransport: answer.webtransport.map(|p| place(p, &["https"])).transpose()?,
+        websocket: answer.websocket.map(|p| place(p, &["ws", "wss"])).transpose()?,
     })
 }
 

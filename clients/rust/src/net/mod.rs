@@ -68,10 +68,7 @@ impl Network {
     }
 
     fn known(&self) -> Option<(Places, Instant)> {
-        self.places
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn learn(&self, places: Places) {

@@ -53,7 +53,11 @@ impl Sockets {
         }
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let [four, six] = &mut *made;
-        let (slot, local) = if remote.is_ipv4() { (four, ANY_4) } else { (six, ANY_6) };
+        let (slot, local) = if remote.is_ipv4() {
+            (four, ANY_4)
+        } else {
+            (six, ANY_6)
+        };
         match slot {
             Some(endpoint) => Ok(endpoint.clone()),
             None => Ok(slot.insert(Endpoint::client(local)?).clone()),
@@ -62,13 +66,13 @@ impl Sockets {
 
     /// Moves to new local ports. Connections go on: the server follows.
     pub(super) fn rebind(&self) -> std::io::Result<()> {
-        let made = self
-            .made
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for endpoint in made.iter().chain([&self.given]).flatten() {
-            let local = if endpoint.local_addr()?.is_ipv4() { ANY_4 } else { ANY_6 };
+            let local = if endpoint.local_addr()?.is_ipv4() {
+                ANY_4
+            } else {
+                ANY_6
+            };
             endpoint.rebind(UdpSocket::bind(local)?)?;
         }
         Ok(())

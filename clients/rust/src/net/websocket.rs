@@ -100,11 +100,7 @@ async fn read(stream: &mut SplitStream<Socket>, incoming: &mpsc::Sender<Incoming
         };
         match message {
             Message::Text(text) => {
-                if incoming
-                    .send(Incoming::Event(Bytes::from(text)))
-                    .await
-                    .is_err()
-                {
+                if incoming.send(Incoming::Event(Bytes::from(text))).await.is_err() {
                     // The client has gone; its goodbye comes next.
                     std::future::pending::<()>().await;
                 }

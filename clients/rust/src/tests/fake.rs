@@ -52,7 +52,8 @@ impl Fake {
     fn planned(&self, transport: Transport) -> Plan {
         let mut plans = self.plans.lock().unwrap();
         let at = plans.iter().position(|(t, _)| *t == transport);
-        at.and_then(|at| plans.remove(at)).map_or(Plan::Open, |(_, plan)| plan)
+        at.and_then(|at| plans.remove(at))
+            .map_or(Plan::Open, |(_, plan)| plan)
     }
 }
 
@@ -207,11 +208,7 @@ impl Test {
         Self::start_with(config, fake, peers)
     }
 
-    pub(super) fn start_with(
-        config: Config,
-        fake: Arc<Fake>,
-        peers: mpsc::UnboundedReceiver<Peer>,
-    ) -> Self {
+    pub(super) fn start_with(config: Config, fake: Arc<Fake>, peers: mpsc::UnboundedReceiver<Peer>) -> Self {
         let (client, events) = Client::start(config, fake.clone());
         Self {
             client,

@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, sync::Mutex, time::Duration};
 
-use fanfare_proto::{
-    Advice, CloseCode, Command, ErrorCode,
-    command::Empty,
-    event::name,
-};
+use fanfare_proto::{Advice, CloseCode, Command, ErrorCode, command::Empty, event::name};
 use tokio::time::Instant;
 
 use super::fake::{Fake, Plan, Test, config};
@@ -120,8 +116,14 @@ async fn ends_where_no_token_helps() {
         test.client.opened().await.expect_err("ends")
     };
     let fixed = || Token::fixed("t");
-    assert!(matches!(end(fixed(), Some(ErrorCode::TokenExpired)).await, CloseReason::Token(_)));
-    assert!(matches!(end(fixed(), Some(ErrorCode::AuthFailed)).await, CloseReason::Refused(_)));
+    assert!(matches!(
+        end(fixed(), Some(ErrorCode::TokenExpired)).await,
+        CloseReason::Token(_)
+    ));
+    assert!(matches!(
+        end(fixed(), Some(ErrorCode::AuthFailed)).await,
+        CloseReason::Refused(_)
+    ));
     let denied = Token::provider(|| async { Err(TokenError::Denied("logged out".into())) });
     assert_eq!(end(denied, None).await, CloseReason::Token("logged out".into()));
 }
@@ -175,7 +177,10 @@ async fn the_winner_goes_first_for_a_while() {
     let start = Instant::now();
     let (peer, _) = test.greeted().await;
     assert_eq!(peer.transport, Transport::WebSocket);
-    assert!(start.elapsed() < Duration::from_millis(500), "no head start of the other");
+    assert!(
+        start.elapsed() < Duration::from_millis(500),
+        "no head start of the other"
+    );
     // Some time later the network may be another.
     let mut keep = tokio::spawn(async move {
         let mut peer = peer;
@@ -226,7 +231,10 @@ async fn backs_off_until_a_session_lives() {
     }
     waited(&mut test, Duration::from_secs(11)).await;
     // Half of 0.5 s, 1 s, 2 s … up to half of 30 s, and from the beginning after a session that lived.
-    assert_eq!(waits, [250, 500, 1000, 2000, 4000, 8000, 15000, 15000, 15000, 250]);
+    assert_eq!(
+        waits,
+        [250, 500, 1000, 2000, 4000, 8000, 15000, 15000, 15000, 250]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,7 +302,15 @@ async fn what_is_no_event_ends_the_connection() {
     peer.text("{".into()).await;
     assert_eq!(peer.goodbye().await.code, CloseCode::Violation.number());
     let mut state = test.client.state();
-    let backoff = |s: &State| matches!(s, State::Backoff { cause: Loss::Unreadable, .. });
+    let backoff = |s: &State| {
+        matches!(
+            s,
+            State::Backoff {
+                cause: Loss::Unreadable,
+                ..
+            }
+        )
+    };
     state.wait_for(backoff).await.unwrap();
 }
 

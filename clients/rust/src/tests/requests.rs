@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fanfare_proto::{
-    Command, ErrorCode, Lane, Request, RequestId, UnixMs,
+    Command, Epoch, ErrorCode, Request, RequestId, UnixMs,
     command::{Authenticate, Empty, Priority},
     event::{self, Stored, name},
 };
@@ -15,16 +15,12 @@ use crate::{Client, Error, link::TEXTS};
 fn stored(seq: u64) -> Stored {
     Stored {
         topic: "conversation:c".parse().unwrap(),
-        epoch: event_epoch(),
+        epoch: Epoch(1),
         seq: fanfare_proto::Seq(seq),
         at: UnixMs(1),
         duplicate: false,
         conversation_id: None,
     }
-}
-
-fn event_epoch() -> fanfare_proto::Epoch {
-    fanfare_proto::Epoch(1)
 }
 
 fn send(client: &Client, text: &str) -> tokio::task::JoinHandle<Result<Stored, Error>> {
@@ -194,7 +190,6 @@ async fn urgent_requests_have_a_lane_of_their_own() {
     }
     let expected: Vec<_> = (0..TEXTS + 10).map(|n| n.to_string()).collect();
     assert_eq!(texts, expected);
-    let _ = Lane::Urgent;
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,7 +201,10 @@ async fn some_commands_are_the_clients_own() {
     ];
     for command in reserved {
         let name = command.name();
-        assert_eq!(test.client.request(command).await.err(), Some(Error::Reserved(name)));
+        assert_eq!(
+            test.client.request(command).await.err(),
+            Some(Error::Reserved(name))
+        );
     }
 }
 
@@ -228,6 +226,9 @@ fn answers_to_nobody_are_ignored() {
     let event = event::write(name::REPLY, Some(&RequestId::Text("x".into())), &1);
     let event = fanfare_proto::ServerEvent::parse(event.as_bytes()).unwrap();
     for id in [RequestId::Text("x".into()), RequestId::Number(9)] {
-        assert_eq!(outbox.answer(&id, event.clone()), (crate::outbox::Meaning::None, None));
+        assert_eq!(
+            outbox.answer(&id, event.clone()),
+            (crate::outbox::Meaning::None, None)
+        );
     }
 }

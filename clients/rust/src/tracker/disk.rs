@@ -154,7 +154,9 @@ impl File {
     }
 
     fn last(&self) -> Result<Option<u64>, rusqlite::Error> {
-        let last: Option<i64> = self.0.query_row("SELECT last FROM tracker", [], |row| row.get(0))?;
+        let last: Option<i64> = self
+            .0
+            .query_row("SELECT last FROM tracker", [], |row| row.get(0))?;
         Ok(last.map(|last| last as u64))
     }
 

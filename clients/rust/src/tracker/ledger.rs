@@ -86,7 +86,8 @@ impl Ledger {
     pub(super) fn overdue(&mut self, now: Instant) {
         let late = |_: &u64, (_, sent): &mut (Fix, Instant)| now.duration_since(*sent) >= self.repeat_after;
         let late = self.flown.extract_if(.., late);
-        self.missing.extend(late.map(|(counter, (fix, _))| (counter, fix)));
+        self.missing
+            .extend(late.map(|(counter, (fix, _))| (counter, fix)));
     }
 
     /// When the next acknowledgement is overdue.
