@@ -17,7 +17,7 @@ use fanfare_proto::{
 };
 use tokio::{
     task::JoinHandle,
-    time::{Instant, sleep_until, timeout, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
 use crate::{
@@ -31,6 +31,10 @@ use crate::{
 
 /// Time for what waits to be sent before a connection is closed.
 const FLUSH: Duration = Duration::from_secs(1);
+
+/// Time for a peer to read the last events before its streams end: closing a WebTransport session drops what its
+/// application has not read yet.
+const LAST_READ: Duration = Duration::from_millis(100);
 
 /// What lets connections in, shared by all shards.
 #[derive(Debug)]
@@ -312,6 +316,9 @@ impl Writers {
             }
         }
         if let Some(closer) = self.closer {
+            if !matches!(code, CloseCode::Slow | CloseCode::Silent) {
+                sleep(LAST_READ).await;
+            }
             closer.close(number, reason).await;
         }
         if let Some(pipe) = pipe {

@@ -106,6 +106,16 @@ impl Server {
     /// Starts, in this order: what can be wrong is checked before anything is opened; the store is open before
     /// anyone is let in; shards run before anything is handed to them.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let dir = config.data_dir.clone();
+        Self::start_on(config, clock, |hub| open_store(&dir, hub)).await
+    }
+
+    /// Starts on the store that `open` opens. What the store has made durable is to be told to the hub given.
+    pub async fn start_on(
+        config: Config,
+        clock: Clock,
+        open: impl FnOnce(&Arc<Hub>) -> Result<Arc<dyn Store>, StoreError>,
+    ) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let verifier = config.verifier()?;
         let (tcp, udp) = listen(config.listen)?;
@@ -122,7 +132,7 @@ impl Server {
             config.shards
         };
         let (hub, inboxes) = Hub::new(shards, metrics.clone());
-        let store = open_store(&config.data_dir, &hub)?;
+        let store = open(&hub)?;
         let now = clock.now();
         let services = Arc::new(Services {
             store: store.clone(),

@@ -104,7 +104,8 @@ impl Session {
     /// Takes a request off the wire. It is done by a task of the shard: that this connection ends changes nothing.
     pub fn take(self: &Rc<Self>, lane: Lane, text: &[u8]) {
         let now = self.local.services.clock.now();
-        if let Err(wait) = self.allowance.borrow_mut().messages.take(1.0, now) {
+        let taken = self.allowance.borrow_mut().messages.take(1.0, now);
+        if let Err(wait) = taken {
             let id = Request::parse(text).map_or_else(|refusal| refusal.id, |request| request.id);
             let error = ErrorCode::RateLimitExceeded
                 .with("too many messages")

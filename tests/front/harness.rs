@@ -9,8 +9,9 @@ use std::{
     },
 };
 
-use fanfare::{auth::jwt, config::Config, server::Server, time::Clock};
+use fanfare::{auth::jwt, config::Config, hub::Hub, server::Server, store::Store, time::Clock};
 use fanfare_proto::{DepartmentId, OrgId, UserId};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -23,7 +24,7 @@ pub struct TestServer {
     server: Option<Server>,
     pub config: Config,
     shift: Arc<AtomicU64>,
-    dir: TempDir,
+    _dir: TempDir,
 }
 
 impl TestServer {
@@ -43,17 +44,23 @@ impl TestServer {
             server: Some(server),
             config,
             shift,
-            dir,
+            _dir: dir,
         }
+    }
+
+    /// A server on a store of the test's.
+    pub async fn on<S: Store>(open: impl FnOnce(&Arc<Hub>, &Path) -> Arc<S>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path());
+        let shift = Arc::<AtomicU64>::default();
+        let data = config.data_dir.clone();
+        let clock = Clock::shifted(shift.clone());
+        let server = Server::start_on(config.clone(), clock, |hub| Ok(open(hub, &data))).await.unwrap();
+        Self { server: Some(server), config, shift, _dir: dir }
     }
 
     pub fn base(&self) -> String {
         format!("http://{}", self.server.as_ref().unwrap().tcp())
-    }
-
-    /// The folder that the store is in.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
     }
 
     /// Moves the server's clock ahead.
@@ -78,7 +85,9 @@ impl TestServer {
 
     /// A connected and authenticated client.
     pub async fn client(&self, kind: Kind, user: &str, role: &str) -> Client {
-        Client::open(&self.base(), kind, &token(user, "acme", role, &[])).await
+        let device = format!("{user}-phone");
+        let hello = json!({ "token": token(user, "acme", role, &[]), "device_id": device });
+        Client::open_with(&self.base(), kind, hello).await
     }
 
     pub async fn metric(&self, name: &str) -> f64 {

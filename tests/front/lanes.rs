@@ -6,6 +6,7 @@ use crate::{
     chat::{create, say},
     client::{BOTH, Client, Got},
     harness::{TestServer, token},
+    reluctant::Reluctant,
 };
 
 #[tokio::test]
@@ -17,19 +18,19 @@ async fn a_broadcast_reaches_everyone_of_the_organisation() {
         let mut rival = Client::open(&server.base(), kind, &token("guard", "rival", "agent", &[])).await;
         for (priority, lane) in [("high", 0), ("urgent", 1)] {
             let id = format!("{priority}-{kind:?}");
-            let data = json!({ "client_id": id, "message": "leave the building", "priority": priority });
+            let data = json!({ "client_id": id, "message": id, "priority": priority });
             let first = chief.request("system:broadcast", data.clone()).await.unwrap();
             let again = chief.request("system:broadcast", data).await.unwrap();
             assert_eq!(first["seq"], again["seq"]);
             let got = guard
-                .wait(|got| matches!(got, Got::Event(_, e) if e["event"] == "system:broadcast"))
+                .wait(|got| matches!(got, Got::Event(_, e) if e["data"]["message"] == json!(id)))
                 .await;
             let Got::Event(byte, notice) = got else {
                 unreachable!()
             };
             assert_eq!(
                 notice["data"],
-                json!({ "message": "leave the building", "priority": priority })
+                json!({ "message": id, "priority": priority })
             );
             if kind == BOTH[0] {
                 assert_eq!(byte, lane, "the lane is that of the topic");
@@ -40,5 +41,66 @@ async fn a_broadcast_reaches_everyone_of_the_organisation() {
             .request("system:broadcast", json!({ "client_id": "x", "message": "hi" }))
             .await;
         assert_eq!(refused.unwrap_err()["code"], "UNAUTHORIZED");
+    }
+}
+
+/// How much of the backlog may come before what is urgent: what transports and kernels already had in hand.
+const IN_HAND: usize = 600 * 1024;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_urgent_notice_overtakes_a_megabyte_of_unread_chat() {
+    let server = TestServer::with(|config| {
+        config.limits.ordered_bytes = 4 * 1024 * 1024;
+        config.limits.messages_per_second = 10_000;
+    })
+    .await;
+    for kind in BOTH {
+        let mut chief = server.client(kind, "chief", "admin").await;
+        let room = create(&mut chief, &format!("o-{kind:?}"), &["guard"]).await;
+        let mut guard = Reluctant::open(&server.base(), kind, &token("guard", "acme", "agent", &[])).await;
+        let text = "x".repeat(16 * 1000);
+        for n in 0..200 {
+            say(&mut chief, &room, &format!("m{n}"), &text).await;
+        }
+        let alarm = format!("fire-{kind:?}");
+        let urgent = json!({ "client_id": alarm, "message": alarm, "priority": "urgent" });
+        chief.request("system:broadcast", urgent).await.unwrap();
+        let (before, total) = guard.read_all(&alarm, 200).await;
+        println!("{kind:?}: {before} of {total} bytes of chat came before the urgent notice");
+        assert!(total > 3_000_000);
+        assert!(before < IN_HAND, "{before} bytes came first");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_too_slowly_is_closed_and_resumes_without_loss() {
+    let server = TestServer::with(|config| {
+        config.limits.ordered_bytes = 256 * 1024;
+        config.limits.messages_per_second = 10_000;
+    })
+    .await;
+    for kind in BOTH {
+        let mut chief = server.client(kind, "chief", "admin").await;
+        let mut quick = server.client(kind, "quick", "agent").await;
+        let room = create(&mut chief, &format!("s-{kind:?}"), &["slow", "quick"]).await;
+        let epoch = chief.expect("conversation:created").await["epoch"].clone();
+        let slow_token = token("slow", "acme", "agent", &[]);
+        let _slow = Reluctant::open(&server.base(), kind, &slow_token).await;
+        let closed = server.metric("fanfare_closed").await;
+        let text = "x".repeat(16 * 1000);
+        for n in 0..400 {
+            say(&mut chief, &room, &format!("m{n}"), &text).await;
+            quick.expect("message:new").await;
+        }
+        while server.metric("fanfare_closed").await == closed {
+            tokio::task::yield_now().await;
+        }
+        // Nothing was lost: it comes back with its cursor and is sent the rest as it reads.
+        let cursors = json!([{ "topic": format!("conversation:{room}"), "epoch": epoch, "seq": 1 }]);
+        let hello = json!({ "token": slow_token, "cursors": cursors });
+        let mut slow = Client::open_with(&server.base(), kind, hello).await;
+        for n in 0..400 {
+            assert_eq!(slow.expect("message:new").await["seq"], n + 2);
+        }
     }
 }

@@ -218,6 +218,7 @@ async fn a_view_shows_its_departments_and_nothing_else() {
     let server = TestServer::start().await;
     let base = server.base();
     for kind in BOTH {
+        let org = format!("acme-{kind:?}");
         let open = async |user: &str, org: &str, role: &str, departments: &[&str]| {
             Client::open(
                 &base,
@@ -226,14 +227,14 @@ async fn a_view_shows_its_departments_and_nothing_else() {
             )
             .await
         };
-        let mut north = open("north", "acme", "supervisor", &["north"]).await;
-        let mut all = open("chief", "acme", "admin", &[]).await;
+        let mut north = open("north", &org, "supervisor", &["north"]).await;
+        let mut all = open("chief", &org, "admin", &[]).await;
         let mut rival = open("rival", "other", "admin", &[]).await;
         for watcher in [&mut north, &mut all, &mut rival] {
             follow(watcher, locations()).await;
         }
-        let mut in_north = open("n", "acme", "agent", &["north"]).await;
-        let mut in_south = open("s", "acme", "agent", &["south"]).await;
+        let mut in_north = open("n", &org, "agent", &["north"]).await;
+        let mut in_south = open("s", &org, "agent", &["south"]).await;
         let start = now();
         send(&mut in_south, &[fix(1, start, 2.0, 2.0)]).await;
         stored_up_to(&mut in_south, 1).await;
@@ -295,7 +296,7 @@ async fn a_view_shows_its_departments_and_nothing_else() {
         let mut moved = Client::open(
             &base,
             kind,
-            &token(&format!("n-{kind:?}"), "acme", "agent", &["south"]),
+            &token(&format!("n-{kind:?}"), &org, "agent", &["south"]),
         )
         .await;
         send(&mut moved, &[fix(2, start + 1000, 1.0, 1.0)]).await;

@@ -1,0 +1,227 @@
+//! A connection that is cut while the server works for it changes nothing: what was begun is finished once, and its
+//! repeat finds it done. The cut is made at every call of the store that a request waits for.
+
+use std::{
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use fanfare::{
+    hub::Hub,
+    id::Topic,
+    store::{
+        Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind, Slot, Store,
+        StoreError, StoredFix, Timer,
+        sqlite::{Options, Sqlite},
+    },
+};
+use fanfare_proto::{OrgId, Seq, TopicKind, UnixMs, UserId};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::{
+    chat::create,
+    client::{BOTH, Client, Kind},
+    closing::until_empty,
+    harness::TestServer,
+};
+
+/// The real store, stopped at one of its calls until it is let go.
+#[derive(Debug)]
+struct Gate {
+    store: Arc<Sqlite>,
+    /// Calls until the one that is stopped; `usize::MAX` for none.
+    left: AtomicUsize,
+    stopped: Semaphore,
+    go: Semaphore,
+}
+
+impl Gate {
+    fn open(hub: &Arc<Hub>, dir: &std::path::Path) -> Arc<Self> {
+        std::fs::create_dir_all(dir).unwrap();
+        let store = Sqlite::open(dir, hub.clone(), &Options::default()).unwrap();
+        Arc::new(Self { store, left: usize::MAX.into(), stopped: Semaphore::new(0), go: Semaphore::new(0) })
+    }
+
+    fn stop_at(&self, call: usize) {
+        self.left.store(call, Ordering::SeqCst);
+    }
+
+    /// Whether a call is stopped now, or will not be.
+    async fn stopped_before(&self, done: impl Future<Output = ()>) -> bool {
+        tokio::select! {
+            permit = self.stopped.acquire() => { permit.unwrap().forget(); true }
+            () = done => false,
+        }
+    }
+
+    fn let_go(&self) {
+        self.go.add_permits(1);
+    }
+
+    async fn pass(&self) {
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| match left {
+            usize::MAX => None,
+            0 => Some(usize::MAX),
+            left => Some(left - 1),
+        });
+        if left == Ok(0) {
+            self.stopped.add_permits(1);
+            self.go.acquire().await.unwrap().forget();
+        }
+    }
+}
+
+macro_rules! gated {
+    ($(async fn $name:ident(&self $(, $arg:ident: $ty:ty)*) -> $answer:ty;)*) => {
+        #[async_trait::async_trait]
+        impl Store for Gate {
+            $(async fn $name(&self $(, $arg: $ty)*) -> $answer {
+                self.pass().await;
+                self.store.$name($($arg),*).await
+            })*
+
+            async fn close(&self) {
+                self.store.close().await;
+            }
+        }
+    };
+}
+
+gated! {
+    async fn append(&self, append: Append) -> Result<Appended, StoreError>;
+    async fn read(&self, topic: &Topic, from: From, limit: usize, max_bytes: usize) -> Result<Page, StoreError>;
+    async fn heads(&self, topics: &[Topic]) -> Result<Vec<Head>, StoreError>;
+    async fn amend(&self, topic: &Topic, seq: Seq, revision: u32, name: String, data: Bytes) -> Result<u32, StoreError>;
+    async fn expire(&self, kind: TopicKind, before: UnixMs) -> Result<u64, StoreError>;
+    async fn get(&self, slot: &Slot, now: UnixMs) -> Result<Option<Record>, StoreError>;
+    async fn put(&self, slot: &Slot, expect: Option<u64>, put: Put, now: UnixMs) -> Result<u64, StoreError>;
+    async fn list(&self, org: &OrgId, kind: RecordKind, partition: &str, after: Option<&str>, limit: usize, now: UnixMs) -> Result<Vec<(String, Record)>, StoreError>;
+    async fn put_fixes(&self, fixes: Vec<StoredFix>) -> Result<(), StoreError>;
+    async fn track(&self, org: &OrgId, agent: &UserId, span: RangeInclusive<UnixMs>, after: Option<FixKey>, limit: usize) -> Result<Vec<StoredFix>, StoreError>;
+    async fn latest(&self, org: &OrgId, since: UnixMs) -> Result<Vec<StoredFix>, StoreError>;
+    async fn expire_fixes(&self, before: UnixMs) -> Result<u64, StoreError>;
+    async fn mark(&self, topic: &Topic, user: &UserId, kind: MarkKind, to: Position) -> Result<Mark, StoreError>;
+    async fn marks(&self, topic: &Topic) -> Result<Vec<(UserId, Mark)>, StoreError>;
+    async fn marks_of(&self, user: &UserId, topics: &[Topic]) -> Result<Vec<Mark>, StoreError>;
+    async fn set_timer(&self, timer: Timer) -> Result<(), StoreError>;
+    async fn due_timers(&self, now: UnixMs, lease_ms: u64, limit: usize) -> Result<Vec<Timer>, StoreError>;
+    async fn clear_timer(&self, key: &str) -> Result<(), StoreError>;
+    async fn index_text(&self, topic: &Topic, seq: Seq, text: &str) -> Result<(), StoreError>;
+    async fn search_text(&self, topics: &[Topic], query: &str, limit: usize) -> Result<Vec<(Topic, Seq)>, StoreError>;
+}
+
+/// Sends a request, cuts the connection at each call of the store in turn, and answers how many cuts there were.
+async fn cut_everywhere(
+    server: &TestServer,
+    gate: &Gate,
+    kind: Kind,
+    request: impl Fn(usize) -> (&'static str, Value),
+    check: impl AsyncFn(usize),
+) -> usize {
+    for cut in 0.. {
+        let (event, data) = request(cut);
+        let mut ann = server.client(kind, "ann", "agent").await;
+        gate.stop_at(cut);
+        let id = ann.send_request(event, data.clone()).await;
+        let stopped = gate
+            .stopped_before(async {
+                ann.answer(id).await.unwrap();
+            })
+            .await;
+        if stopped {
+            // Cut in the middle, and gone for the server, before the store goes on.
+            ann.vanish();
+            until_empty(server).await;
+            gate.let_go();
+        } else {
+            gate.stop_at(usize::MAX);
+            ann.vanish();
+        }
+        // The repeat is answered as if nothing had happened.
+        let mut ann = server.client(kind, "ann", "agent").await;
+        ann.request(event, data).await.unwrap();
+        ann.close().await;
+        check(cut).await;
+        until_empty(server).await;
+        if !stopped {
+            return cut;
+        }
+    }
+    unreachable!()
+}
+
+async fn history(server: &TestServer, kind: Kind, room: &str) -> Vec<(u64, String)> {
+    let mut bob = server.client(kind, "bob", "member").await;
+    let page = json!({ "conversation_id": room, "limit": 100 });
+    let page = bob.request("message:history", page).await.unwrap();
+    bob.close().await;
+    let events = page["events"].as_array().unwrap();
+    events.iter().map(|e| (e["seq"].as_u64().unwrap(), e["client_id"].as_str().unwrap().to_owned())).collect()
+}
+
+#[tokio::test]
+async fn a_cut_at_any_await_changes_nothing() {
+    let mut gate = None;
+    let server = TestServer::on(|hub, dir| {
+        let opened = Gate::open(hub, dir);
+        gate = Some(opened.clone());
+        opened
+    })
+    .await;
+    let gate = gate.unwrap();
+    for kind in BOTH {
+        let mut ann = server.client(kind, "ann", "member").await;
+        let room = create(&mut ann, &format!("cut-{kind:?}"), &["bob"]).await;
+        ann.close().await;
+        until_empty(&server).await;
+
+        let send = |cut: usize| {
+            ("message:send", json!({ "client_id": format!("m{cut}"), "conversation_id": room, "text": "hi" }))
+        };
+        let cuts = cut_everywhere(&server, &gate, kind, send, async |cut| {
+            let told = history(&server, kind, &room).await;
+            let expected: Vec<_> = (0..=cut).map(|n| (n as u64 + 2, format!("m{n}"))).collect();
+            assert_eq!(told[1..], expected, "each message once, in order");
+        })
+        .await;
+        assert!(cuts >= 2, "an append and a mark: {cuts}");
+
+        let make = |cut: usize| {
+            let id = format!("new-{cut}-{kind:?}");
+            ("conversation:create", json!({ "client_id": id, "kind": "group", "members": ["bob", "eve"] }))
+        };
+        let cuts = cut_everywhere(&server, &gate, kind, make, async |cut| {
+            for member in ["ann", "bob", "eve"] {
+                let mut client = server.client(kind, member, "member").await;
+                let list = client.request("conversation:list", json!({ "limit": 20 })).await.unwrap();
+                let three = |room: &&Value| room["member_count"] == 3 && room["head"] == 1;
+                let rooms = list["conversations"].as_array().unwrap();
+                let before = if kind == BOTH[0] { 0 } else { rooms.iter().filter(three).count() - (cut + 1) };
+                assert_eq!(rooms.iter().filter(three).count() - before, cut + 1, "{member}: each made once");
+                client.close().await;
+            }
+        })
+        .await;
+        assert!(cuts >= 5, "a record, memberships, an append: {cuts}");
+
+        let time = crate::positions::now();
+        let fixes = |cut: usize| {
+            let fix = json!({ "counter": cut + 1, "time": time + cut as u64, "lat": 1.0, "lon": 1.0 });
+            ("location:update", json!({ "fixes": [fix] }))
+        };
+        let cuts = cut_everywhere(&server, &gate, kind, fixes, async |_| {}).await;
+        assert!(cuts >= 1);
+        let mut ann: Client = server.client(kind, "ann", "agent").await;
+        let span = json!({ "agent_id": "ann", "from": time, "to": time + 100 });
+        let track = ann.request("location:history", span).await.unwrap();
+        let counters: Vec<_> = track["fixes"].as_array().unwrap().iter().map(|f| f["counter"].clone()).collect();
+        assert_eq!(counters.len(), cuts + 1, "each fix is there: {counters:?}");
+        ann.close().await;
+        until_empty(&server).await;
+    }
+}
