@@ -52,6 +52,7 @@ pub struct Client {
 enum Out {
     WebTransport {
         session: Session,
+        endpoint: web_transport_quinn::quinn::Endpoint,
         commands: SendStream,
         urgent: Option<SendStream>,
     },
@@ -257,11 +258,11 @@ impl Client {
         found
     }
 
-    /// The WebTransport session, where it is one.
-    pub fn session(&self) -> Option<&Session> {
+    /// The QUIC endpoint of a WebTransport client.
+    pub fn endpoint(&self) -> &web_transport_quinn::quinn::Endpoint {
         match &self.out {
-            Out::WebTransport { session, .. } => Some(session),
-            Out::WebSocket(_) => None,
+            Out::WebTransport { endpoint, .. } => endpoint,
+            Out::WebSocket(_) => panic!("a WebSocket has no endpoint"),
         }
     }
 
@@ -300,7 +301,7 @@ pub async fn write_frame(stream: &mut SendStream, event: &[u8]) {
 type Opened = (Out, Vec<tokio::task::JoinHandle<()>>);
 
 async fn web_transport(told: &Value, sender: &mpsc::UnboundedSender<Got>) -> Opened {
-    let session = open_session(told).await.unwrap();
+    let (session, endpoint) = open_session_on(told).await.unwrap();
     let (commands, _) = session.open_bi().await.unwrap();
     let lanes = {
         let (session, sender) = (session.clone(), sender.clone());
@@ -326,23 +327,86 @@ async fn web_transport(told: &Value, sender: &mpsc::UnboundedSender<Got>) -> Ope
         })
     };
     (
-        Out::WebTransport {
-            session,
-            commands,
-            urgent: None,
-        },
+        Out::WebTransport { session, endpoint, commands, urgent: None },
         vec![lanes, datagrams],
     )
 }
 
 pub async fn open_session(told: &Value) -> Result<Session, web_transport_quinn::ClientError> {
+    open_session_on(told).await.map(|(session, _)| session)
+}
+
+/// A session on an endpoint of its own.
+async fn open_session_on(
+    told: &Value,
+) -> Result<(Session, web_transport_quinn::quinn::Endpoint), web_transport_quinn::ClientError> {
+    let endpoint = web_transport_quinn::quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+    let client = web_transport_quinn::Client::new(endpoint.clone(), quic_config(told));
+    let url: url::Url = told["webtransport"]["url"].as_str().unwrap().parse().unwrap();
+    Ok((client.connect(url).await?, endpoint))
+}
+
+/// Trusts the certificates that the server tells of, and no other.
+fn quic_config(told: &Value) -> web_transport_quinn::quinn::ClientConfig {
     let hashes = told["webtransport"]["certificate_hashes"].as_array().unwrap();
     let hashes = hashes.iter().map(|hash| unhex(hash.as_str().unwrap())).collect();
-    let client = web_transport_quinn::ClientBuilder::new()
-        .with_server_certificate_hashes(hashes)
-        .unwrap();
-    let url: url::Url = told["webtransport"]["url"].as_str().unwrap().parse().unwrap();
-    client.connect(url).await
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(std::sync::Arc::new(Pinned { provider, hashes }))
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h3".to_vec()];
+    let quic = web_transport_quinn::quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
+    web_transport_quinn::quinn::ClientConfig::new(std::sync::Arc::new(quic))
+}
+
+#[derive(Debug)]
+struct Pinned {
+    provider: std::sync::Arc<rustls::crypto::CryptoProvider>,
+    hashes: Vec<Vec<u8>>,
+}
+
+impl rustls::client::danger::ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        certificate: &rustls::pki_types::CertificateDer<'_>,
+        _: &[rustls::pki_types::CertificateDer<'_>],
+        _: &rustls::pki_types::ServerName<'_>,
+        _: &[u8],
+        _: rustls::pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        use sha2::Digest;
+        let hash = sha2::Sha256::digest(certificate).to_vec();
+        if self.hashes.contains(&hash) {
+            return Ok(rustls::client::danger::ServerCertVerified::assertion());
+        }
+        Err(rustls::Error::General("not the pinned certificate".into()))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.3 only".into()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &rustls::pki_types::CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 pub fn close_of(error: SessionError) -> (u32, String) {

@@ -74,7 +74,7 @@ impl Next {
     }
 }
 
-/// Whether the same request may succeed some time later.
+/// Whether the same request may succeed some time later. A code of a later version is not taken for a "never".
 pub(crate) fn passes(code: ErrorCode) -> bool {
     matches!(
         code,
@@ -83,6 +83,7 @@ pub(crate) fn passes(code: ErrorCode) -> bool {
             | ErrorCode::InternalError
             | ErrorCode::Conflict
             | ErrorCode::Unavailable
+            | ErrorCode::Unknown
     )
 }
 

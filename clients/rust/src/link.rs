@@ -1,8 +1,13 @@
 //! One connection as the client sees it, whatever carries it: queues to and from the transport's own tasks.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use fanfare_proto::Lane;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use crate::Transport;
 
@@ -13,6 +18,9 @@ pub(crate) const PACKETS: usize = 256;
 /// What has come in and waits for the client. Full: reliable lanes wait (flow control reaches the server), packets
 /// are dropped.
 pub(crate) const INCOMING: usize = 256;
+
+/// Longest wait for a transport to close. Transports take less; this is for one that hangs.
+const CLOSE: Duration = Duration::from_secs(3);
 
 /// What a transport hands over.
 #[derive(Debug)]
@@ -63,7 +71,7 @@ pub(crate) struct Link {
     pub(crate) urgent: mpsc::Sender<String>,
     pub(crate) packets: mpsc::Sender<Vec<u8>>,
     pub(crate) incoming: mpsc::Receiver<Incoming>,
-    goodbye: Option<oneshot::Sender<Goodbye>>,
+    goodbye: oneshot::Sender<Goodbye>,
 }
 
 /// The transport's ends of a [`Link`].
@@ -89,7 +97,7 @@ impl Link {
             urgent,
             packets,
             incoming,
-            goodbye: Some(goodbye),
+            goodbye,
         };
         let ends = Ends {
             ordered: ordered_end,
@@ -108,13 +116,17 @@ impl Link {
         }
     }
 
-    /// Closes, and waits until the transport is done with it. Transports bound their goodbye.
-    pub(crate) async fn close(mut self, goodbye: Goodbye) {
-        if let Some(sender) = self.goodbye.take() {
-            // A transport that has gone needs no goodbye.
-            let _ = sender.send(goodbye);
-        }
-        while self.incoming.recv().await.is_some() {}
+    /// Closes, and waits until the transport is done with it, but not for ever.
+    pub(crate) async fn close(self, goodbye: Goodbye) {
+        let Self {
+            mut incoming,
+            goodbye: sender,
+            ..
+        } = self;
+        // A transport that has gone needs no goodbye.
+        let _ = sender.send(goodbye);
+        let rest = async { while incoming.recv().await.is_some() {} };
+        let _ = timeout(CLOSE, rest).await;
     }
 }
 

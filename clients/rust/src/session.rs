@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use fanfare_proto::{
-    CloseCode, Command, Cursor, ErrorBody, Lane, Request, RequestId, ServerEvent,
+    CloseCode, Command, Cursor, ErrorBody, Lane, Request, RequestId, ServerEvent, UnixMs,
     command::{Empty, Subscribe},
-    event::{ServerPing, Subscribed, TopicState, Topics, name},
+    event::{Subscribed, TopicState, name},
     tick,
 };
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use serde_json::value::RawValue;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
@@ -40,6 +45,20 @@ const FOLLOW_AGAIN: Duration = Duration::from_secs(2);
 const FOLLOW_AGAIN_MAX: Duration = Duration::from_secs(60);
 /// Longer than any connection.
 const FOR_EVER: Duration = Duration::from_secs(86_400 * 365);
+
+/// `topics`, with each topic read by itself.
+#[derive(Deserialize)]
+struct Told {
+    topics: Vec<Box<RawValue>>,
+}
+
+/// `server:ping`, with each position read by itself.
+#[derive(Deserialize)]
+struct Ping {
+    time: UnixMs,
+    #[serde(default)]
+    pos: Vec<Box<RawValue>>,
+}
 
 /// What belongs to one connection.
 struct Session {
@@ -161,8 +180,10 @@ impl Actor {
         match incoming {
             Some(Incoming::Event(text)) => {
                 self.shared.counters.events.add(1);
-                let event = ServerEvent::parse(&text).map_err(|_| Loss::Unreadable)?;
-                self.receive(session, event)
+                match ServerEvent::parse(&text) {
+                    Ok(event) => self.receive(session, event),
+                    Err(_) => self.unknown(&text),
+                }
             }
             Some(Incoming::Packet(packet)) => {
                 self.shared.counters.packets_received.add(1);
@@ -193,8 +214,8 @@ impl Actor {
                 Ok(ping) => self.heartbeat(session, ping),
                 Err(_) => Err(Loss::Unreadable),
             },
-            name::TOPICS => match event.data() {
-                Ok(topics) => self.topics(topics),
+            name::TOPICS => match event.data::<Told>() {
+                Ok(topics) => self.topics(&topics.topics),
                 Err(_) => Err(Loss::Unreadable),
             },
             name::LOCATION_STORED => {
@@ -261,18 +282,20 @@ impl Actor {
         }
     }
 
-    fn heartbeat(&mut self, session: &mut Session, ping: ServerPing) -> Result<(), Loss> {
+    fn heartbeat(&mut self, session: &mut Session, ping: Ping) -> Result<(), Loss> {
         session.pong = true;
         self.shared.server_said(ping.time);
+        let pos: Vec<Cursor> = self.known(&ping.pos);
         // A position that is passed over costs nothing: the next resume starts a little earlier.
-        if ping.pos.is_empty() || self.items.capacity() == 0 {
+        if pos.is_empty() || self.items.capacity() == 0 {
             return Ok(());
         }
-        self.put(None, ping.pos.into_iter().map(Move::Forward).collect())
+        self.put(None, pos.into_iter().map(Move::Forward).collect())
     }
 
-    fn topics(&mut self, topics: Topics) -> Result<(), Loss> {
-        for state in &topics.topics {
+    fn topics(&mut self, told: &[Box<RawValue>]) -> Result<(), Loss> {
+        let topics: Vec<TopicState> = self.known(told);
+        for state in &topics {
             let (gap, change) = self.resumed(state);
             let gap = gap.map(|gap| {
                 self.shared.counters.gaps.add(1);
@@ -280,7 +303,28 @@ impl Actor {
             });
             self.put(gap, vec![change])?;
         }
-        self.put(Some(Event::Topics(topics.topics)), Vec::new())
+        self.put(Some(Event::Topics(topics)), Vec::new())
+    }
+
+    /// Those that this version knows. A later one has more kinds of topics, which say nothing to this application.
+    fn known<T: DeserializeOwned>(&self, told: &[Box<RawValue>]) -> Vec<T> {
+        let read = |raw: &Box<RawValue>| serde_json::from_str(raw.get()).ok();
+        let known: Vec<T> = told.iter().filter_map(read).collect();
+        self.shared
+            .counters
+            .unreadable
+            .add((told.len() - known.len()) as u64);
+        known
+    }
+
+    /// No event as this version knows them: of a kind of topic that came later, perhaps. It is passed over, unless
+    /// the connection carries no JSON at all.
+    fn unknown(&self, text: &[u8]) -> Result<(), Loss> {
+        self.shared.counters.unreadable.add(1);
+        match serde_json::from_slice::<IgnoredAny>(text) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Loss::Unreadable),
+        }
     }
 
     /// Compares where the server goes on with where the device stands.

@@ -22,11 +22,13 @@ use h3_datagram::{
     quic_traits::{DatagramConnectionExt, RecvDatagram, SendDatagram, SendDatagramErrorIncoming},
 };
 use quinn::VarInt;
-use tokio::sync::mpsc;
 
 pub(super) use streams::{Bidi, Raw, Recv, Send};
 
-use super::router::{HttpStream, Request};
+use super::{
+    queue,
+    router::{HttpStream, Request},
+};
 
 /// Streams that `h3` opens for itself: control, then QPACK's encoder and decoder.
 pub(super) const OWN_STREAMS: usize = 3;
@@ -35,8 +37,8 @@ pub(super) const OWN_STREAMS: usize = 3;
 pub(super) struct Connection {
     quic: quinn::Connection,
     own: Vec<quinn::SendStream>,
-    http: mpsc::Receiver<HttpStream>,
-    requests: mpsc::Receiver<Request>,
+    http: queue::Receiver<HttpStream>,
+    requests: queue::Receiver<Request>,
     /// `h3`'s own state, which knows whether SETTINGS have come.
     shared: Option<Arc<SharedState>>,
     newest: Option<Raw>,
@@ -47,8 +49,8 @@ impl Connection {
     pub(super) fn new(
         quic: quinn::Connection,
         own: Vec<quinn::SendStream>,
-        http: mpsc::Receiver<HttpStream>,
-        requests: mpsc::Receiver<Request>,
+        http: queue::Receiver<HttpStream>,
+        requests: queue::Receiver<Request>,
     ) -> Self {
         Self {
             quic,

@@ -9,9 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use fanfare_proto::Lane;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use super::{Guard, code, router::SessionStream};
+use super::{Guard, code, queue, router::SessionStream};
 use crate::net::{Ended, Packet, Received, frame::FrameReader};
 
 /// Most taken from a stream at once.
@@ -21,7 +21,7 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Debug)]
 pub(in crate::net) struct Incoming {
     quic: quinn::Connection,
-    streams: mpsc::Receiver<SessionStream>,
+    streams: queue::Receiver<SessionStream>,
     max_frame: usize,
     admitted: bool,
     ordered: Option<Commands>,
@@ -34,7 +34,7 @@ pub(in crate::net) struct Incoming {
 impl Incoming {
     pub(super) fn new(
         quic: quinn::Connection,
-        streams: mpsc::Receiver<SessionStream>,
+        streams: queue::Receiver<SessionStream>,
         max_frame: usize,
         end: oneshot::Receiver<Ended>,
         guard: Rc<Guard>,

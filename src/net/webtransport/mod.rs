@@ -11,6 +11,7 @@ mod endpoint;
 mod head;
 mod incoming;
 mod outgoing;
+mod queue;
 mod request;
 mod router;
 mod session;
@@ -115,7 +116,12 @@ async fn open(quic: quinn::Connection, config: &Config) -> Result<Link, Handshak
         let urgent = lane(&quic, Lane::Urgent).await?;
         let ordered = lane(&quic, Lane::Ordered).await?;
         let (end_tx, end) = oneshot::channel();
-        let watch = AbortOnDrop::spawn_local(session::watch(session, connect.clone(), quic.clone(), end_tx));
+        let watch = AbortOnDrop::spawn_local(session::watch(
+            Box::new(session),
+            connect.clone(),
+            quic.clone(),
+            end_tx,
+        ));
         let guard = Rc::new(Guard {
             quic: quic.clone(),
             _router: router,

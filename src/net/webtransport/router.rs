@@ -10,11 +10,12 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream::FuturesUnordered};
 use quinn::{RecvStream, SendStream, VarInt};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     code,
     head::{self, Bidi, MAX_HEAD, Uni},
+    queue,
 };
 
 /// Client streams that a session may open: one for commands, one for urgent commands.
@@ -54,17 +55,17 @@ pub(super) struct HttpStream {
 /// Where the streams come out.
 #[derive(Debug)]
 pub(super) struct Routes {
-    pub(super) session: mpsc::Receiver<SessionStream>,
-    pub(super) requests: mpsc::Receiver<Request>,
-    pub(super) http: mpsc::Receiver<HttpStream>,
+    pub(super) session: queue::Receiver<SessionStream>,
+    pub(super) requests: queue::Receiver<Request>,
+    pub(super) http: queue::Receiver<HttpStream>,
 }
 
 /// Begins to route `connection`. The future ends with the connection.
 pub(super) fn start(connection: quinn::Connection) -> (Routes, impl Future<Output = ()>) {
-    let (session_tx, session) = mpsc::channel(SESSION_STREAMS);
-    let (requests_tx, requests) = mpsc::channel(REQUESTS);
+    let (session_tx, session) = queue::bounded(SESSION_STREAMS);
+    let (requests_tx, requests) = queue::bounded(REQUESTS);
     // Control and two of QPACK's; `h3` closes the connection when one comes twice.
-    let (http_tx, http) = mpsc::channel(8);
+    let (http_tx, http) = queue::bounded(8);
     let router = Router {
         connection,
         session: Some(session_tx),
@@ -86,10 +87,10 @@ pub(super) fn start(connection: quinn::Connection) -> (Routes, impl Future<Outpu
 
 struct Router {
     connection: quinn::Connection,
-    session: Option<mpsc::Sender<SessionStream>>,
+    session: Option<queue::Sender<SessionStream>>,
     left: usize,
-    requests: mpsc::Sender<Request>,
-    http: mpsc::Sender<HttpStream>,
+    requests: queue::Sender<Request>,
+    http: queue::Sender<HttpStream>,
     /// Streams that have not said yet what they are.
     unsorted: BTreeSet<u64>,
     /// Streams of the session opened after one of those.
@@ -132,7 +133,7 @@ impl Router {
             }
             Sorted::Request(request) => {
                 if let Err(refused) = self.requests.try_send(request) {
-                    refuse(refused.into_inner(), code::REQUEST_REJECTED);
+                    refuse(refused, code::REQUEST_REJECTED);
                 }
             }
             Sorted::Invalid => self.connection.close(code::FRAME_UNEXPECTED, b""),
@@ -151,9 +152,7 @@ impl Router {
     /// one ends at once.
     fn session_stream(&mut self, mut stream: SessionStream, mut send: SendStream) {
         let taken = match &self.session {
-            Some(session) if self.left > 0 => session
-                .try_send(stream)
-                .map_err(mpsc::error::TrySendError::into_inner),
+            Some(session) if self.left > 0 => session.try_send(stream),
             _ => Err(stream),
         };
         match taken {

@@ -24,7 +24,7 @@ pub(super) type Session = WebTransportSession<Connection, Bytes>;
 /// Watches over `session` until it ends, says why, and closes the QUIC connection: a browser leaves it open when a
 /// page closes its session or goes away.
 pub(super) async fn watch(
-    session: Session,
+    session: Box<Session>,
     connect: Raw,
     quic: quinn::Connection,
     end: oneshot::Sender<Ended>,

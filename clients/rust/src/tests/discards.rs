@@ -6,6 +6,7 @@ use fanfare_proto::{
     BadFix, Command, ErrorCode, Fix, JsonFix, Motion, Position, Request, UnixMs,
     command::LocationUpdate,
     event::{LocationStored, RejectedFix, name},
+    id::MAX_NUMBER,
     tick,
 };
 use tokio::time::{Instant, sleep, timeout};
@@ -123,7 +124,7 @@ async fn rejected_fixes_are_told_and_forgotten() {
     };
     let word = LocationStored {
         // Nonsense of a peer harms nobody.
-        stored: vec![(9, 3), (5, u64::MAX)],
+        stored: vec![(9, 3), (5, MAX_NUMBER)],
         rejected: vec![rejected(1), rejected(77)],
     };
     peer.say(name::LOCATION_STORED, &word).await;
@@ -232,8 +233,8 @@ async fn counters_start_at_the_time_of_day() {
 #[test]
 fn the_largest_request_is_small_enough() {
     let fix = Fix {
-        counter: u64::MAX,
-        time: UnixMs(u64::MAX),
+        counter: MAX_NUMBER,
+        time: UnixMs(MAX_NUMBER),
         position: Position::from_e7(-899_999_999, -1_799_999_999).unwrap(),
         motion: Motion::from_raw(Some(65_533), Some(65_533), Some(35_999), Some(100)).unwrap(),
     };

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use fanfare_proto::{
-    Command, DeviceId, Request, RequestId, UnixMs, command,
+    Command, DeviceId, Request, UnixMs, command,
     event::{self, Authenticated, name},
 };
 use futures::future::BoxFuture;
@@ -103,7 +103,7 @@ impl Peer {
             let request = self.any_request().await.expect("a request");
             match request.command {
                 Command::Pong(_) => {}
-                Command::Ping(_) if request.id != Some(RequestId::Number(1)) => self.pong(&request).await,
+                Command::Ping(_) => self.pong(&request).await,
                 _ => return request,
             }
         }
@@ -177,7 +177,7 @@ pub(super) fn authenticated() -> Authenticated {
         user_id: "u".parse().unwrap(),
         organization_id: "o".parse().unwrap(),
         roles: Vec::new(),
-        expires_at: UnixMs(u64::MAX),
+        expires_at: UnixMs(fanfare_proto::id::MAX_NUMBER),
         heartbeat_ms: 10_000,
         silence_ms: 25_000,
         time: UnixMs(1_000_000),

@@ -236,6 +236,28 @@ async fn unknown_and_odd_events_are_passed_on() {
     assert_eq!(test.events.cursors().newest(9), [cursor(T, 1, 1)]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn kinds_of_topics_that_came_later_are_passed_over() {
+    let mut test = Test::start(config());
+    let (mut peer, _) = test.greeted().await;
+    let later = |text: String| text.replace(T, "later:c");
+    let told = Topics {
+        topics: vec![state(T, 1, 2, 2, None), state("notice:c", 1, 2, 2, None)],
+        more: false,
+    };
+    peer.text(later(event::write(name::TOPICS, None, &told))).await;
+    peer.text(later(message(T, 1, 3))).await;
+    let ping = ServerPing {
+        time: UnixMs(5),
+        pos: vec![cursor(T, 1, 9), cursor("notice:c", 1, 7)],
+    };
+    peer.text(later(event::write(name::SERVER_PING, None, &ping))).await;
+    peer.text(message("notice:c", 1, 8)).await;
+    expect(&mut test, &["open", "topics 1", "1/8"]).await;
+    assert_eq!(test.events.cursors().newest(9), [cursor("notice:c", 1, 8)]);
+    assert_eq!(test.client.stats().unreadable, 3);
+}
+
 #[test]
 fn cursors_survive_as_json() {
     let cursors: Cursors = vec![cursor("notice:b", 1, 2), cursor(T, 1, 3)].into();

@@ -9,7 +9,7 @@ mod task;
 
 use std::time::Duration;
 
-use fanfare_proto::{BadFix, ErrorBody, Fix, Motion, Position, UnixMs};
+use fanfare_proto::{BadFix, ErrorBody, Fix, Motion, Position, UnixMs, id::MAX_NUMBER};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{Client, Error};
@@ -162,6 +162,9 @@ impl Tracker {
 
     /// Keeps a fix and sends it. Returns its counter when it is kept (on disk: durably). Waits for no connection.
     pub async fn record(&self, sample: Sample) -> Result<u64, Error> {
+        if sample.time.0 > MAX_NUMBER {
+            return Err(Error::Invalid(format!("no such time: {}", sample.time.0)));
+        }
         let (kept, wait) = oneshot::channel();
         self.orders
             .send(Order { sample, kept })

@@ -1,6 +1,6 @@
 //! Where fixes are kept and counters come from: memory, or a file.
 
-use fanfare_proto::{Fix, UnixMs};
+use fanfare_proto::{Fix, UnixMs, id::MAX_NUMBER};
 
 use super::{Sample, TrackerConfig};
 use crate::Error;
@@ -17,7 +17,7 @@ impl Store {
     /// Opens the store; also returns what it holds from an earlier run.
     #[cfg_attr(not(feature = "disk"), expect(clippy::unused_async))]
     pub(super) async fn open(config: &TrackerConfig, now: UnixMs) -> Result<(Self, Vec<Fix>), Error> {
-        let first = config.first_counter.unwrap_or(now.0).max(1);
+        let first = config.first_counter.unwrap_or(now.0).clamp(1, MAX_NUMBER);
         #[cfg(feature = "disk")]
         if let Some(disk) = &config.disk {
             let opened = super::disk::open(disk.clone()).await.map_err(Error::Store)?;
@@ -38,6 +38,9 @@ impl Store {
     /// Gives samples their counters and keeps them, all or none.
     #[cfg_attr(not(feature = "disk"), expect(clippy::unused_async))]
     pub(super) async fn append(&mut self, samples: &[Sample]) -> Result<Vec<Fix>, Error> {
+        if self.next.saturating_add(samples.len() as u64) > MAX_NUMBER {
+            return Err(Error::Store("counters are used up".into()));
+        }
         let fixes: Vec<Fix> = (self.next..)
             .zip(samples)
             .map(|(counter, sample)| Fix {

@@ -393,6 +393,74 @@ async fn rubbish_ends_only_its_own_link() {
     .await;
 }
 
+/// Valid beginnings with bytes changed at random (the same ones every time), before a session and on one.
+#[tokio::test]
+async fn changed_bytes_end_at_most_their_own_link() {
+    on_shard(async {
+        let mut server = Server::start();
+        let mut state = 7u64;
+        let mut random = move |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let valid = [
+            CONTROL.to_vec(),
+            connect("/wt", None),
+            get(),
+            [&[0x40, 0x41, 0][..], &framed("x")].concat(),
+        ];
+        for round in 0..80 {
+            // Without a session most of these clients are waited for until the end.
+            server.config.handshake = Duration::from_millis(if round % 2 == 0 { 5000 } else { 60 });
+            let mut cases: Vec<_> = (0..6).map(|_| valid[random(valid.len())].clone()).collect();
+            for case in &mut cases {
+                for _ in 0..=random(3) {
+                    let at = random(case.len());
+                    case[at] = random(256) as u8;
+                }
+            }
+            let client = async {
+                let raw = Raw::connect(&server).await;
+                let session = if round % 2 == 0 {
+                    Some(raw.session().await)
+                } else {
+                    None
+                };
+                let mut kept = Vec::new();
+                for (index, case) in cases.iter().enumerate() {
+                    // The connection may be gone already, which is an answer too.
+                    let stream = match index % 2 {
+                        0 => raw.quic.open_uni().await.map(|send| (send, None)),
+                        _ => raw.quic.open_bi().await.map(|(send, recv)| (send, Some(recv))),
+                    };
+                    let Ok((mut send, recv)) = stream else { break };
+                    let _ = send.write_all(case).await;
+                    kept.push((send, recv));
+                }
+                (raw, session, kept)
+            };
+            let (_client, link) = tokio::join!(client, server.accept());
+            let Ok(mut link) = link else { continue };
+            link.incoming.admit();
+            let end = async {
+                loop {
+                    if let Err(ended) = link.incoming.recv().await {
+                        break ended;
+                    }
+                }
+            };
+            if let Ok(Ended::Lost(why)) = timeout(Duration::from_millis(30), end).await {
+                assert!(!why.contains("dropped"), "a helper task panicked");
+            }
+        }
+        server.config.handshake = Duration::from_secs(5);
+        let _ = server.session().await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_client_may_move_to_another_address() {
     on_shard(async {
