@@ -78,23 +78,22 @@ pub async fn run(link: Link, local: Rc<Local>, door: Arc<Door>) {
     }
     let greeting = Greeting::new(local.clone(), outbox.clone(), entry.id, peer.bearer);
     let ended = serve(incoming, greeting, ticks, &local, &entry, &outbox).await;
-    match outbox.closing() {
-        Some(code) => {
-            tracing::debug!(
-                connection = entry.id,
-                code = code.number(),
-                reason = code.reason(),
-                "closing"
-            );
-            local
-                .services
-                .metrics
-                .closed
-                .get_or_create(&Label::of(code.reason()))
-                .inc();
-            writers.close(code).await;
-        }
-        None => tracing::debug!(connection = entry.id, ?ended, "ended"),
+    if let Some(code) = outbox.closing() {
+        tracing::debug!(
+            connection = entry.id,
+            code = code.number(),
+            reason = code.reason(),
+            "closing"
+        );
+        local
+            .services
+            .metrics
+            .closed
+            .get_or_create(&Label::of(code.reason()))
+            .inc();
+        writers.close(code).await;
+    } else {
+        tracing::debug!(connection = entry.id, ?ended, "ended");
     }
 }
 

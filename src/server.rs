@@ -52,7 +52,7 @@ const REFUSE_ABOVE: usize = 4096;
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// How often what is too old is removed.
-const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
+const EXPIRE_EVERY: Duration = Duration::from_hours(1);
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Why the server does not start.
@@ -97,6 +97,10 @@ pub struct Server {
 }
 
 /// A connection on its way to the shard that will own it.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "moved once, and most arrivals are of the large kind"
+)]
 enum Arrival {
     Tcp(TcpStream, SocketAddr),
     Quic(quinn::Incoming, Ticket),
@@ -105,13 +109,15 @@ enum Arrival {
 impl Server {
     /// Starts, in this order: what can be wrong is checked before anything is opened; the store is open before
     /// anyone is let in; shards run before anything is handed to them.
-    pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+    ///
+    /// Must be called within a tokio runtime. Blocks while the store is opened.
+    pub fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
         let dir = config.data_dir.clone();
-        Self::start_on(config, clock, |hub| open_store(&dir, hub)).await
+        Self::start_on(config, clock, |hub| open_store(&dir, hub))
     }
 
     /// Starts on the store that `open` opens. What the store has made durable is to be told to the hub given.
-    pub async fn start_on(
+    pub fn start_on(
         config: Config,
         clock: Clock,
         open: impl FnOnce(&Arc<Hub>) -> Result<Arc<dyn Store>, StoreError>,

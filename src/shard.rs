@@ -41,8 +41,8 @@ pub struct Shard {
     /// What it counts.
     pub metrics: Arc<Metrics>,
     members: RefCell<HashMap<OrgId, HashMap<u64, Rc<Member>>>>,
-    users: RefCell<HashMap<(OrgId, UserId), Vec<Rc<Member>>>>,
-    followers: RefCell<HashMap<u32, HashMap<u64, Rc<Follower>>>>,
+    users: RefCell<HashMap<(OrgId, UserId), Devices>>,
+    followers: RefCell<HashMap<u32, Followers>>,
     urgent_catch_ups: Semaphore,
     ordered_catch_ups: Semaphore,
 }
@@ -140,6 +140,12 @@ pub trait Changes: std::fmt::Debug + Send + Sync {
     /// What changed after `version`, and the version that a receiver has with it.
     fn since(&self, version: u64) -> (u64, Vec<Packet>);
 }
+
+/// The connections of one user.
+type Devices = Vec<Rc<Member>>;
+
+/// Those who follow one view, by connection.
+type Followers = HashMap<u64, Rc<Follower>>;
 
 /// A connection that follows a view.
 #[derive(Debug)]

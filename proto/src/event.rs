@@ -414,7 +414,7 @@ pub struct History {
     pub marks: Vec<MemberMark>,
 }
 
-/// How far a member is. Listed for at most 100 members.
+/// How far a member is. Listed for at most 40 members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberMark {
     /// Who.

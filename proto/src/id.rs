@@ -130,13 +130,21 @@ impl TopicKey {
 impl ConversationId {
     /// An id from bytes, as hexadecimal digits. Bytes beyond half of [`MAX_ID`] are left out.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        let hex: String = bytes
-            .iter()
-            .take(MAX_ID / 2)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex = hex(&bytes[..bytes.len().min(MAX_ID / 2)]);
         Self(if hex.is_empty() { "00".into() } else { hex.into() })
     }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// Position of an event in its topic: 1, 2, 3 … without gaps. 0 stands before the first event.

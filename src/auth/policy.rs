@@ -73,6 +73,7 @@ pub enum Action {
 
 impl Action {
     /// The action that a command is.
+    #[allow(clippy::match_same_arms, reason = "a table, one row a right")]
     pub const fn of(command: &Command) -> Self {
         match command {
             Command::ConversationCreate(_)
@@ -90,6 +91,7 @@ impl Action {
         }
     }
 
+    #[allow(clippy::match_same_arms, reason = "a table, one row an action")]
     const fn roles(self) -> &'static [Role] {
         use Role::{Admin, Agent, Member, Patient, Provider, Service, Supervisor};
         match self {

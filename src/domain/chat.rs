@@ -38,11 +38,11 @@ use crate::{
 /// Conversations remembered between requests.
 const REMEMBERED: usize = 10_000;
 
-/// Bytes of a history page: with its envelope it stays within what one frame may have.
-const PAGE_BYTES: usize = 20 * 1024;
+/// Bytes of a history page's events: with marks and envelope it stays within what one frame may have.
+const PAGE_BYTES: usize = 22 * 1024;
 
-/// Members whose marks a history page lists.
-const LISTED_MARKS: usize = 100;
+/// Members whose marks a history page lists: at most 200 bytes each.
+const LISTED_MARKS: usize = 40;
 
 /// Members that a summary names: fewer, as many summaries share a frame.
 const SUMMARY_MEMBERS: usize = 20;
@@ -249,13 +249,28 @@ pub async fn history(services: &Services, caller: &Caller<'_>, command: MessageH
         .map_err(refused)?;
     let mut marks = services.store.marks(&topic).await.map_err(refused)?;
     marks.truncate(LISTED_MARKS);
-    let events = page
-        .events
-        .into_iter()
-        .map(|event| log_event(&topic, page.head, event));
+    // What does not fit is left out at the far end of the direction read.
+    let forwards = matches!(from, From::After(_));
+    let mut found = page.events;
+    if !forwards {
+        found.reverse();
+    }
+    let (mut events, mut size, mut cut) = (Vec::new(), 0, false);
+    for event in found {
+        let event = log_event(&topic, page.head, event)?;
+        size += json(&event)?.len();
+        if size > PAGE_BYTES && !events.is_empty() {
+            cut = true;
+            break;
+        }
+        events.push(event);
+    }
+    if !forwards {
+        events.reverse();
+    }
     answer(&History {
-        events: events.collect::<Result<_, _>>()?,
-        more: page.more,
+        events,
+        more: page.more || cut,
         head: page.head.seq,
         marks: marks
             .into_iter()

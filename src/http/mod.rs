@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use fanfare_proto::id;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -89,7 +90,6 @@ async fn transport(State(routes): State<Routes>, headers: HeaderMap) -> Response
         "localhost" if routes.identity.is_development() => "127.0.0.1",
         name => name,
     };
-    let hex = |hash: [u8; 32]| hash.iter().map(|byte| format!("{byte:02x}")).collect();
     let hashes = if routes.identity.is_development() {
         routes.identity.hashes()
     } else {
@@ -99,7 +99,7 @@ async fn transport(State(routes): State<Routes>, headers: HeaderMap) -> Response
     let told = Transports {
         webtransport: WebTransport {
             url: format!("https://{name}:{}{}", routes.udp, routes.net.path),
-            certificate_hashes: hashes.into_iter().map(hex).collect(),
+            certificate_hashes: hashes.iter().map(|hash| id::hex(hash)).collect(),
         },
         websocket: WebSocket {
             url: format!("{scheme}://{authority}/ws"),

@@ -11,7 +11,9 @@ use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
     tungstenite::{Message, protocol::WebSocketConfig},
 };
-use web_transport_quinn::{RecvStream, SendStream, Session, SessionError, WebTransportError};
+use web_transport_quinn::{
+    ClientError, RecvStream, SendStream, Session, SessionError, WebTransportError, quinn,
+};
 
 use crate::harness::http_get;
 
@@ -52,7 +54,7 @@ pub struct Client {
 enum Out {
     WebTransport {
         session: Session,
-        endpoint: web_transport_quinn::quinn::Endpoint,
+        endpoint: quinn::Endpoint,
         commands: SendStream,
         urgent: Option<SendStream>,
     },
@@ -259,7 +261,7 @@ impl Client {
     }
 
     /// The QUIC endpoint of a WebTransport client.
-    pub fn endpoint(&self) -> &web_transport_quinn::quinn::Endpoint {
+    pub fn endpoint(&self) -> &quinn::Endpoint {
         match &self.out {
             Out::WebTransport { endpoint, .. } => endpoint,
             Out::WebSocket(_) => panic!("a WebSocket has no endpoint"),
@@ -327,27 +329,30 @@ async fn web_transport(told: &Value, sender: &mpsc::UnboundedSender<Got>) -> Ope
         })
     };
     (
-        Out::WebTransport { session, endpoint, commands, urgent: None },
+        Out::WebTransport {
+            session,
+            endpoint,
+            commands,
+            urgent: None,
+        },
         vec![lanes, datagrams],
     )
 }
 
-pub async fn open_session(told: &Value) -> Result<Session, web_transport_quinn::ClientError> {
+pub async fn open_session(told: &Value) -> Result<Session, ClientError> {
     open_session_on(told).await.map(|(session, _)| session)
 }
 
 /// A session on an endpoint of its own.
-async fn open_session_on(
-    told: &Value,
-) -> Result<(Session, web_transport_quinn::quinn::Endpoint), web_transport_quinn::ClientError> {
-    let endpoint = web_transport_quinn::quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+async fn open_session_on(told: &Value) -> Result<(Session, quinn::Endpoint), ClientError> {
+    let endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
     let client = web_transport_quinn::Client::new(endpoint.clone(), quic_config(told));
     let url: url::Url = told["webtransport"]["url"].as_str().unwrap().parse().unwrap();
     Ok((client.connect(url).await?, endpoint))
 }
 
 /// Trusts the certificates that the server tells of, and no other.
-fn quic_config(told: &Value) -> web_transport_quinn::quinn::ClientConfig {
+fn quic_config(told: &Value) -> quinn::ClientConfig {
     let hashes = told["webtransport"]["certificate_hashes"].as_array().unwrap();
     let hashes = hashes.iter().map(|hash| unhex(hash.as_str().unwrap())).collect();
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -358,8 +363,8 @@ fn quic_config(told: &Value) -> web_transport_quinn::quinn::ClientConfig {
         .with_custom_certificate_verifier(std::sync::Arc::new(Pinned { provider, hashes }))
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"h3".to_vec()];
-    let quic = web_transport_quinn::quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
-    web_transport_quinn::quinn::ClientConfig::new(std::sync::Arc::new(quic))
+    let quic = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
+    quinn::ClientConfig::new(std::sync::Arc::new(quic))
 }
 
 #[derive(Debug)]
@@ -405,7 +410,9 @@ impl rustls::client::danger::ServerCertVerifier for Pinned {
     }
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 

@@ -61,7 +61,10 @@ async fn the_silent_are_asked_and_then_closed() {
         let mut polite = server.client(kind, "polite", "member").await;
         for _ in 0..4 {
             let ping = polite.expect("server:ping").await;
-            assert_eq!(ping["data"]["pos"][0]["topic"], "notice:all", "positions are told with each heartbeat");
+            assert_eq!(
+                ping["data"]["pos"][0]["topic"], "notice:all",
+                "positions are told with each heartbeat"
+            );
             polite.send(&json!({ "event": "server:pong" })).await;
         }
         assert!(!quiet.expect("server:ping").await.is_null());

@@ -37,9 +37,7 @@ impl TestServer {
         let mut config = config(dir.path());
         change(&mut config);
         let shift = Arc::<AtomicU64>::default();
-        let server = Server::start(config.clone(), Clock::shifted(shift.clone()))
-            .await
-            .unwrap();
+        let server = Server::start(config.clone(), Clock::shifted(shift.clone())).unwrap();
         Self {
             server: Some(server),
             config,
@@ -55,8 +53,13 @@ impl TestServer {
         let shift = Arc::<AtomicU64>::default();
         let data = config.data_dir.clone();
         let clock = Clock::shifted(shift.clone());
-        let server = Server::start_on(config.clone(), clock, |hub| Ok(open(hub, &data))).await.unwrap();
-        Self { server: Some(server), config, shift, _dir: dir }
+        let server = Server::start_on(config.clone(), clock, |hub| Ok(open(hub, &data))).unwrap();
+        Self {
+            server: Some(server),
+            config,
+            shift,
+            _dir: dir,
+        }
     }
 
     pub fn base(&self) -> String {
@@ -76,7 +79,7 @@ impl TestServer {
     pub async fn restart(&mut self) {
         self.stop().await;
         let clock = Clock::shifted(self.shift.clone());
-        self.server = Some(Server::start(self.config.clone(), clock).await.unwrap());
+        self.server = Some(Server::start(self.config.clone(), clock).unwrap());
     }
 
     pub async fn stop(&mut self) {

@@ -28,10 +28,7 @@ async fn a_broadcast_reaches_everyone_of_the_organisation() {
             let Got::Event(byte, notice) = got else {
                 unreachable!()
             };
-            assert_eq!(
-                notice["data"],
-                json!({ "message": id, "priority": priority })
-            );
+            assert_eq!(notice["data"], json!({ "message": id, "priority": priority }));
             if kind == BOTH[0] {
                 assert_eq!(byte, lane, "the lane is that of the topic");
             }

@@ -15,11 +15,20 @@ async fn urgent_requests_have_a_stream_of_their_own() {
     let server = TestServer::start().await;
     let mut chief = server.client(Kind::WebTransport, "chief", "admin").await;
     let urgent = json!({ "client_id": "u", "message": "fire", "priority": "urgent" });
-    chief.send_urgent(&json!({ "event": "system:broadcast", "id": "u1", "data": urgent })).await;
-    let Got::Event(lane, answer) = chief.wait(|got| matches!(got, Got::Event(_, e) if e["re"] == "u1")).await else {
+    chief
+        .send_urgent(&json!({ "event": "system:broadcast", "id": "u1", "data": urgent }))
+        .await;
+    let Got::Event(lane, answer) = chief
+        .wait(|got| matches!(got, Got::Event(_, e) if e["re"] == "u1"))
+        .await
+    else {
         unreachable!()
     };
-    assert_eq!((lane, &answer["event"]), (1, &json!("reply")), "answered on the lane it was asked on");
+    assert_eq!(
+        (lane, &answer["event"]),
+        (1, &json!("reply")),
+        "answered on the lane it was asked on"
+    );
     chief.request("client:ping", json!({})).await.unwrap();
 }
 
@@ -70,16 +79,23 @@ async fn settled(server: &Process) {
 #[tokio::test]
 async fn a_session_survives_a_new_address() {
     let server = TestServer::start().await;
-    let told: serde_json::Value = serde_json::from_str(&http_get(&server.base(), "/api/v1/transport").await).unwrap();
+    let told: serde_json::Value =
+        serde_json::from_str(&http_get(&server.base(), "/api/v1/transport").await).unwrap();
     let mut ann = server.client(Kind::WebTransport, "ann", "member").await;
     let room = create(&mut ann, "moving", &["bob"]).await;
     let endpoint = ann.endpoint();
     let before = endpoint.local_addr().unwrap();
-    endpoint.rebind(std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+    endpoint
+        .rebind(std::net::UdpSocket::bind("127.0.0.1:0").unwrap())
+        .unwrap();
     assert_ne!(endpoint.local_addr().unwrap(), before);
     crate::chat::say(&mut ann, &room, "m1", "still here").await;
     assert_eq!(ann.expect("message:new").await["data"]["text"], "still here");
-    assert_eq!(server.metric("fanfare_connections").await, 1.0, "the same session");
+    assert_eq!(
+        server.metric("fanfare_connections").await,
+        1.0,
+        "the same session"
+    );
     assert!(told["webtransport"]["url"].as_str().unwrap().ends_with("/wt"));
 }
 
@@ -97,7 +113,9 @@ async fn pages_of_other_origins_are_turned_away() {
         request.headers_mut().insert("origin", origin.parse().unwrap());
         match tokio_tungstenite::connect_async(request).await {
             Ok(_) => assert!(welcome, "{origin}"),
-            Err(Error::Http(response)) => assert_eq!((welcome, response.status().as_u16()), (false, 403), "{origin}"),
+            Err(Error::Http(response)) => {
+                assert_eq!((welcome, response.status().as_u16()), (false, 403), "{origin}")
+            }
             Err(error) => panic!("{origin}: {error}"),
         }
     }

@@ -211,25 +211,19 @@ async fn a_failed_transport_does_not_delay_the_other() {
 async fn backs_off_until_a_session_lives() {
     let mut test = Test::start(only(Transport::WebSocket));
     let mut waits = Vec::new();
-    let mut waited = async |test: &mut Test, lives: Duration| {
-        let (mut peer, _) = test.greeted().await;
-        let mut left = lives;
-        while left > Duration::ZERO {
-            let step = left.min(Duration::from_secs(5));
-            tokio::time::sleep(step).await;
-            left -= step;
+    let (mut peer, _) = test.greeted().await;
+    for lives in [0, 0, 0, 0, 0, 0, 0, 0, 0, 11] {
+        for _ in 0..lives {
+            tokio::time::sleep(Duration::from_secs(1)).await;
             peer.say(name::SERVER_PING, &serde_json::json!({"time": 0})).await;
         }
         let end = Instant::now();
         peer.end(Some(CloseCode::GoingAway.number().into())).await;
-        let mut state = test.client.state();
-        state.wait_for(|s| *s == State::Connecting).await.unwrap();
+        peer = test.peer().await;
         waits.push(end.elapsed().as_millis());
-    };
-    for _ in 0..9 {
-        waited(&mut test, Duration::ZERO).await;
+        peer.greet().await;
+        test.client.opened().await.unwrap();
     }
-    waited(&mut test, Duration::from_secs(11)).await;
     // Half of 0.5 s, 1 s, 2 s … up to half of 30 s, and from the beginning after a session that lived.
     assert_eq!(
         waits,
@@ -254,7 +248,7 @@ async fn a_refusal_may_say_when_to_come_back() {
 #[tokio::test(start_paused = true)]
 async fn a_change_of_network_ends_the_wait_and_probes() {
     let (fake, peers) = Fake::new();
-    for _ in 0..8 {
+    for _ in 0..5 {
         fake.plan(Transport::WebSocket, Plan::Fail);
     }
     let mut test = Test::start_with(only(Transport::WebSocket), fake, peers);
@@ -263,10 +257,9 @@ async fn a_change_of_network_ends_the_wait_and_probes() {
     state.wait_for(long).await.unwrap();
     let start = Instant::now();
     test.client.network_changed().await.unwrap();
-    state.wait_for(|s| *s == State::Connecting).await.unwrap();
+    let (mut peer, _) = test.greeted().await;
     assert!(start.elapsed() < Duration::from_secs(1));
     // Open, the connection has a few seconds to answer.
-    let (mut peer, _) = test.greeted().await;
     let start = Instant::now();
     test.client.network_changed().await.unwrap();
     loop {

@@ -113,8 +113,9 @@ async fn a_deadline_counts_from_the_call() {
     // What nobody waits for is not sent again, and a late answer harms nobody.
     let mut peer = loop {
         let mut peer = test.peer().await;
-        if let Some(greeting) = peer.any_request().await
-            && matches!(greeting.command, Command::Authenticate(_))
+        // The client has given up most of them.
+        if !peer.ends().incoming.is_closed()
+            && let Some(greeting) = peer.any_request().await
         {
             peer.answer_with(name::AUTHENTICATED, &greeting, &super::fake::authenticated())
                 .await;

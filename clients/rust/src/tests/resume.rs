@@ -251,7 +251,8 @@ async fn kinds_of_topics_that_came_later_are_passed_over() {
         time: UnixMs(5),
         pos: vec![cursor(T, 1, 9), cursor("notice:c", 1, 7)],
     };
-    peer.text(later(event::write(name::SERVER_PING, None, &ping))).await;
+    peer.text(later(event::write(name::SERVER_PING, None, &ping)))
+        .await;
     peer.text(message("notice:c", 1, 8)).await;
     expect(&mut test, &["open", "topics 1", "1/8"]).await;
     assert_eq!(test.events.cursors().newest(9), [cursor("notice:c", 1, 8)]);

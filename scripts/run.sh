@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# `make run`: a development server with the sample taxis driving through it. Ctrl-C ends all.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=${CARGO_TARGET_DIR:-target}
+fanfare=$target/release/fanfare
+
+cargo build --release
+mkdir -p data
+
+# The server has a process group of its own, so that Ctrl-C reaches the taxis first: what they sent is stored then.
+words=$(mktemp -u)
+mkfifo -m 600 "$words"
+set -m
+NO_COLOR=1 "$fanfare" serve --dev >"$words" 2>data/serve.log &
+server=$!
+set +m
+exec {told}<"$words"
+rm -f "$words"
+
+finish() {
+    trap '' INT TERM
+    kill -TERM "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+}
+trap finish EXIT
+trap : INT
+trap 'exit 143' TERM
+
+# It says where it serves, and a token, once it does.
+lines=()
+while [ ${#lines[@]} -lt 3 ] && read -r line <&"$told"; do
+    lines+=("$line")
+done
+if [ ${#lines[@]} -lt 3 ]; then
+    cat data/serve.log >&2
+    echo "The server did not start." >&2
+    exit 1
+fi
+url=$(sed -E 's#.*(https?)://localhost:([0-9]+).*#\1://127.0.0.1:\2#' <<<"${lines[0]}")
+
+there="--dev"
+[ "$url" = http://127.0.0.1:4433 ] || there="$there --url $url"
+cat <<EOF
+
+$(printf '%s\n' "${lines[@]}")
+Its log is data/serve.log, its numbers are at $url/metrics.
+
+Type in other terminals:
+
+  $fanfare watch $there
+  $fanfare chat $there --as ann --with bob
+  $fanfare chat $there --as bob --with ann
+
+475 taxis of Wuxi drive now, at 150 times the speed. Ctrl-C ends all.
+
+EOF
+
+# Ended by Ctrl-C, it has done what it should.
+status=0
+"$fanfare" replay --dev --url "$url" --speed 150 --loop samples/wuxi-taxis.csv || status=$?
+[ "$status" -eq 0 ] || [ "$status" -eq 130 ]

@@ -1,0 +1,88 @@
+// The real server, in a process of its own with a folder of its own.
+import { spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { until } from './until.mjs';
+
+const SECRET = 'a secret that is long enough for HS256';
+
+export class Server {
+  #process;
+  #dir;
+  #log = [];
+
+  /** Starts one that lets pages of `origins` in. */
+  static async start(origins, settings = {}) {
+    const server = new Server();
+    server.#dir = mkdtempSync(join(tmpdir(), 'fanfare-browser-'));
+    const args = ['serve', '--listen', '127.0.0.1:0', '--data-dir', join(server.#dir, 'data')];
+    server.#process = spawn(process.env.FANFARE_BIN, args, {
+      cwd: server.#dir,
+      env: {
+        PATH: process.env.PATH,
+        NO_COLOR: '1',
+        FANFARE_AUTH__SECRET: SECRET,
+        FANFARE_ORIGINS: origins.join(','),
+        FANFARE_SHARDS: '2',
+        FANFARE_TLS__DEVELOPMENT_DIR: join(server.#dir, 'certs'),
+        ...settings,
+      },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    server.exited = new Promise((resolve) => server.#process.once('exit', (code) => resolve(code)));
+    server.#process.once('error', (error) => server.#log.push(String(error)));
+    createInterface(server.#process.stderr).on('line', (line) => {
+      server.#log.push(line);
+      server.base ??= line.match(/tcp=(\S+)/)?.[1]?.replace(/^/, 'http://');
+    });
+    try {
+      await until('the server to start', () => server.base, 20_000);
+    } catch (error) {
+      await server.stop();
+      throw new Error(`${error.message}:\n${server.#log.join('\n')}`);
+    }
+    return server;
+  }
+
+  async told() {
+    return (await fetch(`${this.base}/api/v1/transport`)).json();
+  }
+
+  /** The sum of a metric over its labels. */
+  async metric(name) {
+    const text = await (await fetch(`${this.base}/metrics`)).text();
+    const lines = text.split('\n').filter((line) => line.match(`^${name}(_total)?[{ ]`));
+    return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  }
+
+  /** Waits until so many connections are open; answers how long it took in ms. */
+  async connections(count, ms) {
+    const start = performance.now();
+    await until(`${count} connections`, async () => (await this.metric('fanfare_connections')) === count, ms);
+    return Math.round(performance.now() - start);
+  }
+
+  terminate() {
+    this.#process.kill('SIGTERM');
+  }
+
+  async stop() {
+    this.terminate();
+    const killer = setTimeout(() => this.#process.kill('SIGKILL'), 10_000);
+    // It never ran if it has no id.
+    if (this.#process.pid !== undefined) await this.exited;
+    clearTimeout(killer);
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
+
+/** A token of organisation `acme`. */
+export function token(user, role) {
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = { sub: user, org: 'acme', roles: [role], departments: [], teams: [], exp: 4_102_444_800 };
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
+  return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`;
+}

@@ -1,0 +1,86 @@
+//! The example file shows every setting, each with its default.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use fanfare::config::Config;
+
+fn example() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fanfare.example.toml")).unwrap()
+}
+
+fn load(text: &str) -> Result<Config, fanfare::config::Invalid> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fanfare.toml");
+    std::fs::write(&path, text).unwrap();
+    Config::load(Some(&path))
+}
+
+#[test]
+fn the_example_holds_the_defaults() {
+    let shown = load(&example()).unwrap();
+    assert_eq!(format!("{shown:#?}"), format!("{:#?}", Config::default()));
+}
+
+/// What `Debug` shows of the defaults is all there is, secrets apart: each must stand in the example and the table.
+#[test]
+fn every_setting_is_shown() {
+    let text = example();
+    let table = include_str!("../docs/configuration.md");
+    let all = format!("{:#?}", Config::default());
+    let fields = all.lines().filter_map(|line| line.trim().split_once(": "));
+    let secret = ["secret", "secret_file", "public_key", "issuer", "audience"];
+    let mut count = 0;
+    for field in fields.map(|(name, _)| name).chain(secret) {
+        let written = [format!("{field} ="), format!("# {field} ="), format!("[{field}]")];
+        let stands = text
+            .lines()
+            .any(|line| written.iter().any(|start| line.starts_with(start.as_str())));
+        assert!(stands, "{field} is missing in fanfare.example.toml");
+        let listed = [format!(".{field}`"), format!("`{field}`"), format!("`{field}.")];
+        assert!(
+            listed.iter().any(|name| table.contains(name.as_str())),
+            "{field} is missing in docs/configuration.md"
+        );
+        count += 1;
+    }
+    assert!(count > 30, "only {count} settings were looked for");
+}
+
+/// What stands behind `#` is right as well.
+#[test]
+fn the_settings_without_a_default_are_known() {
+    let commented = |line: &&str| {
+        let setting = line.strip_prefix("# ").and_then(|line| line.split_once(" = "));
+        setting.is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+    };
+    let text = example();
+    assert_eq!(text.lines().filter(commented).count(), 7);
+    let all: Vec<_> = text
+        .lines()
+        .map(|line| if commented(&line) { &line[2..] } else { line })
+        .collect();
+    let config = load(&all.join("\n")).unwrap();
+    assert_eq!(config.tls.key.as_deref(), Some(Path::new("key.pem")));
+    assert_eq!(
+        config.auth.secret_file.as_deref(),
+        Some(Path::new("token.secret"))
+    );
+    assert_eq!(config.auth.audience.as_deref(), Some("fanfare"));
+}
+
+#[test]
+fn what_does_not_exist_or_cannot_be_stops_the_start() {
+    let error = |text: &str| load(text).unwrap_err().to_string();
+    assert!(error("liste = \"127.0.0.1:1\"").contains("liste"));
+    assert!(error("[limits]\nconnection = 5").contains("connection"));
+    assert_eq!(
+        error("[ticks]\nflush_ms = 5"),
+        "ticks.flush_ms must be 10 to 1000"
+    );
+    assert_eq!(
+        error("[tls]\nkey = \"key.pem\""),
+        "tls.key must be given together with tls.certificate"
+    );
+}
