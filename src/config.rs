@@ -70,9 +70,7 @@ pub struct Auth {
 
 impl std::fmt::Debug for Auth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Auth")
-            .field("algorithm", &self.algorithm)
-            .finish_non_exhaustive()
+        f.debug_struct("Auth").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
 }
 
@@ -186,11 +184,7 @@ impl Default for Config {
 
 impl Default for Tls {
     fn default() -> Self {
-        Self {
-            certificate: None,
-            key: None,
-            development_dir: "certs".into(),
-        }
+        Self { certificate: None, key: None, development_dir: "certs".into() }
     }
 }
 
@@ -225,30 +219,19 @@ impl Default for Session {
 
 impl Default for Ticks {
     fn default() -> Self {
-        Self {
-            flush_ms: 50,
-            ahead_ms: 60_000,
-            acknowledge_ms: 2_000,
-        }
+        Self { flush_ms: 50, ahead_ms: 60_000, acknowledge_ms: 2_000 }
     }
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self {
-            conversation_days: 365,
-            notice_days: 7,
-            fix_days: 30,
-        }
+        Self { conversation_days: 365, notice_days: 7, fix_days: 30 }
     }
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            json: false,
-            filter: "info".into(),
-        }
+        Self { json: false, filter: "info".into() }
     }
 }
 
@@ -308,65 +291,25 @@ impl Config {
 
     fn check(&self) -> Result<(), Invalid> {
         let require = |ok: bool, key, allowed| {
-            if ok {
-                Ok(())
-            } else {
-                Err(Invalid::Value { key, allowed })
-            }
+            if ok { Ok(()) } else { Err(Invalid::Value { key, allowed }) }
         };
         require(self.shards <= 64, "shards", "0 to 64")?;
-        require(
-            self.limits.message_bytes >= 4096,
-            "limits.message_bytes",
-            "at least 4096",
-        )?;
-        require(
-            self.limits.message_bytes <= 16 << 20,
-            "limits.message_bytes",
-            "at most 16777216",
-        )?;
-        require(
-            self.limits.messages_per_second > 0,
-            "limits.messages_per_second",
-            "at least 1",
-        )?;
-        require(
-            self.limits.packets_per_second > 0,
-            "limits.packets_per_second",
-            "at least 1",
-        )?;
+        require(self.limits.message_bytes >= 4096, "limits.message_bytes", "at least 4096")?;
+        require(self.limits.message_bytes <= 16 << 20, "limits.message_bytes", "at most 16777216")?;
+        require(self.limits.messages_per_second > 0, "limits.messages_per_second", "at least 1")?;
+        require(self.limits.packets_per_second > 0, "limits.packets_per_second", "at least 1")?;
         require(self.limits.in_flight > 0, "limits.in_flight", "at least 1")?;
         let lane = fanfare_proto::frame::MAX_SENT * 2;
-        require(
-            self.limits.ordered_bytes >= lane,
-            "limits.ordered_bytes",
-            "at least 65536",
-        )?;
-        require(
-            self.limits.urgent_bytes >= lane,
-            "limits.urgent_bytes",
-            "at least 65536",
-        )?;
-        require(
-            self.session.heartbeat_ms >= 100,
-            "session.heartbeat_ms",
-            "at least 100",
-        )?;
+        require(self.limits.ordered_bytes >= lane, "limits.ordered_bytes", "at least 65536")?;
+        require(self.limits.urgent_bytes >= lane, "limits.urgent_bytes", "at least 65536")?;
+        require(self.session.heartbeat_ms >= 100, "session.heartbeat_ms", "at least 100")?;
         require(
             self.session.silence_ms > self.session.heartbeat_ms,
             "session.silence_ms",
             "larger than session.heartbeat_ms",
         )?;
-        require(
-            (10..=1000).contains(&self.ticks.flush_ms),
-            "ticks.flush_ms",
-            "10 to 1000",
-        )?;
-        require(
-            self.ticks.acknowledge_ms >= 10,
-            "ticks.acknowledge_ms",
-            "at least 10",
-        )?;
+        require((10..=1000).contains(&self.ticks.flush_ms), "ticks.flush_ms", "10 to 1000")?;
+        require(self.ticks.acknowledge_ms >= 10, "ticks.acknowledge_ms", "at least 10")?;
         require(self.retention.fix_days > 0, "retention.fix_days", "at least 1")?;
         require(
             self.tls.certificate.is_some() == self.tls.key.is_some(),
@@ -379,10 +322,7 @@ impl Config {
     pub fn verifier(&self) -> Result<Verifier, Invalid> {
         let auth = &self.auth;
         let public = |algorithm| {
-            let path = auth
-                .public_key
-                .as_ref()
-                .ok_or(Invalid::NoKey("auth.public_key"))?;
+            let path = auth.public_key.as_ref().ok_or(Invalid::NoKey("auth.public_key"))?;
             Ok::<_, Invalid>(Key::Public(algorithm, read("auth.public_key", path)?))
         };
         let key = match auth.algorithm {
@@ -391,11 +331,7 @@ impl Config {
             Algorithm::ES256 => public(jsonwebtoken::Algorithm::ES256)?,
             Algorithm::EdDSA => public(jsonwebtoken::Algorithm::EdDSA)?,
         };
-        Ok(Verifier::new(
-            &key,
-            auth.issuer.as_deref(),
-            auth.audience.as_deref(),
-        )?)
+        Ok(Verifier::new(&key, auth.issuer.as_deref(), auth.audience.as_deref())?)
     }
 
     /// The shared secret of HS256.
@@ -418,9 +354,5 @@ impl Config {
 }
 
 fn read(key: &'static str, path: &std::path::Path) -> Result<Vec<u8>, Invalid> {
-    std::fs::read(path).map_err(|error| Invalid::File {
-        key,
-        path: path.into(),
-        error,
-    })
+    std::fs::read(path).map_err(|error| Invalid::File { key, path: path.into(), error })
 }

@@ -50,47 +50,26 @@ pub struct Door {
 impl Door {
     /// A door that lets `limit` connections in.
     pub const fn new(verifier: Verifier, limit: usize, first: u64) -> Self {
-        Self {
-            verifier,
-            limit,
-            open: AtomicUsize::new(0),
-            next: AtomicU64::new(first),
-        }
+        Self { verifier, limit, open: AtomicUsize::new(0), next: AtomicU64::new(first) }
     }
 }
 
 /// Serves a connection until it ends.
 pub async fn run(link: Link, local: Rc<Local>, door: Arc<Door>) {
-    let Link {
-        peer,
-        incoming,
-        outgoing,
-    } = link;
+    let Link { peer, incoming, outgoing } = link;
     let entry = Entry::new(&local, door, peer.transport);
     let outbox = Rc::new(Outbox::new(local.services.config.bounds()));
     let (writers, ticks) = Writers::start(outgoing, &outbox);
     if entry.refused() {
-        let error = ErrorCode::ConnectionLimit
-            .with("too many connections")
-            .retry_after(1000);
+        let error = ErrorCode::ConnectionLimit.with("too many connections").retry_after(1000);
         outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
         outbox.close(CloseCode::ConnectionLimit);
     }
     let greeting = Greeting::new(local.clone(), outbox.clone(), entry.id, peer.bearer);
     let ended = serve(incoming, greeting, ticks, &local, &entry, &outbox).await;
     if let Some(code) = outbox.closing() {
-        tracing::debug!(
-            connection = entry.id,
-            code = code.number(),
-            reason = code.reason(),
-            "closing"
-        );
-        local
-            .services
-            .metrics
-            .closed
-            .get_or_create(&Label::of(code.reason()))
-            .inc();
+        tracing::debug!(connection = entry.id, code = code.number(), reason = code.reason(), "closing");
+        local.services.metrics.closed.get_or_create(&Label::of(code.reason())).inc();
         writers.close(code).await;
     } else {
         tracing::debug!(connection = entry.id, ?ended, "ended");
@@ -240,20 +219,10 @@ impl Entry {
             Transport::WebSocket => "websocket",
             Transport::Memory => "memory",
         };
-        let gauge = local
-            .services
-            .metrics
-            .connections
-            .get_or_create(&Label::of(label))
-            .clone();
+        let gauge = local.services.metrics.connections.get_or_create(&Label::of(label)).clone();
         gauge.inc();
         let number = door.open.fetch_add(1, Ordering::Relaxed) + 1;
-        Self {
-            id: door.next.fetch_add(1, Ordering::Relaxed),
-            door,
-            number,
-            gauge,
-        }
+        Self { id: door.next.fetch_add(1, Ordering::Relaxed), door, number, gauge }
     }
 
     fn refused(&self) -> bool {
@@ -278,23 +247,12 @@ struct Writers {
 impl Writers {
     fn start(outgoing: Outgoing, outbox: &Rc<Outbox>) -> (Self, TickPort) {
         match outgoing {
-            Outgoing::Lanes {
-                urgent,
-                ordered,
-                datagrams,
-                closer,
-            } => {
+            Outgoing::Lanes { urgent, ordered, datagrams, closer } => {
                 let tasks = vec![
                     AbortOnDrop::spawn(write_lane(urgent, Lane::Urgent, outbox.clone())),
                     AbortOnDrop::spawn(write_lane(ordered, Lane::Ordered, outbox.clone())),
                 ];
-                (
-                    Self {
-                        tasks,
-                        closer: Some(closer),
-                    },
-                    TickPort::Datagrams(datagrams),
-                )
+                (Self { tasks, closer: Some(closer) }, TickPort::Datagrams(datagrams))
             }
             Outgoing::Pipe(pipe) => {
                 let slot = Rc::<TickSlot>::default();

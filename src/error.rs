@@ -14,9 +14,7 @@ pub fn refused(error: StoreError) -> ErrorBody {
         StoreError::NotFound => ErrorCode::RoomNotFound.with("no such thing"),
         StoreError::Unavailable(why) => {
             tracing::warn!(%why, "store unavailable");
-            ErrorCode::Unavailable
-                .with("the store is unavailable, try again")
-                .retry_after(RETRY_MS)
+            ErrorCode::Unavailable.with("the store is unavailable, try again").retry_after(RETRY_MS)
         }
         StoreError::Corrupt(why) => {
             tracing::error!(%why, "store damaged");

@@ -96,18 +96,13 @@ impl Lost {
     /// Takes the topics, each with the position before the first event lost, and its audience.
     pub fn take(&self) -> Vec<(Topic, Seq, Audience)> {
         let topics = std::mem::take(&mut *lock(&self.topics));
-        topics
-            .into_iter()
-            .map(|(topic, (after, audience))| (topic, after, audience))
-            .collect()
+        topics.into_iter().map(|(topic, (after, audience))| (topic, after, audience)).collect()
     }
 
     fn add(&self, log: &Log) {
         if let Some((first, _)) = log.frames.first() {
             let after = Seq(first.0 - 1);
-            lock(&self.topics)
-                .entry(log.topic.clone())
-                .or_insert((after, log.audience.clone()));
+            lock(&self.topics).entry(log.topic.clone()).or_insert((after, log.audience.clone()));
             self.changed.notify_one();
         }
     }
@@ -149,60 +144,24 @@ impl Hub {
             let (urgent, urgent_rx) = mpsc::channel(INBOX);
             let (ordinary, ordinary_rx) = mpsc::channel(INBOX);
             let lost = Arc::<Lost>::default();
-            ports.push(Port {
-                urgent,
-                ordinary,
-                lost: lost.clone(),
-            });
-            inboxes.push(Inbox {
-                urgent: urgent_rx,
-                ordinary: ordinary_rx,
-                lost,
-            });
+            ports.push(Port { urgent, ordinary, lost: lost.clone() });
+            inboxes.push(Inbox { urgent: urgent_rx, ordinary: ordinary_rx, lost });
         }
-        (
-            Arc::new(Self {
-                ports,
-                interest: Mutex::default(),
-                metrics,
-            }),
-            inboxes,
-        )
+        (Arc::new(Self { ports, interest: Mutex::default(), metrics }), inboxes)
     }
 
     /// A connection of this user joins a shard. It leaves when the guard is dropped.
     pub fn join(self: &Arc<Self>, shard: usize, org: OrgId, user: UserId) -> Joined {
         let mut interest = lock(&self.interest);
-        count(
-            interest.orgs.entry(org.clone()).or_default(),
-            shard,
-            self.ports.len(),
-        );
-        count(
-            interest.users.entry((org.clone(), user.clone())).or_default(),
-            shard,
-            self.ports.len(),
-        );
-        Joined {
-            hub: self.clone(),
-            shard,
-            org,
-            user,
-        }
+        count(interest.orgs.entry(org.clone()).or_default(), shard, self.ports.len());
+        count(interest.users.entry((org.clone(), user.clone())).or_default(), shard, self.ports.len());
+        Joined { hub: self.clone(), shard, org, user }
     }
 
     /// A connection of a shard follows a view. It stops when the guard is dropped.
     pub fn watch(self: &Arc<Self>, shard: usize, view: u32) -> Watching {
-        count(
-            lock(&self.interest).views.entry(view).or_default(),
-            shard,
-            self.ports.len(),
-        );
-        Watching {
-            hub: self.clone(),
-            shard,
-            view,
-        }
+        count(lock(&self.interest).views.entry(view).or_default(), shard, self.ports.len());
+        Watching { hub: self.clone(), shard, view }
     }
 
     /// Whether anyone follows a view.
@@ -258,15 +217,8 @@ impl Committed for Hub {
         if shards.is_empty() || events.is_empty() {
             return;
         }
-        let frames = events
-            .iter()
-            .map(|event| (event.seq, encode(topic, epoch, event)))
-            .collect();
-        let log = Arc::new(Log {
-            topic: topic.clone(),
-            audience: audience.clone(),
-            frames,
-        });
+        let frames = events.iter().map(|event| (event.seq, encode(topic, epoch, event))).collect();
+        let log = Arc::new(Log { topic: topic.clone(), audience: audience.clone(), frames });
         for shard in shards {
             let port = &self.ports[shard];
             let inbox = match topic.kind().lane() {
@@ -309,11 +261,7 @@ impl Drop for Joined {
     fn drop(&mut self) {
         let mut interest = lock(&self.hub.interest);
         uncount(&mut interest.orgs, &self.org, self.shard);
-        uncount(
-            &mut interest.users,
-            &(self.org.clone(), self.user.clone()),
-            self.shard,
-        );
+        uncount(&mut interest.users, &(self.org.clone(), self.user.clone()), self.shard);
     }
 }
 
@@ -347,12 +295,7 @@ fn uncount<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<u32>>, key: &K, sha
 
 fn with_receivers(counts: Option<&Vec<u32>>) -> Vec<usize> {
     let counts = counts.map_or(&[][..], Vec::as_slice);
-    counts
-        .iter()
-        .enumerate()
-        .filter(|(_, count)| **count > 0)
-        .map(|(shard, _)| shard)
-        .collect()
+    counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(shard, _)| shard).collect()
 }
 
 /// Nothing that is done under these locks can leave a map half changed, so a poisoned one is still good.

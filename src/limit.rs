@@ -14,12 +14,7 @@ pub struct Bucket {
 impl Bucket {
     /// A full bucket.
     pub fn new(rate: f64, burst: f64, now: UnixMs) -> Self {
-        Self {
-            rate,
-            burst,
-            left: burst,
-            at: now,
-        }
+        Self { rate, burst, left: burst, at: now }
     }
 
     /// Takes `amount`, or tells in how many milliseconds it will be there. A refusal costs nothing.

@@ -60,48 +60,20 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         let r = registry.sub_registry_with_prefix("fanfare");
         r.register("connections", "Open connections", self.connections.clone());
-        r.register(
-            "handshakes_failed",
-            "Handshakes that failed",
-            self.handshakes_failed.clone(),
-        );
+        r.register("handshakes_failed", "Handshakes that failed", self.handshakes_failed.clone());
         r.register("closed", "Connections closed by the server", self.closed.clone());
         r.register("requests", "Requests", self.requests.clone());
         r.register("refused", "Requests refused", self.refused.clone());
-        r.register(
-            "events_delivered",
-            "Log events delivered",
-            self.events_delivered.clone(),
-        );
-        r.register(
-            "inbox_full",
-            "Publications read again from the log",
-            self.inbox_full.clone(),
-        );
-        r.register(
-            "inbox_dropped",
-            "State events and ticks dropped",
-            self.inbox_dropped.clone(),
-        );
-        r.register(
-            "catch_ups",
-            "Topics caught up from the log",
-            self.catch_ups.clone(),
-        );
+        r.register("events_delivered", "Log events delivered", self.events_delivered.clone());
+        r.register("inbox_full", "Publications read again from the log", self.inbox_full.clone());
+        r.register("inbox_dropped", "State events and ticks dropped", self.inbox_dropped.clone());
+        r.register("catch_ups", "Topics caught up from the log", self.catch_ups.clone());
         r.register("fixes_accepted", "Fixes accepted", self.fixes_accepted.clone());
         r.register("fixes_rejected", "Fixes rejected", self.fixes_rejected.clone());
         r.register("fixes_stored", "Fixes stored", self.fixes_stored.clone());
-        r.register(
-            "fixes_deferred",
-            "Fixes left with their senders",
-            self.fixes_deferred.clone(),
-        );
+        r.register("fixes_deferred", "Fixes left with their senders", self.fixes_deferred.clone());
         r.register("packets_sent", "Tick packets sent", self.packets_sent.clone());
-        r.register(
-            "ticks_skipped",
-            "Tick flushes skipped for a slow receiver",
-            self.ticks_skipped.clone(),
-        );
+        r.register("ticks_skipped", "Tick flushes skipped for a slow receiver", self.ticks_skipped.clone());
     }
 
     /// All numbers in Prometheus' text format.

@@ -255,10 +255,6 @@ impl Outbox {
             self.room.notify_one();
             return Some(Some(batch));
         }
-        if self.closing.get().is_some() {
-            None
-        } else {
-            Some(None)
-        }
+        if self.closing.get().is_some() { None } else { Some(None) }
     }
 }

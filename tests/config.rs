@@ -34,9 +34,7 @@ fn every_setting_is_shown() {
     let mut count = 0;
     for field in fields.map(|(name, _)| name).chain(secret) {
         let written = [format!("{field} ="), format!("# {field} ="), format!("[{field}]")];
-        let stands = text
-            .lines()
-            .any(|line| written.iter().any(|start| line.starts_with(start.as_str())));
+        let stands = text.lines().any(|line| written.iter().any(|start| line.starts_with(start.as_str())));
         assert!(stands, "{field} is missing in fanfare.example.toml");
         let listed = [format!(".{field}`"), format!("`{field}`"), format!("`{field}.")];
         assert!(
@@ -57,16 +55,10 @@ fn the_settings_without_a_default_are_known() {
     };
     let text = example();
     assert_eq!(text.lines().filter(commented).count(), 7);
-    let all: Vec<_> = text
-        .lines()
-        .map(|line| if commented(&line) { &line[2..] } else { line })
-        .collect();
+    let all: Vec<_> = text.lines().map(|line| if commented(&line) { &line[2..] } else { line }).collect();
     let config = load(&all.join("\n")).unwrap();
     assert_eq!(config.tls.key.as_deref(), Some(Path::new("key.pem")));
-    assert_eq!(
-        config.auth.secret_file.as_deref(),
-        Some(Path::new("token.secret"))
-    );
+    assert_eq!(config.auth.secret_file.as_deref(), Some(Path::new("token.secret")));
     assert_eq!(config.auth.audience.as_deref(), Some("fanfare"));
 }
 
@@ -75,12 +67,6 @@ fn what_does_not_exist_or_cannot_be_stops_the_start() {
     let error = |text: &str| load(text).unwrap_err().to_string();
     assert!(error("liste = \"127.0.0.1:1\"").contains("liste"));
     assert!(error("[limits]\nconnection = 5").contains("connection"));
-    assert_eq!(
-        error("[ticks]\nflush_ms = 5"),
-        "ticks.flush_ms must be 10 to 1000"
-    );
-    assert_eq!(
-        error("[tls]\nkey = \"key.pem\""),
-        "tls.key must be given together with tls.certificate"
-    );
+    assert_eq!(error("[ticks]\nflush_ms = 5"), "ticks.flush_ms must be 10 to 1000");
+    assert_eq!(error("[tls]\nkey = \"key.pem\""), "tls.key must be given together with tls.certificate");
 }

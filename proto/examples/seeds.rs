@@ -17,20 +17,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     write(corpus, "server_event", wires("events.json")?)?;
 
     let frames = read("frames.json")?;
-    let frames = ["frames", "incomplete", "too_large"]
-        .iter()
-        .flat_map(|kind| hexes(&frames[kind]));
+    let frames = ["frames", "incomplete", "too_large"].iter().flat_map(|kind| hexes(&frames[kind]));
     let chunked = frames.flat_map(|stream| [0_u8, 2, 255].map(|pieces| [&[pieces], &stream[..]].concat()));
     write(corpus, "frame", chunked)?;
 
     let packets = read("ticks.json")?;
-    let fixes = ["fixes", "also_fixes", "bad_fixes"]
-        .iter()
-        .flat_map(|kind| hexes(&packets[kind]));
+    let fixes = ["fixes", "also_fixes", "bad_fixes"].iter().flat_map(|kind| hexes(&packets[kind]));
     write(corpus, "fixes", fixes)?;
-    let ticks = ["ticks", "bad_ticks"]
-        .iter()
-        .flat_map(|kind| hexes(&packets[kind]));
+    let ticks = ["ticks", "bad_ticks"].iter().flat_map(|kind| hexes(&packets[kind]));
     write(corpus, "ticks", ticks)?;
 
     let names = read("names.json")?;
@@ -42,11 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .iter()
         .flat_map(|kind| items(&names[kind]))
         .map(|cursor| cursor.to_string().into_bytes());
-    write(
-        corpus,
-        "names",
-        plain.chain(cursors).chain(texts(&names["topics"], "text")),
-    )?;
+    write(corpus, "names", plain.chain(cursors).chain(texts(&names["topics"], "text")))?;
     Ok(())
 }
 
@@ -61,9 +51,7 @@ fn items(list: &Value) -> impl Iterator<Item = &Value> {
 
 fn wires(name: &str) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let vectors = read(name)?;
-    Ok(items(&vectors)
-        .map(|vector| vector["wire"].to_string().into_bytes())
-        .collect())
+    Ok(items(&vectors).map(|vector| vector["wire"].to_string().into_bytes()).collect())
 }
 
 fn texts(list: &Value, field: &str) -> Vec<Vec<u8>> {
@@ -77,10 +65,7 @@ fn hexes(list: &Value) -> Vec<Vec<u8>> {
     texts
         .map(|hex| hex.chars().filter_map(digit).collect::<Vec<u8>>())
         .map(|digits| {
-            digits
-                .chunks(2)
-                .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
-                .collect()
+            digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
         })
         .collect()
 }

@@ -60,11 +60,7 @@ impl ErrorCode {
 
     /// An error of this code with words for a person.
     pub fn with(self, message: impl Into<String>) -> ErrorBody {
-        ErrorBody {
-            code: self,
-            message: message.into(),
-            retry_after_ms: None,
-        }
+        ErrorBody { code: self, message: message.into(), retry_after_ms: None }
     }
 }
 

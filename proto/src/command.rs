@@ -156,10 +156,7 @@ impl Request {
             serde_json::from_str(text).map_err(|e| refuse(None, invalid("message", &e)))?;
         let id = match envelope.id {
             Some(RequestId::Text(id)) if id.len() > 64 => {
-                return Err(refuse(
-                    None,
-                    ErrorCode::InvalidMessage.with("an id has at most 64 bytes"),
-                ));
+                return Err(refuse(None, ErrorCode::InvalidMessage.with("an id has at most 64 bytes")));
             }
             id => id,
         };
@@ -209,11 +206,7 @@ trait Check {
 }
 
 fn at_most(what: &str, length: usize, limit: usize) -> Result<(), String> {
-    if length > limit {
-        Err(format!("{what} is longer than {limit}"))
-    } else {
-        Ok(())
-    }
+    if length > limit { Err(format!("{what} is longer than {limit}")) } else { Ok(()) }
 }
 
 /// Bytes of a text between the quotes of its JSON form.

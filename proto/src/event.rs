@@ -124,22 +124,12 @@ impl ServerEvent {
         }
         let flat: Flat = serde_json::from_slice(text)?;
         let entry = match (flat.topic, flat.epoch, flat.seq, flat.at, flat.by, flat.client_id) {
-            (Some(topic), Some(epoch), Some(seq), Some(at), Some(by), Some(client_id)) => Some(LogEntry {
-                topic,
-                epoch,
-                seq,
-                at,
-                by,
-                client_id,
-            }),
+            (Some(topic), Some(epoch), Some(seq), Some(at), Some(by), Some(client_id)) => {
+                Some(LogEntry { topic, epoch, seq, at, by, client_id })
+            }
             _ => None,
         };
-        Ok(Self {
-            event: flat.event,
-            re: flat.re,
-            entry,
-            data: flat.data,
-        })
+        Ok(Self { event: flat.event, re: flat.re, entry, data: flat.data })
     }
 
     /// The payload as a type.

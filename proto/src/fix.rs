@@ -63,10 +63,7 @@ impl Position {
         if lat.abs() > 90.0 || lon.abs() > 180.0 {
             return Err(BadFix::OutOfRange);
         }
-        Ok(Self {
-            lat_e7: (lat * Self::UNITS).round() as i32,
-            lon_e7: (lon * Self::UNITS).round() as i32,
-        })
+        Ok(Self { lat_e7: (lat * Self::UNITS).round() as i32, lon_e7: (lon * Self::UNITS).round() as i32 })
     }
 
     /// From units of 1e-7 degree, as ticks carry them.
@@ -145,12 +142,7 @@ impl Motion {
         {
             return Err(BadFix::OutOfRange);
         }
-        Ok(Self {
-            accuracy_dm,
-            speed_cms,
-            heading_cdeg,
-            battery_pct,
-        })
+        Ok(Self { accuracy_dm, speed_cms, heading_cdeg, battery_pct })
     }
 
     /// Radius of uncertainty in decimetres.
@@ -198,12 +190,7 @@ impl Fix {
         if counter == 0 || counter > MAX_NUMBER || time.0 > MAX_NUMBER {
             return Err(BadFix::OutOfRange);
         }
-        Ok(Self {
-            counter,
-            time,
-            position,
-            motion,
-        })
+        Ok(Self { counter, time, position, motion })
     }
 }
 

@@ -138,13 +138,11 @@ impl ConversationId {
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     use fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Position of an event in its topic: 1, 2, 3 … without gaps. 0 stands before the first event.
@@ -228,10 +226,7 @@ impl TopicKind {
 impl FromStr for TopicKind {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or(InvalidId)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(InvalidId)
     }
 }
 
@@ -263,10 +258,7 @@ impl FromStr for TopicName {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let (kind, key) = text.split_once(':').ok_or(InvalidId)?;
-        Ok(Self {
-            kind: kind.parse()?,
-            key: key.parse()?,
-        })
+        Ok(Self { kind: kind.parse()?, key: key.parse()? })
     }
 }
 

@@ -187,18 +187,9 @@ pub fn unpack_ticks(packet: &[u8]) -> Result<Ticks, BadPacket> {
     let ticks = wire.ticks.into_iter().map(|tick| {
         let (position, motion) = tick.place.check().map_err(|_| BadPacket::Malformed)?;
         let time = UnixMs(wire.base_ms.saturating_add_signed(tick.after_ms));
-        Ok(Tick {
-            alias: tick.alias,
-            time,
-            position,
-            motion,
-        })
+        Ok(Tick { alias: tick.alias, time, position, motion })
     });
-    Ok(Ticks {
-        view: wire.view,
-        epoch: Epoch(wire.epoch),
-        ticks: ticks.collect::<Result<_, _>>()?,
-    })
+    Ok(Ticks { view: wire.view, epoch: Epoch(wire.epoch), ticks: ticks.collect::<Result<_, _>>()? })
 }
 
 /// Room that a packet's header takes at most: version, three numbers, count.

@@ -25,11 +25,7 @@ fn forged_lengths_allocate_nothing_much() {
     assert_eq!(bytes, 0);
 
     // A count that the limit refuses, and the largest that it lets pass without an entry behind it.
-    for count in [
-        &b"\xfd\xff\xff\xff\xff\xff\xff\xff\xff"[..],
-        b"\xfc\xff\xff\xff\x7f",
-        b"\xfb\x00\x02",
-    ] {
+    for count in [&b"\xfd\xff\xff\xff\xff\xff\xff\xff\xff"[..], b"\xfc\xff\xff\xff\x7f", b"\xfb\x00\x02"] {
         let fixes = [&[tick::VERSION], count].concat();
         let bytes = allocated(|| assert!(tick::unpack_fixes(&fixes).is_err()));
         assert!(bytes <= 16 * tick::MAX_PACKET, "{bytes} bytes for {count:x?}");

@@ -54,9 +54,7 @@ pub struct Verifier {
 
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Verifier")
-            .field("algorithms", &self.validation.algorithms)
-            .finish_non_exhaustive()
+        f.debug_struct("Verifier").field("algorithms", &self.validation.algorithms).finish_non_exhaustive()
     }
 }
 
@@ -140,10 +138,7 @@ impl Verifier {
         if now >= expires_at.plus(LEEWAY_MS) {
             return Err(Refused::Expired);
         }
-        if claims
-            .nbf
-            .is_some_and(|nbf| now.plus(LEEWAY_MS) < UnixMs(nbf.saturating_mul(1000)))
-        {
+        if claims.nbf.is_some_and(|nbf| now.plus(LEEWAY_MS) < UnixMs(nbf.saturating_mul(1000))) {
             return Err(Refused::Invalid);
         }
         let names = claims.roles.iter().chain(&claims.role);
@@ -165,9 +160,5 @@ impl Verifier {
 
 /// Signs claims with a shared secret: development tokens and tests.
 pub fn mint(claims: &Claims, secret: &[u8]) -> Result<String, jsonwebtoken::errors::Error> {
-    jsonwebtoken::encode(
-        &Header::new(Algorithm::HS256),
-        claims,
-        &EncodingKey::from_secret(secret),
-    )
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(secret))
 }

@@ -27,12 +27,8 @@ impl Serve {
         // Before anything can be told to stop.
         let mut terminate = signal(SignalKind::terminate()).context("signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("signals")?;
-        let token = if common.dev {
-            Some(development_token(&config)?)
-        } else {
-            None
-        };
-        let server = Server::start(config, Clock::system()).await?;
+        let token = if common.dev { Some(development_token(&config)?) } else { None };
+        let server = Server::start(config, Clock::system())?;
         tracing::info!(tcp = %server.tcp(), udp = %server.udp(), "serving");
         if let Some(token) = token {
             println!("{}", introduction(&server, &token));
@@ -50,9 +46,7 @@ impl Serve {
 
 fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.filter).context("log.filter")?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if log.json {
         builder.json().init();
     } else {

@@ -13,7 +13,7 @@ use fanfare::{
     config::{Algorithm, Config},
     time::Clock,
 };
-use fanfare_proto::{DepartmentId, OrgId, UserId};
+use fanfare_proto::{DepartmentId, OrgId, UserId, id};
 
 /// Options of `fanfare token`.
 #[derive(Debug, Args)]
@@ -43,17 +43,7 @@ impl Token {
                 bail!("no such role: {role} (there are {})", known.join(", "));
             }
         }
-        println!(
-            "{}",
-            mint(
-                &config,
-                self.user,
-                self.org,
-                self.roles,
-                self.departments,
-                self.hours
-            )?
-        );
+        println!("{}", mint(&config, self.user, self.org, self.roles, self.departments, self.hours)?);
         Ok(())
     }
 }
@@ -92,12 +82,8 @@ pub(super) fn development_secret(data_dir: &Path) -> anyhow::Result<PathBuf> {
         std::fs::create_dir_all(data_dir).with_context(|| format!("making {}", data_dir.display()))?;
         let mut bytes = [0; 32];
         aws_lc_rs::rand::fill(&mut bytes).context("no random numbers")?;
-        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path);
+        let text = id::hex(&bytes);
+        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         file.and_then(|mut file| file.write_all(text.as_bytes()))
             .with_context(|| format!("writing {}", path.display()))?;
     }

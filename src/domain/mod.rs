@@ -6,15 +6,18 @@ pub mod notice;
 
 use std::sync::Arc;
 
-use fanfare_proto::{ErrorBody, UserId};
+use bytes::Bytes;
+use fanfare_proto::{ClientId, ErrorBody, ErrorCode, UserId, event::Stored};
 use serde::Serialize;
 
 use crate::{
     auth::Identity,
     config::Config,
+    error::refused,
     hub::Hub,
+    id::{Audience, Topic},
     metrics::Metrics,
-    store::{Append, Appended, Outcome, Store},
+    store::{Append, NewEvent, Store},
     time::Clock,
 };
 
@@ -56,18 +59,48 @@ impl Caller<'_> {
 pub type Answer = Result<serde_json::Value, ErrorBody>;
 
 fn answer<T: Serialize>(data: &T) -> Answer {
-    serde_json::to_value(data).map_err(|e| fanfare_proto::ErrorCode::InternalError.with(e.to_string()))
+    serde_json::to_value(data).map_err(|e| ErrorCode::InternalError.with(e.to_string()))
 }
 
-/// Appends one event. Its receivers have it, or will read it, when this answers.
-async fn append_one(services: &Services, append: Append) -> Result<(Appended, Outcome), ErrorBody> {
-    let appended = services
-        .store
-        .append(append)
-        .await
-        .map_err(crate::error::refused)?;
-    match appended.outcomes.first().copied() {
-        Some(outcome) => Ok((appended, outcome)),
-        None => Err(fanfare_proto::ErrorCode::InternalError.with("internal error")),
-    }
+/// A payload as the store keeps it.
+fn json<T: Serialize>(data: &T) -> Result<Bytes, ErrorBody> {
+    serde_json::to_vec(data).map(Bytes::from).map_err(|e| ErrorCode::InternalError.with(e.to_string()))
+}
+
+/// An event that a caller's request adds to a topic.
+struct Said {
+    topic: Topic,
+    audience: Audience,
+    client_id: ClientId,
+    name: &'static str,
+    data: Bytes,
+    countable: bool,
+}
+
+/// Adds an event. Its receivers have it, or will read it, when this answers; with it comes the number of countable
+/// events up to it.
+async fn say(services: &Services, caller: &Caller<'_>, said: Said) -> Result<(Stored, u64), ErrorBody> {
+    let event = NewEvent {
+        author: caller.user().clone(),
+        client_id: said.client_id,
+        at: services.clock.now(),
+        name: said.name.into(),
+        data: said.data,
+        countable: said.countable,
+    };
+    let name = said.topic.name.clone();
+    let append = Append { topic: said.topic, expect: None, events: vec![event], audience: said.audience };
+    let appended = services.store.append(append).await.map_err(refused)?;
+    let Some(outcome) = appended.outcomes.first() else {
+        return Err(ErrorCode::InternalError.with("internal error"));
+    };
+    let stored = Stored {
+        topic: name,
+        epoch: appended.epoch,
+        seq: outcome.seq,
+        at: outcome.at,
+        duplicate: outcome.duplicate,
+        conversation_id: None,
+    };
+    Ok((stored, outcome.count))
 }

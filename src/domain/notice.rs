@@ -1,17 +1,13 @@
 //! Notices to everyone of an organisation. Urgent ones have a topic of their own, so nothing is in their way.
 
-use bytes::Bytes;
 use fanfare_proto::{
-    ErrorBody, OrgId, TopicKey, TopicKind, TopicName,
+    OrgId, TopicKey, TopicKind, TopicName,
     command::{Priority, SystemBroadcast},
-    event::{self, Notice, Stored},
+    event::{self, Notice},
 };
 
-use super::{Answer, Caller, Services, answer, append_one};
-use crate::{
-    id::{Audience, Topic},
-    store::{Append, NewEvent},
-};
+use super::{Answer, Caller, Said, Services, answer, json, say};
+use crate::id::{Audience, Topic};
 
 /// The topics that every connection of an organisation has, urgent first.
 pub fn topics(org: &OrgId) -> [Topic; 2] {
@@ -19,13 +15,7 @@ pub fn topics(org: &OrgId) -> [Topic; 2] {
 }
 
 fn topic(org: &OrgId, kind: TopicKind) -> Topic {
-    Topic {
-        org: org.clone(),
-        name: TopicName {
-            kind,
-            key: TopicKey::all(),
-        },
-    }
+    Topic { org: org.clone(), name: TopicName { kind, key: TopicKey::all() } }
 }
 
 /// `system:broadcast`
@@ -35,38 +25,15 @@ pub async fn broadcast(services: &Services, caller: &Caller<'_>, command: System
         Priority::Low | Priority::Medium | Priority::High => TopicKind::Notice,
     };
     let topic = topic(&caller.identity.org, kind);
-    let notice = Notice {
-        message: command.message,
-        priority: command.priority,
-    };
-    let event = NewEvent {
-        author: caller.user().clone(),
+    let notice = Notice { message: command.message, priority: command.priority };
+    let said = Said {
+        topic,
+        audience: Audience::Organisation,
         client_id: command.client_id,
-        at: services.clock.now(),
-        name: event::name::SYSTEM_BROADCAST.into(),
+        name: event::name::SYSTEM_BROADCAST,
         data: json(&notice)?,
         countable: true,
     };
-    let append = Append {
-        topic: topic.clone(),
-        expect: None,
-        events: vec![event],
-        audience: Audience::Organisation,
-    };
-    let (appended, outcome) = append_one(services, append).await?;
-    answer(&Stored {
-        topic: topic.name,
-        epoch: appended.epoch,
-        seq: outcome.seq,
-        at: outcome.at,
-        duplicate: outcome.duplicate,
-        conversation_id: None,
-    })
-}
-
-/// A payload as the store keeps it.
-pub(super) fn json<T: serde::Serialize>(data: &T) -> Result<Bytes, ErrorBody> {
-    serde_json::to_vec(data)
-        .map(Bytes::from)
-        .map_err(|e| fanfare_proto::ErrorCode::InternalError.with(e.to_string()))
+    let (stored, _) = say(services, caller, said).await?;
+    answer(&stored)
 }

@@ -78,10 +78,7 @@ struct WebSocket {
 }
 
 async fn transport(State(routes): State<Routes>, headers: HeaderMap) -> Response {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("localhost");
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let Ok(authority) = host.parse::<Authority>() else {
         return StatusCode::BAD_REQUEST.into_response();
     };
@@ -90,20 +87,14 @@ async fn transport(State(routes): State<Routes>, headers: HeaderMap) -> Response
         "localhost" if routes.identity.is_development() => "127.0.0.1",
         name => name,
     };
-    let hashes = if routes.identity.is_development() {
-        routes.identity.hashes()
-    } else {
-        Vec::new()
-    };
+    let hashes = if routes.identity.is_development() { routes.identity.hashes() } else { Vec::new() };
     let scheme = if routes.tls { "wss" } else { "ws" };
     let told = Transports {
         webtransport: WebTransport {
             url: format!("https://{name}:{}{}", routes.udp, routes.net.path),
             certificate_hashes: hashes.iter().map(|hash| id::hex(hash)).collect(),
         },
-        websocket: WebSocket {
-            url: format!("{scheme}://{authority}/ws"),
-        },
+        websocket: WebSocket { url: format!("{scheme}://{authority}/ws") },
     };
     let mut response = ([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response();
     allow_origin(&routes, &headers, &mut response);
@@ -112,16 +103,12 @@ async fn transport(State(routes): State<Routes>, headers: HeaderMap) -> Response
 
 /// Lets pages of allowed origins read an answer.
 fn allow_origin(routes: &Routes, headers: &HeaderMap, response: &mut Response) {
-    response
-        .headers_mut()
-        .insert(header::VARY, header::HeaderValue::from_static("origin"));
+    response.headers_mut().insert(header::VARY, header::HeaderValue::from_static("origin"));
     let Some(origin) = headers.get(header::ORIGIN) else {
         return;
     };
     if routes.net.origins.allow(Some(origin)) {
-        response
-            .headers_mut()
-            .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     }
 }
 

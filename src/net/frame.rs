@@ -20,11 +20,7 @@ const PREFIX: usize = 4;
 impl FrameReader {
     /// Frames of up to `limit` bytes; `chunk` is what was already received.
     pub(super) fn new(limit: usize, chunk: Bytes) -> Self {
-        Self {
-            limit,
-            chunk,
-            partial: BytesMut::new(),
-        }
+        Self { limit, chunk, partial: BytesMut::new() }
     }
 
     /// Takes the next bytes of the stream. Only after [`next`](Self::next) has returned `None`.
@@ -87,9 +83,7 @@ pub(super) fn encode(events: &[Utf8Bytes]) -> Result<Vec<Bytes>, Ended> {
     let mut buffer = BytesMut::with_capacity(events.iter().map(|e| PREFIX + copied(e)).sum());
     let mut out = Vec::with_capacity(1);
     for event in events {
-        let length = u32::try_from(event.len()).map_err(|_| Ended::TooLarge {
-            limit: u32::MAX as usize,
-        })?;
+        let length = u32::try_from(event.len()).map_err(|_| Ended::TooLarge { limit: u32::MAX as usize })?;
         buffer.extend_from_slice(&length.to_be_bytes());
         if event.len() <= COPY_UP_TO {
             buffer.extend_from_slice(event.as_bytes());

@@ -53,39 +53,31 @@ impl Acceptor {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (stop, mut stopped) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let thread = thread::Builder::new()
-            .name("accept-tcp".to_owned())
-            .spawn(move || {
-                runtime.block_on(async move {
-                    let listener = match tokio::net::TcpListener::from_std(listener) {
-                        Ok(listener) => listener,
-                        Err(error) => return tracing::error!(%error, "cannot listen"),
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = thread::Builder::new().name("accept-tcp".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                let listener = match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => listener,
+                    Err(error) => return tracing::error!(%error, "cannot listen"),
+                };
+                loop {
+                    let accepted = tokio::select! {
+                        _ = &mut stopped => return,
+                        accepted = listener.accept() => accepted,
                     };
-                    loop {
-                        let accepted = tokio::select! {
-                            _ = &mut stopped => return,
-                            accepted = listener.accept() => accepted,
-                        };
-                        let accepted = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
-                        match accepted {
-                            Ok((stream, peer)) => hand(stream, peer),
-                            Err(error) if is_of_one_connection(&error) => {}
-                            Err(error) => {
-                                tracing::warn!(%error, "cannot accept a connection");
-                                sleep(BACK_OFF).await;
-                            }
+                    let accepted = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
+                    match accepted {
+                        Ok((stream, peer)) => hand(stream, peer),
+                        Err(error) if is_of_one_connection(&error) => {}
+                        Err(error) => {
+                            tracing::warn!(%error, "cannot accept a connection");
+                            sleep(BACK_OFF).await;
                         }
                     }
-                });
-            })?;
-        Ok(Self {
-            address,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+                }
+            });
+        })?;
+        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The address listened on.
@@ -106,10 +98,7 @@ impl Drop for Acceptor {
 /// Whether accepting failed because of the connection, so that the next may well succeed.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 /// Serves one connection on this shard with `router`, until it ends or becomes something else. Handlers find the peer's
@@ -146,11 +135,7 @@ pub async fn serve(
         .with_upgrades()
         .await
         .map_err(|e| {
-            if e.is_timeout() {
-                HandshakeError::Timeout
-            } else {
-                HandshakeError::Protocol(e.to_string())
-            }
+            if e.is_timeout() { HandshakeError::Timeout } else { HandshakeError::Protocol(e.to_string()) }
         })
 }
 

@@ -52,20 +52,10 @@ pub fn pair(capacity: usize) -> (Link, Client) {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             bearer: None,
         },
-        incoming: super::Incoming::memory(Incoming {
-            receiver,
-            admitted: false,
-            ended: None,
-        }),
+        incoming: super::Incoming::memory(Incoming { receiver, admitted: false, ended: None }),
         outgoing: Outgoing::Pipe(PipeWriter::memory(Writer(sender))),
     };
-    (
-        link,
-        Client {
-            to_server,
-            from_server,
-        },
-    )
+    (link, Client { to_server, from_server })
 }
 
 impl Client {
@@ -86,13 +76,7 @@ impl Client {
 
     /// Closes with a code and a reason. Dropping the client instead loses the connection.
     pub async fn close(self, code: u32, reason: &str) {
-        let _ = self
-            .to_server
-            .send(FromClient::Close {
-                code,
-                reason: reason.to_owned(),
-            })
-            .await;
+        let _ = self.to_server.send(FromClient::Close { code, reason: reason.to_owned() }).await;
     }
 
     /// The next thing the server sent; `None` when it is gone.
@@ -150,10 +134,7 @@ impl Writer {
     }
 
     pub(super) async fn close(self, code: u32, reason: &str) {
-        let close = self.0.send(FromServer::Closed {
-            code,
-            reason: reason.to_owned(),
-        });
+        let close = self.0.send(FromServer::Closed { code, reason: reason.to_owned() });
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), close).await;
     }
 }
@@ -171,32 +152,18 @@ mod tests {
         let (mut link, mut client) = pair(4);
         client.ticks("early").await;
         client.event("{}").await;
-        assert_eq!(
-            link.incoming.recv().await,
-            Ok(Received::Event(Lane::Ordered, "{}".into()))
-        );
+        assert_eq!(link.incoming.recv().await, Ok(Received::Event(Lane::Ordered, "{}".into())));
         link.incoming.admit();
         client.ticks("later").await;
         assert_eq!(link.incoming.recv().await, Ok(Received::Ticks("later".into())));
-        let Outgoing::Pipe(mut pipe) = link.outgoing else {
-            panic!("a pipe")
-        };
+        let Outgoing::Pipe(mut pipe) = link.outgoing else { panic!("a pipe") };
         pipe.write(&[Item::Event("a".into()), Item::Ping]).await.unwrap();
         pipe.close(4001, "bye").await;
         assert_eq!(client.recv().await, Some(FromServer::Event("a".into())));
         assert_eq!(client.recv().await, Some(FromServer::Ping));
-        assert_eq!(
-            client.recv().await,
-            Some(FromServer::Closed {
-                code: 4001,
-                reason: "bye".into()
-            })
-        );
+        assert_eq!(client.recv().await, Some(FromServer::Closed { code: 4001, reason: "bye".into() }));
         client.close(7, "me too").await;
-        let ended = Err(Ended::Closed {
-            code: 7,
-            reason: "me too".into(),
-        });
+        let ended = Err(Ended::Closed { code: 7, reason: "me too".into() });
         assert_eq!(link.incoming.recv().await, ended);
         assert_eq!(link.incoming.recv().await, ended);
     }
@@ -204,15 +171,9 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_does_not_read_blocks_the_writer() {
         let (link, _client) = pair(1);
-        let Outgoing::Pipe(mut pipe) = link.outgoing else {
-            panic!("a pipe")
-        };
+        let Outgoing::Pipe(mut pipe) = link.outgoing else { panic!("a pipe") };
         pipe.write(&[Item::Ping]).await.unwrap();
         let more = [Item::Ping];
-        assert!(
-            timeout(Duration::from_millis(20), pipe.write(&more))
-                .await
-                .is_err()
-        );
+        assert!(timeout(Duration::from_millis(20), pipe.write(&more)).await.is_err());
     }
 }

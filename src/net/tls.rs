@@ -85,11 +85,7 @@ impl Identity {
 
     fn new(source: Source, now: SystemTime) -> Result<Arc<Self>, TlsError> {
         let Loaded { key, seen } = source.load(now)?;
-        Ok(Arc::new(Self {
-            source,
-            seen: Mutex::new(seen),
-            key: ArcSwap::from_pointee(key),
-        }))
+        Ok(Arc::new(Self { source, seen: Mutex::new(seen), key: ArcSwap::from_pointee(key) }))
     }
 
     /// Whether this is a development certificate.
@@ -105,11 +101,7 @@ impl Identity {
         }
         let key = self.key.load();
         let digest = |der: &[u8]| digest::digest(&digest::SHA256, der);
-        key.cert
-            .first()
-            .and_then(|der| digest(der).as_ref().try_into().ok())
-            .into_iter()
-            .collect()
+        key.cert.first().and_then(|der| digest(der).as_ref().try_into().ok()).into_iter().collect()
     }
 
     /// Looks whether there is a newer certificate, and takes it: true when it did. A bad file changes nothing.

@@ -95,9 +95,8 @@ impl Incoming {
                     // The answer was queued by reading this, and is sent as far as the system takes it.
                     let mut socket = self.socket.0.borrow_mut();
                     let _ = Pin::new(&mut *socket).poll_flush(cx);
-                    let (code, reason) = frame.map_or((0, String::new()), |f| {
-                        (u16::from(f.code).into(), f.reason.to_string())
-                    });
+                    let (code, reason) = frame
+                        .map_or((0, String::new()), |f| (u16::from(f.code).into(), f.reason.to_string()));
                     self.ended = Some(Ended::Closed { code, reason });
                 }
                 Some(Err(error)) => self.ended = Some(ended(&error, self.max_frame)),
@@ -129,10 +128,7 @@ impl Writer {
     pub(super) async fn close(self, code: u32, reason: &str) {
         let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
         let code = CloseCode::from(u16::try_from(code).unwrap_or(u16::from(CloseCode::Error)));
-        let frame = CloseFrame {
-            code,
-            reason: reason.into(),
-        };
+        let frame = CloseFrame { code, reason: reason.into() };
         let closing = async {
             self.feed(Message::Close(Some(frame))).await.ok()?;
             self.flush().await.ok()?;

@@ -27,9 +27,7 @@ impl Session {
         let data = match command {
             Command::Authenticate(_) => return Err(ErrorCode::InvalidMessage.with("already authenticated")),
             Command::Ping(_) => {
-                let pong = json!(Pong {
-                    time: services.clock.now()
-                });
+                let pong = json!(Pong { time: services.clock.now() });
                 return Ok(Some((name::CLIENT_PONG, pong)));
             }
             // That it came is all that matters.
@@ -60,14 +58,8 @@ impl Session {
             return Err(ErrorCode::SubscriptionFailed.with("no channel named"));
         }
         let shard = &self.local.shard;
-        let (reply, following, parts) = location::subscribe(
-            &self.local.services,
-            &self.caller(),
-            shard,
-            self.member(),
-            &command,
-        )
-        .await?;
+        let (reply, following, parts) =
+            location::subscribe(&self.local.services, &self.caller(), shard, self.member(), &command).await?;
         // A new subscription replaces the one before: a channel is followed once.
         self.following.borrow_mut().insert(Channel::Locations, following);
         tokio::task::spawn_local(parts.send(self.member().clone()));

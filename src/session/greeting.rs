@@ -39,21 +39,13 @@ pub enum Welcome {
 impl Greeting {
     /// A new connection. `bearer` is a token that its handshake carried.
     pub const fn new(local: Rc<Local>, outbox: Rc<Outbox>, connection: u64, bearer: Option<String>) -> Self {
-        Self {
-            local,
-            outbox,
-            connection,
-            bearer,
-        }
+        Self { local, outbox, connection, bearer }
     }
 
     /// Takes the first message: a session, or a refusal. Consumes itself, so that nothing else can be done before.
     pub async fn take(self, text: &[u8], ticks: TickPort, verifier: &Verifier) -> Welcome {
         let (id, command) = match Request::parse(text) {
-            Ok(Request {
-                id,
-                command: Command::Authenticate(command),
-            }) => (id, command),
+            Ok(Request { id, command: Command::Authenticate(command) }) => (id, command),
             Ok(request) => {
                 let error = ErrorCode::Unauthorized.with("authenticate first");
                 return self.refuse(request.id.as_ref(), &error, CloseCode::AuthFailed);
@@ -77,22 +69,10 @@ impl Greeting {
                 return self.refuse(id.as_ref(), &error, CloseCode::AuthFailed);
             }
         };
-        let Self {
-            local,
-            outbox,
-            connection,
-            ..
-        } = self;
-        let Authenticate {
-            device_id, cursors, ..
-        } = command;
-        let membership = local.shard.join(
-            connection,
-            identity.org.clone(),
-            identity.user.clone(),
-            outbox.clone(),
-            ticks,
-        );
+        let Self { local, outbox, connection, .. } = self;
+        let Authenticate { device_id, cursors, .. } = command;
+        let membership =
+            local.shard.join(connection, identity.org.clone(), identity.user.clone(), outbox.clone(), ticks);
         let session = Rc::new(Session {
             source: source_of(device_id.as_ref(), connection),
             allowance: Allowance::new(&local.services.config.limits, now).into(),
@@ -108,15 +88,10 @@ impl Greeting {
             membership,
         });
         session.welcome(connection, id.as_ref());
-        let cursors: Cursors = cursors
-            .into_iter()
-            .map(|cursor| (cursor.topic.clone(), cursor))
-            .collect();
+        let cursors: Cursors = cursors.into_iter().map(|cursor| (cursor.topic.clone(), cursor)).collect();
         if let Err(error) = session.resume(cursors).await {
             tracing::warn!(%error, "a connection could not be resumed");
-            session
-                .outbox
-                .push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
+            session.outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
             session.outbox.close(CloseCode::Unavailable);
             return Welcome::Refused;
         }
@@ -124,8 +99,7 @@ impl Greeting {
     }
 
     fn refuse(self, id: Option<&RequestId>, error: &ErrorBody, code: CloseCode) -> Welcome {
-        self.outbox
-            .push(Lane::Ordered, event::write(name::ERROR, id, error).into());
+        self.outbox.push(Lane::Ordered, event::write(name::ERROR, id, error).into());
         self.outbox.close(code);
         Welcome::Refused
     }
@@ -138,21 +112,13 @@ impl Session {
             connection_id: format!("{connection:x}"),
             user_id: self.identity.user.clone(),
             organization_id: self.identity.org.clone(),
-            roles: self
-                .identity
-                .roles
-                .iter()
-                .map(|role| role.as_str().to_owned())
-                .collect(),
+            roles: self.identity.roles.iter().map(|role| role.as_str().to_owned()).collect(),
             expires_at: self.identity.expires_at,
             heartbeat_ms: services.config.session.heartbeat_ms,
             silence_ms: services.config.session.silence_ms,
             time: services.clock.now(),
         };
-        self.outbox.push(
-            Lane::Ordered,
-            event::write(name::AUTHENTICATED, id, &welcome).into(),
-        );
+        self.outbox.push(Lane::Ordered, event::write(name::AUTHENTICATED, id, &welcome).into());
     }
 }
 

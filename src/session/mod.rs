@@ -107,9 +107,7 @@ impl Session {
         let taken = self.allowance.borrow_mut().messages.take(1.0, now);
         if let Err(wait) = taken {
             let id = Request::parse(text).map_or_else(|refusal| refusal.id, |request| request.id);
-            let error = ErrorCode::RateLimitExceeded
-                .with("too many messages")
-                .retry_after(wait);
+            let error = ErrorCode::RateLimitExceeded.with("too many messages").retry_after(wait);
             return self.refuse(lane, id.as_ref(), &error);
         }
         match Request::parse(text) {
@@ -122,13 +120,7 @@ impl Session {
     pub fn take_packet(&self, packet: &Bytes) {
         let services = &self.local.services;
         let now = services.clock.now();
-        let drop = |why| {
-            services
-                .metrics
-                .fixes_rejected
-                .get_or_create(&Label::of(why))
-                .inc()
-        };
+        let drop = |why| services.metrics.fixes_rejected.get_or_create(&Label::of(why)).inc();
         if self.allowance.borrow_mut().packets.take(1.0, now).is_err() {
             drop("rate");
             return;
@@ -160,18 +152,10 @@ impl Session {
     /// Sends a heartbeat.
     pub fn heartbeat(&self) {
         let member = &self.membership.member;
-        let pos = self
-            .told
-            .borrow()
-            .iter()
-            .filter_map(|(topic, epoch)| member.cursor(topic, *epoch))
-            .collect();
-        let ping = ServerPing {
-            time: self.local.services.clock.now(),
-            pos,
-        };
-        self.outbox
-            .push(Lane::Ordered, event::write(name::SERVER_PING, None, &ping).into());
+        let pos =
+            self.told.borrow().iter().filter_map(|(topic, epoch)| member.cursor(topic, *epoch)).collect();
+        let ping = ServerPing { time: self.local.services.clock.now(), pos };
+        self.outbox.push(Lane::Ordered, event::write(name::SERVER_PING, None, &ping).into());
     }
 
     fn in_flight(&self) -> usize {
@@ -195,16 +179,11 @@ impl Session {
             let next = self.queue(lane).waiting.borrow_mut().pop_front();
             let Some(request) = next else { break };
             let Request { id, command } = request;
-            self.local
-                .services
-                .metrics
-                .requests
-                .get_or_create(&Label::of(command.name()))
-                .inc();
+            self.local.services.metrics.requests.get_or_create(&Label::of(command.name())).inc();
             match self.dispatch(command).await {
-                Ok(Some((event, data))) => self
-                    .outbox
-                    .push(lane, event::write(event, id.as_ref(), &data).into()),
+                Ok(Some((event, data))) => {
+                    self.outbox.push(lane, event::write(event, id.as_ref(), &data).into());
+                }
                 Ok(None) => {}
                 Err(error) => self.refuse(lane, id.as_ref(), &error),
             }
@@ -223,35 +202,18 @@ impl Session {
 
     fn refuse(&self, lane: Lane, id: Option<&RequestId>, error: &ErrorBody) {
         let services = &self.local.services;
-        services
-            .metrics
-            .refused
-            .get_or_create(&Label::of(code_name(error.code)))
-            .inc();
-        self.outbox
-            .push(lane, event::write(name::ERROR, id, error).into());
+        services.metrics.refused.get_or_create(&Label::of(code_name(error.code))).inc();
+        self.outbox.push(lane, event::write(name::ERROR, id, error).into());
         // Not the client's fault, so no strike.
-        let faultless = matches!(
-            error.code,
-            ErrorCode::Unavailable | ErrorCode::InternalError | ErrorCode::Conflict
-        );
-        if !faultless
-            && self
-                .allowance
-                .borrow_mut()
-                .strikes
-                .take(1.0, services.clock.now())
-                .is_err()
-        {
+        let faultless =
+            matches!(error.code, ErrorCode::Unavailable | ErrorCode::InternalError | ErrorCode::Conflict);
+        if !faultless && self.allowance.borrow_mut().strikes.take(1.0, services.clock.now()).is_err() {
             self.outbox.close(CloseCode::Abuse);
         }
     }
 
     fn caller(&self) -> Caller<'_> {
-        Caller {
-            identity: &self.identity,
-            source: self.source,
-        }
+        Caller { identity: &self.identity, source: self.source }
     }
 
     fn member(&self) -> &Rc<Member> {

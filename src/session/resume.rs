@@ -36,29 +36,17 @@ impl Session {
         topics.extend(chat::topics_of(services, org, user, MAX_CONVERSATIONS).await?);
         let heads = services.store.heads(&topics).await.map_err(refused)?;
         let marks = services.store.marks_of(user, &topics).await.map_err(refused)?;
-        let told = common
-            .iter()
-            .zip(&heads)
-            .filter(|(topic, _)| topic.kind().lane() == Lane::Ordered);
-        *self.told.borrow_mut() = told
-            .map(|(topic, head)| (topic.name.clone(), head.epoch))
-            .collect();
+        let told = common.iter().zip(&heads).filter(|(topic, _)| topic.kind().lane() == Lane::Ordered);
+        *self.told.borrow_mut() = told.map(|(topic, head)| (topic.name.clone(), head.epoch)).collect();
 
         let mut states = Vec::new();
         for ((topic, head), mark) in topics.iter().zip(&heads).zip(&marks) {
-            states.push(
-                self.state_of(topic, head, mark, &cursors, common.contains(topic))
-                    .await?,
-            );
+            states.push(self.state_of(topic, head, mark, &cursors, common.contains(topic)).await?);
         }
         let mut parts = states.chunks(TOPICS_PER_EVENT).peekable();
         while let Some(part) = parts.next() {
-            let data = Topics {
-                topics: part.to_vec(),
-                more: parts.peek().is_some(),
-            };
-            self.outbox
-                .push(Lane::Ordered, event::write(name::TOPICS, None, &data).into());
+            let data = Topics { topics: part.to_vec(), more: parts.peek().is_some() };
+            self.outbox.push(Lane::Ordered, event::write(name::TOPICS, None, &data).into());
         }
         for ((topic, head), state) in topics.iter().zip(&heads).zip(&states) {
             self.local.shard.place(self.member(), topic, state.seq, head.seq);
@@ -102,16 +90,8 @@ impl Session {
     }
 
     async fn before_newest_page(&self, topic: &Topic) -> Result<Seq, ErrorBody> {
-        let page = self
-            .local
-            .services
-            .store
-            .read(topic, From::Latest, PAGE, PAGE_BYTES)
-            .await
-            .map_err(refused)?;
-        Ok(page
-            .events
-            .first()
-            .map_or(page.head.seq, |event| Seq(event.seq.0 - 1)))
+        let page =
+            self.local.services.store.read(topic, From::Latest, PAGE, PAGE_BYTES).await.map_err(refused)?;
+        Ok(page.events.first().map_or(page.head.seq, |event| Seq(event.seq.0 - 1)))
     }
 }

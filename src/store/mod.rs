@@ -227,12 +227,7 @@ pub struct Head {
 impl Head {
     /// A topic without events.
     pub const fn empty(epoch: Epoch) -> Self {
-        Self {
-            epoch,
-            seq: Seq::ZERO,
-            first: Seq(1),
-            count: 0,
-        }
+        Self { epoch, seq: Seq::ZERO, first: Seq(1), count: 0 }
     }
 }
 
@@ -325,11 +320,7 @@ pub struct StoredFix {
 impl StoredFix {
     /// Its place in the agent's track.
     pub const fn key(&self) -> FixKey {
-        FixKey {
-            time: self.fix.time,
-            source: self.source,
-            counter: self.fix.counter,
-        }
+        FixKey { time: self.fix.time, source: self.source, counter: self.fix.counter }
     }
 }
 

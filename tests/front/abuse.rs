@@ -13,11 +13,7 @@ async fn malformed_input_is_answered_by_code() {
     let server = TestServer::start().await;
     for kind in BOTH {
         let mut ann = server.client(kind, "ann", "member").await;
-        let deep = format!(
-            "{{\"event\":\"client:ping\",\"data\":{}{}}}",
-            "[".repeat(5000),
-            "]".repeat(5000)
-        );
+        let deep = format!("{{\"event\":\"client:ping\",\"data\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
         let bad = [
             "nonsense",
             "[]",
@@ -46,13 +42,7 @@ async fn malformed_input_is_answered_by_code() {
         // Still there.
         ann.request("client:ping", json!({})).await.unwrap();
         // Packets that are none cost nothing but a count.
-        for packet in [
-            vec![],
-            vec![9, 9, 9],
-            vec![1],
-            vec![1, 255, 255, 255, 255, 255],
-            vec![0; 1000],
-        ] {
+        for packet in [vec![], vec![9, 9, 9], vec![1], vec![1, 255, 255, 255, 255, 255], vec![0; 1000]] {
             ann.send_packet(packet).await;
         }
         ann.request("client:ping", json!({})).await.unwrap();
@@ -145,35 +135,22 @@ async fn only_a_good_token_opens() {
     for kind in BOTH {
         for token in &forged {
             let mut client = Client::connect(&server.base(), kind).await;
-            client
-                .send(&json!({ "event": "authenticate", "id": 1, "data": { "token": token } }))
-                .await;
+            client.send(&json!({ "event": "authenticate", "id": 1, "data": { "token": token } })).await;
             let error = client.expect("error").await;
             let code = error["data"]["code"].as_str().unwrap();
-            assert!(
-                ["AUTH_FAILED", "INVALID_MESSAGE"].contains(&code),
-                "{token:.60}: {code}"
-            );
+            assert!(["AUTH_FAILED", "INVALID_MESSAGE"].contains(&code), "{token:.60}: {code}");
             assert_eq!(client.expect_close().await.0, 4200);
         }
         let expired =
             signed(&json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": 1_700_000_000u64 }));
         let mut client = Client::connect(&server.base(), kind).await;
-        client
-            .send(&json!({ "event": "authenticate", "id": 1, "data": { "token": expired } }))
-            .await;
+        client.send(&json!({ "event": "authenticate", "id": 1, "data": { "token": expired } })).await;
         assert_eq!(client.expect("error").await["data"]["code"], "TOKEN_EXPIRED");
         assert_eq!(client.expect_close().await.0, 4003);
         let mut client = Client::connect(&server.base(), kind).await;
-        client
-            .send(&json!({ "event": "message:send", "id": 1, "data": {} }))
-            .await;
+        client.send(&json!({ "event": "message:send", "id": 1, "data": {} })).await;
         client.expect("error").await;
-        assert_eq!(
-            client.expect_close().await.0,
-            4200,
-            "nothing but authenticate is heard"
-        );
+        assert_eq!(client.expect_close().await.0, 4200, "nothing but authenticate is heard");
         drop(Client::open(&server.base(), kind, &good).await);
     }
 }

@@ -44,11 +44,7 @@ async fn members_receive_messages_in_order() {
                 assert_eq!(message["topic"], format!("conversation:{room}"));
             }
         }
-        assert_eq!(
-            eve.drain("message:new").await,
-            Vec::<Value>::new(),
-            "a stranger hears nothing"
-        );
+        assert_eq!(eve.drain("message:new").await, Vec::<Value>::new(), "a stranger hears nothing");
     }
 }
 
@@ -67,10 +63,7 @@ async fn a_repeated_request_changes_nothing_and_answers_the_same() {
         let mut ann = server.client(kind, "ann", "member").await;
         let again = say(&mut ann, &room, "m1", "hello").await;
         assert_eq!((&again["seq"], &again["at"]), (&first["seq"], &first["at"]));
-        let history = ann
-            .request("message:history", json!({ "conversation_id": room }))
-            .await
-            .unwrap();
+        let history = ann.request("message:history", json!({ "conversation_id": room })).await.unwrap();
         assert_eq!(history["head"], 2);
         assert_eq!(history["events"][1]["data"]["text"], "hello");
     }
@@ -92,12 +85,7 @@ async fn history_pages_both_ways() {
             data
         };
         let seqs = |page: &Value| -> Vec<u64> {
-            page["events"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|event| event["seq"].as_u64().unwrap())
-                .collect()
+            page["events"].as_array().unwrap().iter().map(|event| event["seq"].as_u64().unwrap()).collect()
         };
         let (mut backwards, mut before) = (Vec::new(), json!({}));
         loop {
@@ -120,10 +108,8 @@ async fn history_pages_both_ways() {
             }
         }
         assert_eq!(forwards, backwards);
-        let wrong = ann
-            .request("message:history", page(json!({ "before": 3, "after": 1 })))
-            .await
-            .unwrap_err();
+        let wrong =
+            ann.request("message:history", page(json!({ "before": 3, "after": 1 }))).await.unwrap_err();
         assert_eq!(wrong["code"], "INVALID_MESSAGE");
     }
 }
@@ -137,10 +123,7 @@ async fn a_page_of_long_messages_is_cut_to_a_frame() {
     for n in 0..4 {
         say(&mut ann, &room, &format!("m{n}"), &long).await;
     }
-    let answer = ann
-        .request("message:history", json!({ "conversation_id": room }))
-        .await
-        .unwrap();
+    let answer = ann.request("message:history", json!({ "conversation_id": room })).await.unwrap();
     assert_eq!(answer["more"], true);
     assert!(answer.to_string().len() < 64 * 1024);
     assert_eq!(answer["events"].as_array().unwrap().last().unwrap()["seq"], 5);
@@ -169,10 +152,7 @@ async fn what_is_not_yours_does_not_exist() {
                     stranger.request("message:send", send).await.unwrap_err(),
                 ]);
             }
-            assert_eq!(
-                answers[0], answers[1],
-                "a foreign conversation looks like a missing one"
-            );
+            assert_eq!(answers[0], answers[1], "a foreign conversation looks like a missing one");
             assert_eq!(answers[0][0]["code"], "ROOM_NOT_FOUND");
             let list = stranger.request("conversation:list", json!({})).await.unwrap();
             assert_eq!(list["conversations"], json!([]));
@@ -194,10 +174,7 @@ async fn marks_move_forward_only_and_members_see_them() {
         let unread = async |client: &mut Client| {
             let list = client.request("conversation:list", json!({})).await.unwrap();
             let rooms = list["conversations"].as_array().unwrap().clone();
-            rooms
-                .into_iter()
-                .find(|r| r["conversation_id"] == json!(room))
-                .unwrap()["unread"]
+            rooms.into_iter().find(|r| r["conversation_id"] == json!(room)).unwrap()["unread"]
                 .as_u64()
                 .unwrap()
         };
@@ -206,10 +183,7 @@ async fn marks_move_forward_only_and_members_see_them() {
         let mark = |seq: u64| json!({ "conversation_id": room, "seq": seq });
         bob.request("message:received", mark(6)).await.unwrap();
         let receipt = ann.expect("message:delivered").await;
-        assert_eq!(
-            (&receipt["data"]["user_id"], &receipt["data"]["seq"]),
-            (&json!("bob"), &json!(6))
-        );
+        assert_eq!((&receipt["data"]["user_id"], &receipt["data"]["seq"]), (&json!("bob"), &json!(6)));
         bob.request("message:read", mark(4)).await.unwrap();
         assert_eq!(ann.expect("message:read").await["data"]["seq"], 4);
         assert_eq!(unread(&mut bob).await, 2);
@@ -217,10 +191,7 @@ async fn marks_move_forward_only_and_members_see_them() {
         assert_eq!(back["seq"], 4, "a mark does not go back");
         assert_eq!(unread(&mut bob).await, 2);
         let ahead = bob.request("message:read", mark(7)).await.unwrap_err();
-        assert_eq!(
-            ahead["code"], "INVALID_MESSAGE",
-            "nobody has read what is not written"
-        );
+        assert_eq!(ahead["code"], "INVALID_MESSAGE", "nobody has read what is not written");
         let history = ann.request("message:history", mark(0)).await.unwrap();
         let bobs = json!({ "user_id": "bob", "delivered": 6, "read": 4 });
         assert!(history["marks"].as_array().unwrap().contains(&bobs), "{history}");
@@ -233,19 +204,11 @@ async fn a_conversation_has_the_members_that_it_may_have() {
     let mut ann = server.client(Kind::WebSocket, "ann", "member").await;
     let create =
         |kind: &str, members: Vec<String>| json!({ "client_id": "c", "kind": kind, "members": members });
-    let alone = ann
-        .request("conversation:create", create("private", vec!["ann".into()]))
-        .await
-        .unwrap_err();
+    let alone = ann.request("conversation:create", create("private", vec!["ann".into()])).await.unwrap_err();
     assert_eq!(alone["code"], "INVALID_MESSAGE");
     let crowd: Vec<String> = (0..1000).map(|n| format!("user-{n}")).collect();
-    let full = ann
-        .request("conversation:create", create("group", crowd.clone()))
-        .await
-        .unwrap_err();
+    let full = ann.request("conversation:create", create("group", crowd.clone())).await.unwrap_err();
     assert_eq!(full["code"], "ROOM_FULL");
-    let fits = ann
-        .request("conversation:create", create("group", crowd[1..].to_vec()))
-        .await;
+    let fits = ann.request("conversation:create", create("group", crowd[1..].to_vec())).await;
     assert!(fits.is_ok());
 }

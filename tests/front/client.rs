@@ -63,9 +63,7 @@ enum Out {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
@@ -83,13 +81,11 @@ impl Client {
     }
 
     pub async fn authenticate(&mut self, data: Value) {
-        self.send(&json!({ "event": "authenticate", "id": "hello", "data": data }))
-            .await;
+        self.send(&json!({ "event": "authenticate", "id": "hello", "data": data })).await;
         self.welcome = self.expect("authenticated").await["data"].clone();
         loop {
             let part = self.expect("topics").await["data"].clone();
-            self.topics
-                .extend(part["topics"].as_array().unwrap().iter().cloned());
+            self.topics.extend(part["topics"].as_array().unwrap().iter().cloned());
             if part["more"] == json!(false) {
                 return;
             }
@@ -171,32 +167,20 @@ impl Client {
     pub async fn send_request(&mut self, event: &str, data: Value) -> u64 {
         self.next_id += 1;
         let id = self.next_id;
-        self.send(&json!({ "event": event, "id": id, "data": data }))
-            .await;
+        self.send(&json!({ "event": event, "id": id, "data": data })).await;
         id
     }
 
     pub async fn answer(&mut self, id: u64) -> Result<Value, Value> {
-        let answer = self
-            .wait(|got| matches!(got, Got::Event(_, event) if event["re"] == json!(id)))
-            .await;
-        let Got::Event(_, mut answer) = answer else {
-            unreachable!()
-        };
+        let answer = self.wait(|got| matches!(got, Got::Event(_, event) if event["re"] == json!(id))).await;
+        let Got::Event(_, mut answer) = answer else { unreachable!() };
         let data = answer["data"].take();
-        if answer["event"] == "error" {
-            Err(data)
-        } else {
-            Ok(data)
-        }
+        if answer["event"] == "error" { Err(data) } else { Ok(data) }
     }
 
     /// The next event of this name; everything else is kept.
     pub async fn expect(&mut self, name: &str) -> Value {
-        match self
-            .wait(|got| matches!(got, Got::Event(_, event) if event["event"] == name))
-            .await
-        {
+        match self.wait(|got| matches!(got, Got::Event(_, event) if event["event"] == name)).await {
             Got::Event(_, event) => event,
             _ => unreachable!(),
         }
@@ -232,11 +216,7 @@ impl Client {
             if wanted(&got) {
                 return got;
             }
-            assert!(
-                !matches!(got, Got::Closed(..)),
-                "closed: {got:?}; kept: {:?}",
-                self.kept
-            );
+            assert!(!matches!(got, Got::Closed(..)), "closed: {got:?}; kept: {:?}", self.kept);
             self.kept.push_back(got);
         }
     }
@@ -328,15 +308,7 @@ async fn web_transport(told: &Value, sender: &mpsc::UnboundedSender<Got>) -> Ope
             }
         })
     };
-    (
-        Out::WebTransport {
-            session,
-            endpoint,
-            commands,
-            urgent: None,
-        },
-        vec![lanes, datagrams],
-    )
+    (Out::WebTransport { session, endpoint, commands, urgent: None }, vec![lanes, datagrams])
 }
 
 pub async fn open_session(told: &Value) -> Result<Session, ClientError> {
@@ -410,9 +382,7 @@ impl rustls::client::danger::ServerCertVerifier for Pinned {
     }
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -440,9 +410,7 @@ async fn read_lane(mut stream: RecvStream, sender: mpsc::UnboundedSender<Got>) {
 async fn web_socket(told: &Value, sender: mpsc::UnboundedSender<Got>) -> Opened {
     let url = told["websocket"]["url"].as_str().unwrap();
     let config = WebSocketConfig::default().max_message_size(Some(64 * 1024 * 1024));
-    let (socket, _) = tokio_tungstenite::connect_async_with_config(url, Some(config), true)
-        .await
-        .unwrap();
+    let (socket, _) = tokio_tungstenite::connect_async_with_config(url, Some(config), true).await.unwrap();
     let (sink, mut stream) = socket.split();
     let reader = tokio::spawn(async move {
         while let Some(message) = stream.next().await {
@@ -467,8 +435,5 @@ async fn web_socket(told: &Value, sender: mpsc::UnboundedSender<Got>) -> Opened 
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-        .collect()
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }

@@ -27,11 +27,7 @@ async fn a_closed_connection_is_noticed_within_a_second() {
         let start = Instant::now();
         client.close().await;
         until_empty(&server).await;
-        assert!(
-            start.elapsed() < Duration::from_secs(1),
-            "{kind:?}: {:?}",
-            start.elapsed()
-        );
+        assert!(start.elapsed() < Duration::from_secs(1), "{kind:?}: {:?}", start.elapsed());
     }
 }
 
@@ -41,10 +37,7 @@ async fn whoever_does_not_authenticate_in_time_is_told() {
     for kind in BOTH {
         let mut client = Client::connect(&server.base(), kind).await;
         assert_eq!(client.expect("error").await["data"]["code"], "AUTH_FAILED");
-        assert_eq!(
-            client.expect_close().await,
-            (4100, "not authenticated in time".into())
-        );
+        assert_eq!(client.expect_close().await, (4100, "not authenticated in time".into()));
     }
     until_empty(&server).await;
 }
@@ -96,30 +89,17 @@ async fn a_token_may_come_with_the_handshake_of_a_websocket() {
     for by_header in [true, false] {
         let mut request = url.as_str().into_client_request().unwrap();
         if by_header {
-            request
-                .headers_mut()
-                .insert("authorization", format!("Bearer {token}").parse().unwrap());
+            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         } else {
             let protocols = format!("fanfare, bearer.{token}");
-            request
-                .headers_mut()
-                .insert("sec-websocket-protocol", protocols.parse().unwrap());
+            request.headers_mut().insert("sec-websocket-protocol", protocols.parse().unwrap());
         }
         let (mut socket, response) = tokio_tungstenite::connect_async(request).await.unwrap();
         if !by_header {
-            assert_eq!(
-                response.headers()["sec-websocket-protocol"],
-                "fanfare",
-                "the token is not echoed"
-            );
+            assert_eq!(response.headers()["sec-websocket-protocol"], "fanfare", "the token is not echoed");
         }
-        socket
-            .send(Message::text(r#"{"event":"authenticate"}"#))
-            .await
-            .unwrap();
-        let Message::Text(text) = socket.next().await.unwrap().unwrap() else {
-            panic!()
-        };
+        socket.send(Message::text(r#"{"event":"authenticate"}"#)).await.unwrap();
+        let Message::Text(text) = socket.next().await.unwrap().unwrap() else { panic!() };
         assert!(text.contains(r#""event":"authenticated""#), "{text}");
     }
 }

@@ -44,12 +44,7 @@ impl Gate {
     fn open(hub: &Arc<Hub>, dir: &std::path::Path) -> Arc<Self> {
         std::fs::create_dir_all(dir).unwrap();
         let store = Sqlite::open(dir, hub.clone(), &Options::default()).unwrap();
-        Arc::new(Self {
-            store,
-            left: usize::MAX.into(),
-            stopped: Semaphore::new(0),
-            go: Semaphore::new(0),
-        })
+        Arc::new(Self { store, left: usize::MAX.into(), stopped: Semaphore::new(0), go: Semaphore::new(0) })
     }
 
     fn stop_at(&self, call: usize) {
@@ -69,13 +64,11 @@ impl Gate {
     }
 
     async fn pass(&self) {
-        let left = self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| match left {
-                usize::MAX => None,
-                0 => Some(usize::MAX),
-                left => Some(left - 1),
-            });
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| match left {
+            usize::MAX => None,
+            0 => Some(usize::MAX),
+            left => Some(left - 1),
+        });
         if left == Ok(0) {
             self.stopped.add_permits(1);
             self.go.acquire().await.unwrap().forget();
@@ -168,15 +161,7 @@ async fn history(server: &TestServer, kind: Kind, room: &str) -> Vec<(u64, Strin
     let page = bob.request("message:history", page).await.unwrap();
     bob.close().await;
     let events = page["events"].as_array().unwrap();
-    events
-        .iter()
-        .map(|e| {
-            (
-                e["seq"].as_u64().unwrap(),
-                e["client_id"].as_str().unwrap().to_owned(),
-            )
-        })
-        .collect()
+    events.iter().map(|e| (e["seq"].as_u64().unwrap(), e["client_id"].as_str().unwrap().to_owned())).collect()
 }
 
 #[tokio::test]
@@ -196,10 +181,7 @@ async fn a_cut_at_any_await_changes_nothing() {
         until_empty(&server).await;
 
         let send = |cut: usize| {
-            (
-                "message:send",
-                json!({ "client_id": format!("m{cut}"), "conversation_id": room, "text": "hi" }),
-            )
+            ("message:send", json!({ "client_id": format!("m{cut}"), "conversation_id": room, "text": "hi" }))
         };
         let cuts = cut_everywhere(&server, &gate, kind, send, async |cut| {
             let told = history(&server, kind, &room).await;
@@ -211,30 +193,16 @@ async fn a_cut_at_any_await_changes_nothing() {
 
         let make = |cut: usize| {
             let id = format!("new-{cut}-{kind:?}");
-            (
-                "conversation:create",
-                json!({ "client_id": id, "kind": "group", "members": ["bob", "eve"] }),
-            )
+            ("conversation:create", json!({ "client_id": id, "kind": "group", "members": ["bob", "eve"] }))
         };
         let cuts = cut_everywhere(&server, &gate, kind, make, async |cut| {
             for member in ["ann", "bob", "eve"] {
                 let mut client = server.client(kind, member, "member").await;
-                let list = client
-                    .request("conversation:list", json!({ "limit": 20 }))
-                    .await
-                    .unwrap();
+                let list = client.request("conversation:list", json!({ "limit": 20 })).await.unwrap();
                 let three = |room: &&Value| room["member_count"] == 3 && room["head"] == 1;
                 let rooms = list["conversations"].as_array().unwrap();
-                let before = if kind == BOTH[0] {
-                    0
-                } else {
-                    rooms.iter().filter(three).count() - (cut + 1)
-                };
-                assert_eq!(
-                    rooms.iter().filter(three).count() - before,
-                    cut + 1,
-                    "{member}: each made once"
-                );
+                let before = if kind == BOTH[0] { 0 } else { rooms.iter().filter(three).count() - (cut + 1) };
+                assert_eq!(rooms.iter().filter(three).count() - before, cut + 1, "{member}: each made once");
                 client.close().await;
             }
         })
@@ -251,12 +219,8 @@ async fn a_cut_at_any_await_changes_nothing() {
         let mut ann: Client = server.client(kind, "ann", "agent").await;
         let span = json!({ "agent_id": "ann", "from": time, "to": time + 100 });
         let track = ann.request("location:history", span).await.unwrap();
-        let counters: Vec<_> = track["fixes"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|f| f["counter"].clone())
-            .collect();
+        let counters: Vec<_> =
+            track["fixes"].as_array().unwrap().iter().map(|f| f["counter"].clone()).collect();
         assert_eq!(counters.len(), cuts + 1, "each fix is there: {counters:?}");
         ann.close().await;
         until_empty(&server).await;

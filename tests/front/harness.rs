@@ -38,12 +38,7 @@ impl TestServer {
         change(&mut config);
         let shift = Arc::<AtomicU64>::default();
         let server = Server::start(config.clone(), Clock::shifted(shift.clone())).unwrap();
-        Self {
-            server: Some(server),
-            config,
-            shift,
-            _dir: dir,
-        }
+        Self { server: Some(server), config, shift, _dir: dir }
     }
 
     /// A server on a store of the test's.
@@ -54,12 +49,7 @@ impl TestServer {
         let data = config.data_dir.clone();
         let clock = Clock::shifted(shift.clone());
         let server = Server::start_on(config.clone(), clock, |hub| Ok(open(hub, &data))).unwrap();
-        Self {
-            server: Some(server),
-            config,
-            shift,
-            _dir: dir,
-        }
+        Self { server: Some(server), config, shift, _dir: dir }
     }
 
     pub fn base(&self) -> String {
@@ -99,11 +89,8 @@ impl TestServer {
 }
 
 fn config(dir: &Path) -> Config {
-    let mut config = Config {
-        listen: ([127, 0, 0, 1], 0).into(),
-        data_dir: dir.join("data"),
-        ..Config::default()
-    };
+    let mut config =
+        Config { listen: ([127, 0, 0, 1], 0).into(), data_dir: dir.join("data"), ..Config::default() };
     config.shards = 2;
     config.auth.secret = Some(SECRET.into());
     config.tls.development_dir = dir.join("certs");
@@ -115,12 +102,9 @@ pub async fn metric(base: &str, name: &str) -> f64 {
     let text = http_get(base, "/metrics").await;
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let of_name = lines.filter(|line| {
-        line.strip_prefix(name)
-            .is_some_and(|rest| rest.starts_with(['{', ' ']) || rest.starts_with("_total"))
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']) || rest.starts_with("_total"))
     });
-    of_name
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum()
+    of_name.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 /// A plain HTTP request on a connection of its own; answers the body.
@@ -132,17 +116,11 @@ pub async fn http_get(base: &str, path: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    answer
-        .split_once("\r\n\r\n")
-        .map(|(_, body)| body.to_owned())
-        .unwrap_or_default()
+    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
 }
 
 pub fn token(user: &str, org: &str, role: &str, departments: &[&str]) -> String {
-    let departments = departments
-        .iter()
-        .map(|d| DepartmentId::new(d).unwrap())
-        .collect();
+    let departments = departments.iter().map(|d| DepartmentId::new(d).unwrap()).collect();
     let claims = jwt::Claims {
         sub: UserId::new(user).unwrap(),
         org: OrgId::new(org).unwrap(),
@@ -193,11 +171,7 @@ impl Process {
         };
         // Somebody must read what it logs.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self {
-            child,
-            base: format!("http://{address}"),
-            dir: dir.into(),
-        }
+        Self { child, base: format!("http://{address}"), dir: dir.into() }
     }
 
     pub fn id(&self) -> u32 {

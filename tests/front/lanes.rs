@@ -22,21 +22,16 @@ async fn a_broadcast_reaches_everyone_of_the_organisation() {
             let first = chief.request("system:broadcast", data.clone()).await.unwrap();
             let again = chief.request("system:broadcast", data).await.unwrap();
             assert_eq!(first["seq"], again["seq"]);
-            let got = guard
-                .wait(|got| matches!(got, Got::Event(_, e) if e["data"]["message"] == json!(id)))
-                .await;
-            let Got::Event(byte, notice) = got else {
-                unreachable!()
-            };
+            let got =
+                guard.wait(|got| matches!(got, Got::Event(_, e) if e["data"]["message"] == json!(id))).await;
+            let Got::Event(byte, notice) = got else { unreachable!() };
             assert_eq!(notice["data"], json!({ "message": id, "priority": priority }));
             if kind == BOTH[0] {
                 assert_eq!(byte, lane, "the lane is that of the topic");
             }
         }
         assert!(rival.drain("system:broadcast").await.is_empty());
-        let refused = guard
-            .request("system:broadcast", json!({ "client_id": "x", "message": "hi" }))
-            .await;
+        let refused = guard.request("system:broadcast", json!({ "client_id": "x", "message": "hi" })).await;
         assert_eq!(refused.unwrap_err()["code"], "UNAUTHORIZED");
     }
 }
@@ -99,5 +94,30 @@ async fn who_reads_too_slowly_is_closed_and_resumes_without_loss() {
         for n in 0..400 {
             assert_eq!(slow.expect("message:new").await["seq"], n + 2);
         }
+    }
+}
+
+/// The lane has room, but what waits on it gets too old.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_for_too_long_is_closed() {
+    let server = TestServer::with(|config| {
+        config.limits.ordered_bytes = 64 * 1024 * 1024;
+        config.limits.messages_per_second = 10_000;
+        config.session.write_timeout_ms = 300;
+    })
+    .await;
+    for kind in BOTH {
+        let mut chief = server.client(kind, "chief", "admin").await;
+        let room = create(&mut chief, &format!("w-{kind:?}"), &["slow"]).await;
+        let _slow = Reluctant::open(&server.base(), kind, &token("slow", "acme", "agent", &[])).await;
+        let closed = server.metric("fanfare_closed").await;
+        let text = "x".repeat(16 * 1000);
+        for n in 0..400 {
+            say(&mut chief, &room, &format!("m{n}"), &text).await;
+        }
+        while server.metric("fanfare_closed").await == closed {
+            tokio::task::yield_now().await;
+        }
+        chief.close().await;
     }
 }

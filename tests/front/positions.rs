@@ -67,11 +67,7 @@ async fn a_supervisor_sees_an_agent_move() {
         send(&mut taxi, &[fix(2, start + 1000, 31.75, 120.5)]).await;
         let seen = loop {
             let ticks = supervisor.expect_ticks().await;
-            if let Some(tick) = ticks
-                .ticks
-                .iter()
-                .find(|t| t.alias == alias && t.time.0 == start + 1000)
-            {
+            if let Some(tick) = ticks.ticks.iter().find(|t| t.alias == alias && t.time.0 == start + 1000) {
                 break *tick;
             }
         };
@@ -120,52 +116,32 @@ async fn a_snapshot_survives_a_restart_and_a_track_is_kept() {
         let agent = format!("walker-{kind:?}");
         let mut walker = server.client(kind, &agent, "agent").await;
         let start = now() - 300_000;
-        let fixes: Vec<Fix> = (0..250)
-            .map(|n| fix(n + 1, start + n * 1000, 31.0, 120.0 + n as f64 / 1000.0))
-            .collect();
+        let fixes: Vec<Fix> =
+            (0..250).map(|n| fix(n + 1, start + n * 1000, 31.0, 120.0 + n as f64 / 1000.0)).collect();
         for part in fixes.chunks(50) {
             send(&mut walker, part).await;
         }
         // What a lossy path dropped is sent again, reliably; the answer acknowledges it.
-        let json_fixes: Vec<_> = fixes
-            .iter()
-            .map(|fix| json!(fanfare_proto::JsonFix::from(*fix)))
-            .collect();
-        let stored = walker
-            .request("location:update", json!({ "fixes": json_fixes }))
-            .await
-            .unwrap();
+        let json_fixes: Vec<_> = fixes.iter().map(|fix| json!(fanfare_proto::JsonFix::from(*fix))).collect();
+        let stored = walker.request("location:update", json!({ "fixes": json_fixes })).await.unwrap();
         assert_eq!(stored["stored"], json!([[1, 250]]));
         server.restart().await;
 
         let mut supervisor = server.client(kind, "boss", "supervisor").await;
         let (_, agents) = follow(&mut supervisor, locations()).await;
-        let last = agents
-            .iter()
-            .find(|a| a["agent_id"] == json!(agent))
-            .expect("a dashboard is never empty");
+        let last = agents.iter().find(|a| a["agent_id"] == json!(agent)).expect("a dashboard is never empty");
         assert_eq!(last["fix"]["counter"], 250);
         let (mut track, mut after) = (Vec::new(), Value::Null);
         loop {
             let span = json!({ "agent_id": agent, "from": start, "to": start + 300_000, "after": after, "limit": 100 });
             let page = supervisor.request("location:history", span).await.unwrap();
-            track.extend(
-                page["fixes"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|f| f["counter"].as_u64().unwrap()),
-            );
+            track.extend(page["fixes"].as_array().unwrap().iter().map(|f| f["counter"].as_u64().unwrap()));
             after = page["next"].clone();
             if after.is_null() {
                 break;
             }
         }
-        assert_eq!(
-            track,
-            (1..=250).collect::<Vec<_>>(),
-            "each fix once, although each was sent twice"
-        );
+        assert_eq!(track, (1..=250).collect::<Vec<_>>(), "each fix once, although each was sent twice");
     }
 }
 
@@ -186,26 +162,14 @@ async fn impossible_fixes_are_refused_by_reason() {
         }
         assert_eq!(
             rejected,
-            [
-                json!({ "counter": 2, "reason": "clock_ahead" }),
-                json!({ "counter": 3, "reason": "too_old" })
-            ]
+            [json!({ "counter": 2, "reason": "clock_ahead" }), json!({ "counter": 3, "reason": "too_old" })]
         );
         let far = json!({ "counter": 4, "time": now, "lat": 91.0, "lon": 0.0 });
         let fast = json!({ "counter": 5, "time": now, "lat": 1.0, "lon": 0.0, "speed": -1.0 });
-        let answer = agent
-            .request("location:update", json!({ "fixes": [far, fast] }))
-            .await
-            .unwrap();
+        let answer = agent.request("location:update", json!({ "fixes": [far, fast] })).await.unwrap();
         assert_eq!(answer["stored"], json!([]));
-        assert_eq!(
-            answer["rejected"][0],
-            json!({ "counter": 4, "reason": "out_of_range" })
-        );
-        assert_eq!(
-            answer["rejected"][1],
-            json!({ "counter": 5, "reason": "out_of_range" })
-        );
+        assert_eq!(answer["rejected"][0], json!({ "counter": 4, "reason": "out_of_range" }));
+        assert_eq!(answer["rejected"][1], json!({ "counter": 5, "reason": "out_of_range" }));
         let text = r#"{"event":"location:update","id":77,"data":{"fixes":[{"counter":1,"time":1,"lat":NaN,"lon":0}]}}"#;
         agent.send_text(text).await;
         assert_eq!(agent.expect("error").await["data"]["code"], "INVALID_MESSAGE");
@@ -220,12 +184,7 @@ async fn a_view_shows_its_departments_and_nothing_else() {
     for kind in BOTH {
         let org = format!("acme-{kind:?}");
         let open = async |user: &str, org: &str, role: &str, departments: &[&str]| {
-            Client::open(
-                &base,
-                kind,
-                &token(&format!("{user}-{kind:?}"), org, role, departments),
-            )
-            .await
+            Client::open(&base, kind, &token(&format!("{user}-{kind:?}"), org, role, departments)).await
         };
         let mut north = open("north", &org, "supervisor", &["north"]).await;
         let mut all = open("chief", &org, "admin", &[]).await;
@@ -241,15 +200,9 @@ async fn a_view_shows_its_departments_and_nothing_else() {
         send(&mut in_north, &[fix(1, start, 1.0, 1.0)]).await;
         let names = |event: &Value| -> Vec<String> {
             let agents = event["data"]["agents"].as_array().unwrap();
-            agents
-                .iter()
-                .map(|a| a["agent_id"].as_str().unwrap().to_owned())
-                .collect()
+            agents.iter().map(|a| a["agent_id"].as_str().unwrap().to_owned()).collect()
         };
-        assert_eq!(
-            names(&north.expect("location:agents").await),
-            [format!("n-{kind:?}")]
-        );
+        assert_eq!(names(&north.expect("location:agents").await), [format!("n-{kind:?}")]);
         let mut seen = Vec::new();
         while seen.len() < 2 {
             seen.extend(names(&all.expect("location:agents").await));
@@ -257,48 +210,26 @@ async fn a_view_shows_its_departments_and_nothing_else() {
         assert_eq!(rival.drain("location:agents").await, Vec::<Value>::new());
         let latest = north.request("location:latest", json!({})).await.unwrap();
         let agents = latest["agents"].as_array().unwrap();
-        assert!(
-            agents
-                .iter()
-                .all(|a| a["agent_id"].as_str().unwrap().starts_with("n-")),
-            "{latest}"
-        );
+        assert!(agents.iter().all(|a| a["agent_id"].as_str().unwrap().starts_with("n-")), "{latest}");
         let south = format!("s-{kind:?}");
         let track = json!({ "agent_id": south, "from": 0, "to": start + 1 });
         assert_eq!(
-            north
-                .request("location:history", track.clone())
-                .await
-                .unwrap_err()["code"],
+            north.request("location:history", track.clone()).await.unwrap_err()["code"],
             "UNAUTHORIZED"
         );
         assert_eq!(
-            all.request("location:history", track.clone()).await.unwrap()["fixes"]
-                .as_array()
-                .unwrap()
-                .len(),
+            all.request("location:history", track.clone()).await.unwrap()["fixes"].as_array().unwrap().len(),
             1
         );
         let foreign = rival.request("location:history", track).await.unwrap();
         assert_eq!(foreign["fixes"], json!([]), "a foreign agent has no track");
         let narrowed = json!({ "channels": ["locations"], "department_id": "south" });
-        assert_eq!(
-            north.request("subscribe", narrowed.clone()).await.unwrap_err()["code"],
-            "ROOM_NOT_FOUND"
-        );
+        assert_eq!(north.request("subscribe", narrowed.clone()).await.unwrap_err()["code"], "ROOM_NOT_FOUND");
         let (_, agents) = follow(&mut all, narrowed).await;
-        assert!(
-            agents
-                .iter()
-                .all(|a| a["agent_id"].as_str().unwrap().starts_with("s-"))
-        );
+        assert!(agents.iter().all(|a| a["agent_id"].as_str().unwrap().starts_with("s-")));
         // The agent changes department: the view of the old one loses it.
-        let mut moved = Client::open(
-            &base,
-            kind,
-            &token(&format!("n-{kind:?}"), &org, "agent", &["south"]),
-        )
-        .await;
+        let mut moved =
+            Client::open(&base, kind, &token(&format!("n-{kind:?}"), &org, "agent", &["south"])).await;
         send(&mut moved, &[fix(2, start + 1000, 1.0, 1.0)]).await;
         let removed = north.expect("location:removed").await;
         assert_eq!(removed["data"]["aliases"].as_array().unwrap().len(), 1);
@@ -318,12 +249,6 @@ async fn a_lost_value_is_sent_again_after_a_second() {
     send(&mut agent, &[fix(1, start, 1.0, 1.0)]).await;
     let mut times = 0;
     while times < 2 {
-        times += boss
-            .expect_ticks()
-            .await
-            .ticks
-            .iter()
-            .filter(|tick| tick.time.0 == start)
-            .count();
+        times += boss.expect_ticks().await.ticks.iter().filter(|tick| tick.time.0 == start).count();
     }
 }

@@ -14,11 +14,7 @@ use crate::{
 };
 
 pub enum Reluctant {
-    WebTransport {
-        _session: Session,
-        _commands: SendStream,
-        lanes: Vec<RecvStream>,
-    },
+    WebTransport { _session: Session, _commands: SendStream, lanes: Vec<RecvStream> },
     WebSocket(Box<WebSocketStream<MaybeTlsStream<TcpStream>>>),
 }
 
@@ -45,11 +41,7 @@ impl Reluctant {
                     }
                     lanes.push(stream);
                 }
-                Self::WebTransport {
-                    _session: session,
-                    _commands: commands,
-                    lanes,
-                }
+                Self::WebTransport { _session: session, _commands: commands, lanes }
             }
             Kind::WebSocket => {
                 let url = told["websocket"]["url"].as_str().unwrap();
@@ -65,12 +57,7 @@ impl Reluctant {
 
     /// Reads until `alarm` and `messages` messages have come. Answers the bytes of chat before the alarm, and in all.
     pub async fn read_all(&mut self, alarm: &str, messages: usize) -> (usize, usize) {
-        let mut tally = Tally {
-            alarm: alarm.into(),
-            before: None,
-            total: 0,
-            messages: 0,
-        };
+        let mut tally = Tally { alarm: alarm.into(), before: None, total: 0, messages: 0 };
         match self {
             Self::WebTransport { lanes, .. } => {
                 let (a, b) = lanes.split_at_mut(1);

@@ -23,18 +23,9 @@ fn hello(user: &str, cursors: Value) -> Value {
 async fn texts(client: &mut Client, count: usize) -> Vec<String> {
     let mut texts = Vec::new();
     for _ in 0..count {
-        texts.push(
-            client.expect("message:new").await["data"]["text"]
-                .as_str()
-                .unwrap()
-                .to_owned(),
-        );
+        texts.push(client.expect("message:new").await["data"]["text"].as_str().unwrap().to_owned());
     }
-    assert_eq!(
-        client.drain("message:new").await,
-        Vec::<Value>::new(),
-        "nothing twice, nothing more"
-    );
+    assert_eq!(client.drain("message:new").await, Vec::<Value>::new(), "nothing twice, nothing more");
     texts
 }
 
@@ -62,10 +53,7 @@ async fn what_was_missed_arrives_once_and_in_order() {
         let state = topic_state(&bob, &topic);
         assert_eq!((&state["recovered"], &state["seq"]), (&json!(true), &last["seq"]));
         assert_eq!((&state["head"], &state["unread"]), (&json!(32), &json!(31)));
-        assert_eq!(
-            texts(&mut bob, 30).await,
-            (0..30).map(|n| format!("away {n}")).collect::<Vec<_>>()
-        );
+        assert_eq!(texts(&mut bob, 30).await, (0..30).map(|n| format!("away {n}")).collect::<Vec<_>>());
         let mut ann = server.client(kind, "ann", "member").await;
         say(&mut ann, &room, "live", "live again").await;
         assert_eq!(texts(&mut bob, 1).await, ["live again"]);
@@ -93,13 +81,7 @@ async fn messages_sent_during_a_resume_are_neither_lost_nor_doubled() {
             for _ in 0..20.min(200 - heard.len()) {
                 let message = bob.expect("message:new").await;
                 seq = message["seq"].clone();
-                heard.push(
-                    message["data"]["text"]
-                        .as_str()
-                        .unwrap()
-                        .parse::<usize>()
-                        .unwrap(),
-                );
+                heard.push(message["data"]["text"].as_str().unwrap().parse::<usize>().unwrap());
             }
             bob.vanish();
         }
@@ -128,10 +110,7 @@ async fn a_gap_is_told() {
             let state = topic_state(&bob, &topic);
             assert_eq!(state["recovered"], false, "epoch {epoch}, seq {seq}");
             assert_eq!((&state["seq"], &state["head"]), (&json!(51), &json!(101)));
-            assert_eq!(
-                texts(&mut bob, 50).await,
-                (50..100).map(|n| n.to_string()).collect::<Vec<_>>()
-            );
+            assert_eq!(texts(&mut bob, 50).await, (50..100).map(|n| n.to_string()).collect::<Vec<_>>());
         }
         let cursor = json!([{ "topic": topic, "epoch": epoch, "seq": 90 }]);
         let mut bob = Client::open_with(&server.base(), kind, hello("bob", cursor)).await;
@@ -164,9 +143,7 @@ async fn what_has_expired_is_a_gap() {
         assert_eq!(topic_state(&bob, &topic)["recovered"], true);
         assert_eq!(texts(&mut bob, 5).await, ["new"; 5]);
         // The conversation outlives its first event.
-        bob.request("message:history", json!({ "conversation_id": room }))
-            .await
-            .unwrap();
+        bob.request("message:history", json!({ "conversation_id": room })).await.unwrap();
     }
 }
 
@@ -181,11 +158,7 @@ async fn cursors_of_foreign_topics_tell_nothing() {
             { "topic": "conversation:nowhere", "epoch": 1, "seq": 0 },
         ]);
         let eve = Client::open_with(&server.base(), kind, hello("eve", cursors)).await;
-        let names: Vec<_> = eve
-            .topics
-            .iter()
-            .map(|state| state["topic"].as_str().unwrap())
-            .collect();
+        let names: Vec<_> = eve.topics.iter().map(|state| state["topic"].as_str().unwrap()).collect();
         assert_eq!(names, ["urgent_notice:all", "notice:all"]);
     }
 }
@@ -196,12 +169,7 @@ async fn cursors_of_foreign_topics_tell_nothing() {
 async fn kill_9_right_after_the_answer_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = Process::start(dir.path()).await;
-    let mut ann = Client::open(
-        &server.base,
-        Kind::WebSocket,
-        &token("ann", "acme", "member", &[]),
-    )
-    .await;
+    let mut ann = Client::open(&server.base, Kind::WebSocket, &token("ann", "acme", "member", &[])).await;
     let room = create(&mut ann, "kill", &["bob"]).await;
     let topic = format!("conversation:{room}");
     let epoch = ann.expect("conversation:created").await["epoch"].clone();
@@ -218,11 +186,7 @@ async fn kill_9_right_after_the_answer_loses_nothing() {
         if round % 10 == 9 {
             let cursor = json!([{ "topic": topic, "epoch": epoch, "seq": seq }]);
             let mut bob = Client::open_with(&server.base, kind, hello("bob", cursor)).await;
-            assert_eq!(
-                topic_state(&bob, &topic)["recovered"],
-                true,
-                "an epoch outlives a crash"
-            );
+            assert_eq!(topic_state(&bob, &topic)["recovered"], true, "an epoch outlives a crash");
             let missed = topic_state(&bob, &topic)["head"].as_u64().unwrap() - seq;
             for text in texts(&mut bob, missed as usize).await {
                 heard.push(text.parse::<usize>().unwrap());
@@ -231,9 +195,6 @@ async fn kill_9_right_after_the_answer_loses_nothing() {
         }
     }
     let complete: Vec<usize> = (0..heard.len()).collect();
-    assert_eq!(
-        heard, complete,
-        "no answered message lost, doubled or out of order"
-    );
+    assert_eq!(heard, complete, "no answered message lost, doubled or out of order");
     assert!(heard.len() >= 50, "{}", heard.len());
 }

@@ -15,20 +15,12 @@ async fn urgent_requests_have_a_stream_of_their_own() {
     let server = TestServer::start().await;
     let mut chief = server.client(Kind::WebTransport, "chief", "admin").await;
     let urgent = json!({ "client_id": "u", "message": "fire", "priority": "urgent" });
-    chief
-        .send_urgent(&json!({ "event": "system:broadcast", "id": "u1", "data": urgent }))
-        .await;
-    let Got::Event(lane, answer) = chief
-        .wait(|got| matches!(got, Got::Event(_, e) if e["re"] == "u1"))
-        .await
+    chief.send_urgent(&json!({ "event": "system:broadcast", "id": "u1", "data": urgent })).await;
+    let Got::Event(lane, answer) = chief.wait(|got| matches!(got, Got::Event(_, e) if e["re"] == "u1")).await
     else {
         unreachable!()
     };
-    assert_eq!(
-        (lane, &answer["event"]),
-        (1, &json!("reply")),
-        "answered on the lane it was asked on"
-    );
+    assert_eq!((lane, &answer["event"]), (1, &json!("reply")), "answered on the lane it was asked on");
     chief.request("client:ping", json!({})).await.unwrap();
 }
 
@@ -85,17 +77,11 @@ async fn a_session_survives_a_new_address() {
     let room = create(&mut ann, "moving", &["bob"]).await;
     let endpoint = ann.endpoint();
     let before = endpoint.local_addr().unwrap();
-    endpoint
-        .rebind(std::net::UdpSocket::bind("127.0.0.1:0").unwrap())
-        .unwrap();
+    endpoint.rebind(std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
     assert_ne!(endpoint.local_addr().unwrap(), before);
     crate::chat::say(&mut ann, &room, "m1", "still here").await;
     assert_eq!(ann.expect("message:new").await["data"]["text"], "still here");
-    assert_eq!(
-        server.metric("fanfare_connections").await,
-        1.0,
-        "the same session"
-    );
+    assert_eq!(server.metric("fanfare_connections").await, 1.0, "the same session");
     assert!(told["webtransport"]["url"].as_str().unwrap().ends_with("/wt"));
 }
 

@@ -26,29 +26,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["id"]),
     ("error", &["store::StoreError"]),
     ("config", &["auth::jwt", "outbox::Bounds"]),
-    (
-        "hub",
-        &[
-            "id",
-            "metrics",
-            "net::Packet",
-            "outbox::StateKey",
-            "store::Committed",
-            "store::Event",
-        ],
-    ),
-    (
-        "shard",
-        &[
-            "hub",
-            "id",
-            "metrics",
-            "net::Datagrams",
-            "net::Packet",
-            "outbox",
-            "store",
-        ],
-    ),
+    ("hub", &["id", "metrics", "net::Packet", "outbox::StateKey", "store::Committed", "store::Event"]),
+    ("shard", &["hub", "id", "metrics", "net::Datagrams", "net::Packet", "outbox", "store"]),
     (
         "domain",
         &[
@@ -65,17 +44,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
-    (
-        "session",
-        &[
-            "auth", "config", "domain", "error", "id", "limit", "metrics", "outbox", "shard", "store",
-        ],
-    ),
+    ("session", &["auth", "config", "domain", "error", "id", "limit", "metrics", "outbox", "shard", "store"]),
     ("http", &["metrics", "net"]),
-    (
-        "connection",
-        &["auth::jwt", "metrics", "net", "outbox", "session", "shard"],
-    ),
+    ("connection", &["auth::jwt", "metrics", "net", "outbox", "session", "shard"]),
     (
         "server",
         &[
@@ -116,10 +87,7 @@ const CRATES: &[(&str, &[&str])] = &[
 
 #[test]
 fn imports_go_one_way() {
-    let problems: Vec<String> = sources()
-        .iter()
-        .flat_map(|(file, text)| problems(file, text))
-        .collect();
+    let problems: Vec<String> = sources().iter().flat_map(|(file, text)| problems(file, text)).collect();
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
 }
 
@@ -134,25 +102,15 @@ fn the_table_is_a_ladder_and_says_how_things_are() {
     for (module, allowed) in MAY_USE {
         for path in *allowed {
             let target = path.split("::").next().unwrap_or_default();
-            assert!(
-                above.contains(target),
-                "{module}: {target} does not stand above it"
-            );
-            let is_used = used
-                .iter()
-                .any(|(by, path_used)| by == module && covers(path, path_used));
-            assert!(
-                is_used,
-                "{module} does not use {path} any more: take it from the table"
-            );
+            assert!(above.contains(target), "{module}: {target} does not stand above it");
+            let is_used = used.iter().any(|(by, path_used)| by == module && covers(path, path_used));
+            assert!(is_used, "{module} does not use {path} any more: take it from the table");
         }
         above.insert(*module);
     }
     let lib = fs::read_to_string(root().join("lib.rs")).unwrap();
-    let declared: BTreeSet<_> = lib
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
-        .collect();
+    let declared: BTreeSet<_> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     assert_eq!(declared, above, "every module of lib.rs has its row");
 }
 
@@ -161,17 +119,8 @@ fn a_planted_violation_is_found() {
     let found = |file: &str, text: &str| problems(file, text).len();
     // In every form in which an import can be written.
     assert_eq!(found("domain/chat.rs", "use crate::connection::Door;"), 1);
-    assert_eq!(
-        found(
-            "domain/chat.rs",
-            "use crate::{id::Topic, session::{self, Session}};"
-        ),
-        2
-    );
-    assert_eq!(
-        found("domain/chat.rs", "fn f() { crate::session::dispatch(); }"),
-        1
-    );
+    assert_eq!(found("domain/chat.rs", "use crate::{id::Topic, session::{self, Session}};"), 2);
+    assert_eq!(found("domain/chat.rs", "fn f() { crate::session::dispatch(); }"), 1);
     assert_eq!(found("domain/chat.rs", "use super::super::session::Session;"), 1);
     assert_eq!(found("hub.rs", "use super::{id::Topic, domain::Services};"), 1);
     assert_eq!(found("store/sqlite/log.rs", "use crate::hub as publisher;"), 1);
@@ -179,10 +128,7 @@ fn a_planted_violation_is_found() {
     assert_eq!(found("hub.rs", "use crate::net::Link;"), 1);
     assert_eq!(found("hub.rs", "use crate::net::*;"), 1);
     assert_eq!(found("domain/chat.rs", "use crate::net::Packet;"), 1);
-    assert_eq!(
-        found("domain/location/table.rs", "use crate::net::{Packet, Link};"),
-        1
-    );
+    assert_eq!(found("domain/location/table.rs", "use crate::net::{Packet, Link};"), 1);
     // Other crates.
     assert_eq!(found("domain/chat.rs", "use rusqlite::Connection;"), 1);
     assert_eq!(found("session/mod.rs", "fn f(c: quinn::Connection) {}"), 1);
@@ -192,26 +138,11 @@ fn a_planted_violation_is_found() {
 #[test]
 fn what_is_allowed_passes() {
     let passes = |file: &str, text: &str| assert_eq!(problems(file, text), Vec::<String>::new());
-    passes(
-        "domain/chat.rs",
-        "use super::notice; use crate::{hub::{self, Hub}, store::*};",
-    );
-    passes(
-        "domain/location/table.rs",
-        "use crate::{hub::Flush, net::Packet};",
-    );
-    passes(
-        "net/webtransport/adapter/streams.rs",
-        "pub(in crate::net::webtransport) struct S;",
-    );
-    passes(
-        "hub.rs",
-        "// crate::session, \"crate::server\"\nconst S: &str = \"crate::server::x\";",
-    );
-    passes(
-        "hub.rs",
-        "/* crate::session */ fn f<'a>(c: char) -> bool { c == '\"' || crate::id::x::<u8>() }",
-    );
+    passes("domain/chat.rs", "use super::notice; use crate::{hub::{self, Hub}, store::*};");
+    passes("domain/location/table.rs", "use crate::{hub::Flush, net::Packet};");
+    passes("net/webtransport/adapter/streams.rs", "pub(in crate::net::webtransport) struct S;");
+    passes("hub.rs", "// crate::session, \"crate::server\"\nconst S: &str = \"crate::server::x\";");
+    passes("hub.rs", "/* crate::session */ fn f<'a>(c: char) -> bool { c == '\"' || crate::id::x::<u8>() }");
     passes("limit.rs", "#[cfg(test)] mod tests { use super::*; }");
 }
 
@@ -246,10 +177,7 @@ fn module_of(file: &str) -> String {
 
 /// Whether what a row allows includes a path.
 fn covers(allowed: &str, path: &str) -> bool {
-    path == allowed
-        || path
-            .strip_prefix(allowed)
-            .is_some_and(|rest| rest.starts_with("::"))
+    path == allowed || path.strip_prefix(allowed).is_some_and(|rest| rest.starts_with("::"))
 }
 
 fn problems(file: &str, text: &str) -> Vec<String> {
@@ -260,9 +188,8 @@ fn problems(file: &str, text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     for path in paths(file, text) {
         let own = covers(&module, &path);
-        let elsewhere = ONLY_IN
-            .iter()
-            .any(|(of, only, place)| *of == module && covers(only, &path) && *place != file);
+        let elsewhere =
+            ONLY_IN.iter().any(|(of, only, place)| *of == module && covers(only, &path) && *place != file);
         if !own && (elsewhere || !allowed.iter().any(|allowed| covers(allowed, &path))) {
             problems.push(format!("{file} uses {path}"));
         }

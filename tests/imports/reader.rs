@@ -5,11 +5,7 @@ use std::collections::BTreeSet;
 /// Every path of the library that a file names through `crate::` or through enough `super::`, written from the root.
 pub(crate) fn paths(file: &str, text: &str) -> BTreeSet<String> {
     let tokens = tokens(text);
-    let depth = file
-        .trim_end_matches(".rs")
-        .trim_end_matches("/mod")
-        .split('/')
-        .count();
+    let depth = file.trim_end_matches(".rs").trim_end_matches("/mod").split('/').count();
     let mut found = BTreeSet::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -22,11 +18,7 @@ pub(crate) fn paths(file: &str, text: &str) -> BTreeSet<String> {
                 && tokens.get(at + 1).is_some_and(|t| t == "::")
             {
                 supers += 1;
-                at += if tokens.get(at + 2).is_some_and(|t| t == "super") {
-                    2
-                } else {
-                    1
-                };
+                at += if tokens.get(at + 2).is_some_and(|t| t == "super") { 2 } else { 1 };
             }
         }
         if at == start {
@@ -86,9 +78,7 @@ pub(crate) fn tokens(text: &str) -> Vec<String> {
         let length = if rest.starts_with("r#\"") {
             rest.find("\"#").map_or(rest.len(), |end| end + 2)
         } else if first.is_alphanumeric() || first == '_' {
-            let length = rest
-                .find(|c: char| !c.is_alphanumeric() && c != '_')
-                .unwrap_or(rest.len());
+            let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             tokens.push(rest[..length].to_owned());
             length
         } else if rest.starts_with("//") {

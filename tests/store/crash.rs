@@ -32,13 +32,7 @@ const VARIABLE: &str = "FANFARE_CRASH_TEST";
 
 fn topic(key: &str) -> Topic {
     let key = TopicKey::new(key).unwrap();
-    Topic {
-        org: OrgId::new("org").unwrap(),
-        name: TopicName {
-            kind: TopicKind::Conversation,
-            key,
-        },
-    }
+    Topic { org: OrgId::new("org").unwrap(), name: TopicName { kind: TopicKind::Conversation, key } }
 }
 
 fn append(key: &str, client: &str) -> Append {
@@ -50,12 +44,7 @@ fn append(key: &str, client: &str) -> Append {
         data: Bytes::from(format!("{{\"client\":\"{client}\"}}")),
         countable: true,
     };
-    Append {
-        topic: topic(key),
-        expect: None,
-        events: vec![event],
-        audience: Audience::Organisation,
-    }
+    Append { topic: topic(key), expect: None, events: vec![event], audience: Audience::Organisation }
 }
 
 /// One line for each fact, written whole.
@@ -71,10 +60,7 @@ struct Telling;
 impl Committed for Telling {
     fn committed(&self, topic: &Topic, _: Epoch, _: &Audience, events: &[Event]) {
         for event in events {
-            tell(&format!(
-                "event {} {} {}",
-                topic.name.key, event.seq, event.client_id
-            ));
+            tell(&format!("event {} {} {}", topic.name.key, event.seq, event.client_id));
         }
     }
 }
@@ -109,10 +95,7 @@ async fn child() {
         let (store, round) = (Arc::clone(&store), round.parse::<u64>().unwrap());
         tokio::spawn(async move {
             for batch in 0.. {
-                store
-                    .put_fixes((0..20).map(|n| fix(round, batch * 20 + n)).collect())
-                    .await
-                    .unwrap();
+                store.put_fixes((0..20).map(|n| fix(round, batch * 20 + n)).collect()).await.unwrap();
                 tell(&format!("fixes {}", batch * 20 + 20));
             }
         })
@@ -127,18 +110,8 @@ fn fix(round: u64, counter: u64) -> StoredFix {
     let position = Position::from_e7(1, 2).unwrap();
     let time = UnixMs(round * 86_400_000 + counter);
     let agent = UserId::new("agent").unwrap();
-    let fix = Fix {
-        counter,
-        time,
-        position,
-        motion: Motion::default(),
-    };
-    StoredFix {
-        org: OrgId::new("org").unwrap(),
-        agent,
-        source: 1,
-        fix,
-    }
+    let fix = Fix { counter, time, position, motion: Motion::default() };
+    StoredFix { org: OrgId::new("org").unwrap(), agent, source: 1, fix }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,43 +124,27 @@ async fn nothing_answered_is_lost() {
         let (facts, fixes) = kill_child(round, dir.path());
         for (place, client) in facts {
             let before = told.insert(place.clone(), client.clone());
-            assert!(
-                before.is_none_or(|before| before == client),
-                "{place:?} was given twice"
-            );
+            assert!(before.is_none_or(|before| before == client), "{place:?} was given twice");
         }
         let store = Sqlite::open(dir.path(), Arc::new(Deaf), &Options::default()).unwrap();
         events = check(&store, &told).await;
         let day = UnixMs(u64::from(round) * 86_400_000);
         let org = OrgId::new("org").unwrap();
         let agent = UserId::new("agent").unwrap();
-        let track = store
-            .track(&org, &agent, day..=day.plus(86_399_999), None, usize::MAX)
-            .await
-            .unwrap();
+        let track = store.track(&org, &agent, day..=day.plus(86_399_999), None, usize::MAX).await.unwrap();
         assert!(track.len() as u64 >= fixes, "{} of {fixes} fixes", track.len());
         assert_eq!(track.len() % 20, 0, "half a batch");
         store.close().await;
     }
-    assert!(
-        told.len() > rounds as usize * 10,
-        "only {} events were told: this tested nothing",
-        told.len()
-    );
-    println!(
-        "{rounds} kills: {} events told, {events} stored, none lost",
-        told.len()
-    );
+    assert!(told.len() > rounds as usize * 10, "only {} events were told: this tested nothing", told.len());
+    println!("{rounds} kills: {} events told, {events} stored, none lost", told.len());
 }
 
 /// Everything told is there, once, without a gap, and known when it comes again.
 async fn check(store: &Sqlite, told: &BTreeMap<(String, u64), String>) -> usize {
     let mut stored = 0;
     for key in TOPICS {
-        let page = store
-            .read(&topic(key), From::After(Seq::ZERO), usize::MAX, usize::MAX)
-            .await
-            .unwrap();
+        let page = store.read(&topic(key), From::After(Seq::ZERO), usize::MAX, usize::MAX).await.unwrap();
         let mut clients: HashMap<&str, u64> = HashMap::new();
         for (event, seq) in page.events.iter().zip(1..) {
             assert_eq!(event.seq, Seq(seq));
@@ -199,21 +156,14 @@ async fn check(store: &Sqlite, told: &BTreeMap<(String, u64), String>) -> usize 
                 event.client_id
             );
             let told = told.get(&(key.to_owned(), seq));
-            assert!(
-                told.is_none_or(|told| *told == *event.client_id.as_str()),
-                "{key} {seq} is another"
-            );
+            assert!(told.is_none_or(|told| *told == *event.client_id.as_str()), "{key} {seq} is another");
         }
         assert_eq!(page.head.seq.0, page.events.len() as u64);
         for ((_, seq), client) in told.iter().filter(|((of, _), _)| of == key) {
             assert_eq!(clients.get(client.as_str()), Some(seq), "{key} {seq} was lost");
         }
         for event in page.events.iter().rev().step_by(97).take(5) {
-            let again = store
-                .append(append(key, event.client_id.as_str()))
-                .await
-                .unwrap()
-                .outcomes[0];
+            let again = store.append(append(key, event.client_id.as_str())).await.unwrap().outcomes[0];
             assert_eq!((again.seq, again.duplicate), (event.seq, true));
         }
         stored += page.events.len();
@@ -238,10 +188,7 @@ fn kill_child(round: u32, dir: &Path) -> (Vec<Told>, u64) {
         out.read_to_string(&mut told).unwrap();
         let (mut events, mut fixes) = (Vec::new(), 0);
         // A last line without an end may have been cut short.
-        for line in told
-            .split_inclusive('\n')
-            .filter_map(|line| line.strip_suffix('\n'))
-        {
+        for line in told.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
             let words: Vec<_> = line.split(' ').collect();
             match words[..] {
                 ["@event", key, seq, client] => {
@@ -253,10 +200,7 @@ fn kill_child(round: u32, dir: &Path) -> (Vec<Told>, u64) {
         }
         (events, fixes)
     });
-    let random = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap()
-        .subsec_micros();
+    let random = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_micros();
     std::thread::sleep(Duration::from_millis(20 + u64::from(random % 180)));
     child.kill().unwrap();
     child.wait().unwrap();

@@ -29,13 +29,7 @@ fn refused(dir: &Path) -> String {
 
 fn topic() -> Topic {
     let key = TopicKey::new("c").unwrap();
-    Topic {
-        org: OrgId::new("org").unwrap(),
-        name: TopicName {
-            kind: TopicKind::Conversation,
-            key,
-        },
-    }
+    Topic { org: OrgId::new("org").unwrap(), name: TopicName { kind: TopicKind::Conversation, key } }
 }
 
 async fn append(store: &Sqlite, n: usize, size: usize) -> Result<Seq, StoreError> {
@@ -47,24 +41,14 @@ async fn append(store: &Sqlite, n: usize, size: usize) -> Result<Seq, StoreError
         data: Bytes::from(vec![b'x'; size]),
         countable: true,
     };
-    let append = Append {
-        topic: topic(),
-        expect: None,
-        events: vec![event],
-        audience: Audience::Organisation,
-    };
+    let append =
+        Append { topic: topic(), expect: None, events: vec![event], audience: Audience::Organisation };
     Ok(store.append(append).await?.outcomes[0].seq)
 }
 
 async fn clients(store: &Sqlite) -> Vec<String> {
-    let page = store
-        .read(&topic(), From::After(Seq::ZERO), usize::MAX, usize::MAX)
-        .await
-        .unwrap();
-    page.events
-        .iter()
-        .map(|event| event.client_id.to_string())
-        .collect()
+    let page = store.read(&topic(), From::After(Seq::ZERO), usize::MAX, usize::MAX).await.unwrap();
+    page.events.iter().map(|event| event.client_id.to_string()).collect()
 }
 
 #[tokio::test]
@@ -75,10 +59,7 @@ async fn a_directory_has_one_owner() {
     store.close().await;
     let second = open(dir.path()).unwrap();
     // The first, although still there, has nothing to say any more.
-    assert!(matches!(
-        append(&store, 1, 1).await,
-        Err(StoreError::Unavailable(_))
-    ));
+    assert!(matches!(append(&store, 1, 1).await, Err(StoreError::Unavailable(_))));
     drop(store);
     assert_eq!(append(&second, 1, 1).await, Ok(Seq(1)));
     drop(second);
@@ -112,9 +93,7 @@ async fn what_is_not_ours_is_refused() {
         std::fs::remove_file(dir.path().join(file)).unwrap();
 
         let foreign = rusqlite::Connection::open(dir.path().join(file)).unwrap();
-        foreign
-            .execute_batch("CREATE TABLE wallet (coins INTEGER)")
-            .unwrap();
+        foreign.execute_batch("CREATE TABLE wallet (coins INTEGER)").unwrap();
         let why = refused(dir.path());
         assert!(why.contains(file) && why.contains("not one of Fanfare"), "{why}");
         drop(foreign);
@@ -144,9 +123,7 @@ async fn damage_is_reported_as_such() {
     bytes[half..].fill(0xa5);
     std::fs::write(&path, bytes).unwrap();
     let store = open(dir.path()).unwrap();
-    let read = store
-        .read(&topic(), From::After(Seq::ZERO), usize::MAX, usize::MAX)
-        .await;
+    let read = store.read(&topic(), From::After(Seq::ZERO), usize::MAX, usize::MAX).await;
     assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
 }
 
@@ -163,10 +140,7 @@ async fn a_copy_is_complete_and_of_another_epoch() {
     let again = store.backup(copy.path()).await.unwrap_err().to_string();
     assert!(again.contains("exists already"), "{again}");
     let restored = open(copy.path()).unwrap();
-    assert_eq!(
-        (clients(&restored).await.len(), clients(&store).await.len()),
-        (50, 51)
-    );
+    assert_eq!((clients(&restored).await.len(), clients(&store).await.len()), (50, 51));
     assert_ne!(restored.epoch(), store.epoch());
     let found = restored.search_text(&[topic()], "findable", 9).await.unwrap();
     assert_eq!(found, [(topic(), Seq(7))]);
@@ -182,21 +156,13 @@ impl Mount {
     fn new(size: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let options = format!("size={size}");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(dir.path())
-            .output();
-        mounted
-            .is_ok_and(|mounted| mounted.status.success())
-            .then(|| Self(dir))
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir.path()).output();
+        mounted.is_ok_and(|mounted| mounted.status.success()).then(|| Self(dir))
     }
 
     fn remount(&self, options: &str) {
-        let mounted = Command::new("mount")
-            .args(["-o", options])
-            .arg(self.0.path())
-            .status()
-            .unwrap();
+        let mounted = Command::new("mount").args(["-o", options]).arg(self.0.path()).status().unwrap();
         assert!(mounted.success());
     }
 }

@@ -30,10 +30,5 @@ async fn sqlite_conforms() {
 /// Whatever grouping hides must hold without it too.
 #[tokio::test]
 async fn sqlite_conforms_without_grouping() {
-    conforms(Options {
-        batch: 1,
-        readers: 1,
-        ..Options::default()
-    })
-    .await;
+    conforms(Options { batch: 1, readers: 1, ..Options::default() }).await;
 }

@@ -8,7 +8,7 @@ use fanfare_client::{
     Client, Config, Environment, Event, Preference, Sample, TrackerConfig, Transport,
     proto::{DeviceId, Motion, Position, command::ConversationKind},
 };
-use tokio::time::{interval, sleep};
+use tokio::time::{interval, timeout};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,9 +36,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
 
-    let created = client
-        .create_conversation(ConversationKind::Group, Some("a walk".into()), Vec::new())
-        .await?;
+    let created =
+        client.create_conversation(ConversationKind::Group, Some("a walk".into()), Vec::new()).await?;
     let conversation = created.conversation_id.ok_or("no conversation")?;
     client.send_message(conversation.clone(), "off we go").await?;
 
@@ -50,14 +49,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ticks.tick().await;
         let position = Position::from_degrees(12.97 + f64::from(n) / 1e5, 77.59)?;
         let time = Environment::default().now();
-        let sample = Sample {
-            time,
-            position,
-            motion: Motion::default(),
-        };
+        let sample = Sample { time, position, motion: Motion::default() };
         tracker.record(sample).await?;
     }
-    tracker.drained().await;
+    if timeout(Duration::from_secs(20), tracker.drained()).await.is_err() {
+        println!("not everything is stored yet");
+    }
     println!("{:?}", tracker.stats());
     match positions {
         Ok(positions) => println!("{:?}", positions.all()),
@@ -67,6 +64,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("round trip after a change of port: {:?}", client.ping().await?);
     println!("{:?}", client.stats());
     client.close().await;
-    sleep(Duration::from_millis(100)).await;
     Ok(())
 }

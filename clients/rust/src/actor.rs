@@ -162,9 +162,7 @@ impl Actor {
         if let Preference::Only(transport) = self.config.transport {
             return vec![transport];
         }
-        let remembered = self
-            .winner
-            .filter(|(_, at)| at.elapsed() < self.config.limits.remember);
+        let remembered = self.winner.filter(|(_, at)| at.elapsed() < self.config.limits.remember);
         match remembered {
             Some((Transport::WebSocket, _)) => vec![Transport::WebSocket, Transport::WebTransport],
             _ => vec![Transport::WebTransport, Transport::WebSocket],
@@ -173,23 +171,16 @@ impl Actor {
 
     async fn pause(&mut self, cause: Loss, later: bool, floor: Duration) -> Result<(), Stop> {
         if cause == Loss::SlowConsumer {
-            self.shared.enter(State::Backoff {
-                cause: cause.clone(),
-                wait: None,
-            });
+            self.shared.enter(State::Backoff { cause: cause.clone(), wait: None });
             let items = self.items.clone();
             let half = (items.max_capacity() / 2).max(1);
             // An error means that nobody listens any more, and nothing can wait.
-            self.meanwhile(async move { drop(items.reserve_many(half).await) })
-                .await?;
+            self.meanwhile(async move { drop(items.reserve_many(half).await) }).await?;
         }
         let wait = self.backoff.wait(later, floor, &self.shared.environment);
         // What the server said is obeyed, wherever the device has moved to.
         let of_network = matches!(cause, Loss::Unreachable(_) | Loss::Broken(_));
-        self.shared.enter(State::Backoff {
-            cause,
-            wait: Some(wait),
-        });
+        self.shared.enter(State::Backoff { cause, wait: Some(wait) });
         let probe = self.probe.clone();
         let waited = async move {
             tokio::select! {
@@ -216,11 +207,9 @@ impl Actor {
     /// Takes an order. What needs a connection waits in the outbox.
     pub(crate) fn take(&mut self, order: Option<Order>) -> Result<(), Stop> {
         match order {
-            Some(Order::Request {
-                command,
-                deadline,
-                reply,
-            }) => self.outbox.add(command, deadline, Some(reply)),
+            Some(Order::Request { command, deadline, reply }) => {
+                self.outbox.add(command, deadline, Some(reply))
+            }
             Some(Order::Probe) => self.probe.notify_one(),
             Some(Order::Close(done)) => {
                 self.closing = Some(done);

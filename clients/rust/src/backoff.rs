@@ -28,11 +28,7 @@ impl Next {
     const RENEW: Self = Self::back(false, true);
 
     const fn back(later: bool, renew: bool) -> Self {
-        Self::Return {
-            later,
-            renew,
-            floor: Duration::ZERO,
-        }
+        Self::Return { later, renew, floor: Duration::ZERO }
     }
 
     /// The rule: what each loss means. `renewable`: asking for a token again may give another.
@@ -44,10 +40,7 @@ impl Next {
             Loss::Closed { code, reason } => match Advice::of(*code) {
                 Advice::Now => Self::NOW,
                 Advice::Later => Self::LATER,
-                Advice::Never => Self::End(CloseReason::Server {
-                    code: *code,
-                    reason: reason.clone(),
-                }),
+                Advice::Never => Self::End(CloseReason::Server { code: *code, reason: reason.clone() }),
             },
             Loss::Refused(error) => match error.code {
                 ErrorCode::TokenExpired => Self::renewed(renewable),
@@ -66,11 +59,7 @@ impl Next {
     }
 
     fn renewed(renewable: bool) -> Self {
-        if renewable {
-            Self::RENEW
-        } else {
-            Self::End(CloseReason::Token("the token has expired".into()))
-        }
+        if renewable { Self::RENEW } else { Self::End(CloseReason::Token("the token has expired".into())) }
     }
 }
 
@@ -100,11 +89,7 @@ impl Backoff {
     const LATER: u32 = 2;
 
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self {
-            first: limits.backoff,
-            max: limits.backoff_max,
-            failures: 0,
-        }
+        Self { first: limits.backoff, max: limits.backoff_max, failures: 0 }
     }
 
     /// A session lived: the next loss is the first again.
@@ -116,10 +101,8 @@ impl Backoff {
     pub(crate) fn wait(&mut self, later: bool, floor: Duration, environment: &Environment) -> Duration {
         let doublings = self.failures + if later { Self::LATER } else { 0 };
         self.failures = self.failures.saturating_add(1);
-        let window = self
-            .first
-            .saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX))
-            .min(self.max);
+        let window =
+            self.first.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(self.max);
         // Who is told "later" never comes at once, however the dice fall.
         let least = if later { self.first } else { Duration::ZERO };
         floor.max(least) + environment.part_of(window)

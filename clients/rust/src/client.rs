@@ -61,12 +61,8 @@ impl Client {
         let (orders, orders_end) = mpsc::channel(ORDERS);
         let (items, items_end) = mpsc::channel(config.limits.events.max(2));
         let events = Events::new(items_end, config.cursors.clone());
-        let client = Self {
-            orders,
-            shared: shared.clone(),
-            network: None,
-            request_time: config.limits.request,
-        };
+        let client =
+            Self { orders, shared: shared.clone(), network: None, request_time: config.limits.request };
         tokio::spawn(Actor::new(config, dialer, shared, orders_end, items).run());
         (client, events)
     }
@@ -101,11 +97,7 @@ impl Client {
         }
         let deadline = Instant::now() + self.request_time;
         let (reply, answer) = oneshot::channel();
-        let order = Order::Request {
-            command,
-            deadline,
-            reply,
-        };
+        let order = Order::Request { command, deadline, reply };
         match timeout_at(deadline, self.orders.send(order)).await {
             Ok(Ok(())) => answer.await.unwrap_or(Err(Error::Closed)),
             Ok(Err(_)) => Err(Error::Closed),
@@ -127,13 +119,7 @@ impl Client {
         members: Vec<UserId>,
     ) -> Result<Stored, Error> {
         let client_id = self.client_id()?;
-        self.ask(Command::ConversationCreate(ConversationCreate {
-            client_id,
-            kind,
-            title,
-            members,
-        }))
-        .await
+        self.ask(Command::ConversationCreate(ConversationCreate { client_id, kind, title, members })).await
     }
 
     /// A page of the user's conversations.
@@ -148,12 +134,7 @@ impl Client {
         text: impl Into<String>,
     ) -> Result<Stored, Error> {
         let client_id = self.client_id()?;
-        self.ask(Command::MessageSend(MessageSend {
-            client_id,
-            conversation_id,
-            text: text.into(),
-        }))
-        .await
+        self.ask(Command::MessageSend(MessageSend { client_id, conversation_id, text: text.into() })).await
     }
 
     /// A page of a conversation's log.
@@ -163,25 +144,19 @@ impl Client {
 
     /// Tells that this device has the messages up to a position.
     pub async fn mark_received(&self, conversation_id: ConversationId, seq: Seq) -> Result<Receipt, Error> {
-        self.ask(Command::MessageReceived(MessageMark { conversation_id, seq }))
-            .await
+        self.ask(Command::MessageReceived(MessageMark { conversation_id, seq })).await
     }
 
     /// Tells that the user has read up to a position.
     pub async fn mark_read(&self, conversation_id: ConversationId, seq: Seq) -> Result<Receipt, Error> {
-        self.ask(Command::MessageRead(MessageMark { conversation_id, seq }))
-            .await
+        self.ask(Command::MessageRead(MessageMark { conversation_id, seq })).await
     }
 
     /// Gives notice to everyone of the organisation. An urgent one overtakes everything else.
     pub async fn broadcast(&self, message: impl Into<String>, priority: Priority) -> Result<Stored, Error> {
         let client_id = self.client_id()?;
-        self.ask(Command::SystemBroadcast(SystemBroadcast {
-            client_id,
-            message: message.into(),
-            priority,
-        }))
-        .await
+        self.ask(Command::SystemBroadcast(SystemBroadcast { client_id, message: message.into(), priority }))
+            .await
     }
 
     /// A page of the newest stored positions.
@@ -199,13 +174,8 @@ impl Client {
         let mut fixes = Vec::new();
         let mut after = None;
         loop {
-            let page = LocationHistory {
-                agent_id: agent_id.clone(),
-                from,
-                to,
-                after: after.clone(),
-                limit: None,
-            };
+            let page =
+                LocationHistory { agent_id: agent_id.clone(), from, to, after: after.clone(), limit: None };
             let page: Track = self.ask(Command::LocationHistory(page)).await?;
             fixes.extend(page.fixes);
             // A server that stays on a page would keep us for ever.
@@ -232,11 +202,7 @@ impl Client {
         department_id: Option<fanfare_proto::DepartmentId>,
     ) -> Result<Positions, Error> {
         let channels = vec![fanfare_proto::command::Channel::Locations];
-        self.subscribe(Subscribe {
-            channels,
-            department_id,
-        })
-        .await?;
+        self.subscribe(Subscribe { channels, department_id }).await?;
         Ok(Positions::new(self.clone()))
     }
 
@@ -283,17 +249,12 @@ impl Client {
     }
 
     fn client_id(&self) -> Result<fanfare_proto::ClientId, Error> {
-        self.shared
-            .environment
-            .client_id()
-            .map_err(|e| Error::Invalid(e.to_string()))
+        self.shared.environment.client_id().map_err(|e| Error::Invalid(e.to_string()))
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("state", &*self.shared.state.borrow())
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("state", &*self.shared.state.borrow()).finish_non_exhaustive()
     }
 }

@@ -87,10 +87,7 @@ impl Attempt {
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, String>>) -> Result<T, Loss> {
-    timeout(limit, work)
-        .await
-        .unwrap_or_else(|_| Err("no answer in time".into()))
-        .map_err(Loss::Unreachable)
+    timeout(limit, work).await.unwrap_or_else(|_| Err("no answer in time".into())).map_err(Loss::Unreachable)
 }
 
 /// Waits for the answer to the greeting. The server says nothing else before it.
@@ -129,10 +126,7 @@ impl Loss {
 
     fn before_greeting(ended: Ended) -> Self {
         match ended.code {
-            Some(code) => Self::Closed {
-                code,
-                reason: ended.reason,
-            },
+            Some(code) => Self::Closed { code, reason: ended.reason },
             None => Self::Unreachable(ended.reason),
         }
     }

@@ -55,9 +55,7 @@ impl Cursors {
 
     /// Whether an event at this position was had before.
     pub(crate) fn has(&self, topic: &TopicName, epoch: Epoch, seq: Seq) -> bool {
-        self.topics
-            .get(topic)
-            .is_some_and(|place| place.epoch == epoch && place.seq >= seq)
+        self.topics.get(topic).is_some_and(|place| place.epoch == epoch && place.seq >= seq)
     }
 
     pub(crate) fn apply(&mut self, change: Move) {
@@ -69,11 +67,7 @@ impl Cursors {
 
     fn put(&mut self, to: Cursor) {
         self.clock += 1;
-        let place = Place {
-            epoch: to.epoch,
-            seq: to.seq,
-            moved: self.clock,
-        };
+        let place = Place { epoch: to.epoch, seq: to.seq, moved: self.clock };
         self.topics.insert(to.topic, place);
         if self.topics.len() > MAX {
             let oldest = self.topics.iter().min_by_key(|(_, place)| place.moved);

@@ -39,10 +39,7 @@ impl Environment {
 
 impl Default for Environment {
     fn default() -> Self {
-        Self {
-            now: Arc::new(system_time),
-            random: Arc::new(system_random),
-        }
+        Self { now: Arc::new(system_time), random: Arc::new(system_random) }
     }
 }
 
@@ -53,9 +50,7 @@ impl fmt::Debug for Environment {
 }
 
 fn system_time() -> UnixMs {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     UnixMs(since.as_millis() as u64)
 }
 

@@ -66,9 +66,9 @@ impl Event {
     pub(crate) fn typed(event: ServerEvent) -> Self {
         let entry = event.entry.clone();
         let typed = match (event.event.as_str(), entry) {
-            (name::CONVERSATION_CREATED, Some(entry)) => event
-                .data()
-                .map(|conversation| Self::ConversationCreated { entry, conversation }),
+            (name::CONVERSATION_CREATED, Some(entry)) => {
+                event.data().map(|conversation| Self::ConversationCreated { entry, conversation })
+            }
             (name::MESSAGE_NEW, Some(entry)) => event.data().map(|message| Self::Message { entry, message }),
             (name::SYSTEM_BROADCAST, Some(entry)) => {
                 event.data().map(|notice| Self::Broadcast { entry, notice })
@@ -84,9 +84,5 @@ impl Event {
 
 /// Where a cursor stands after an event of a log.
 pub(crate) fn after(entry: &LogEntry) -> Cursor {
-    Cursor {
-        topic: entry.topic.clone(),
-        epoch: entry.epoch,
-        seq: entry.seq,
-    }
+    Cursor { topic: entry.topic.clone(), epoch: entry.epoch, seq: entry.seq }
 }

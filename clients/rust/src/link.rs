@@ -50,16 +50,10 @@ pub(crate) struct Goodbye {
 
 impl Goodbye {
     /// WebSocket's number for "done", used on both transports.
-    pub(crate) const DONE: Self = Self {
-        code: 1000,
-        reason: "done",
-    };
+    pub(crate) const DONE: Self = Self { code: 1000, reason: "done" };
 
     pub(crate) const fn of(code: fanfare_proto::CloseCode) -> Self {
-        Self {
-            code: code.number(),
-            reason: code.reason(),
-        }
+        Self { code: code.number(), reason: code.reason() }
     }
 }
 
@@ -91,14 +85,7 @@ impl Link {
         let (packets, packets_end) = mpsc::channel(PACKETS);
         let (incoming_end, incoming) = mpsc::channel(INCOMING);
         let (goodbye, goodbye_end) = oneshot::channel();
-        let link = Self {
-            transport,
-            ordered,
-            urgent,
-            packets,
-            incoming,
-            goodbye,
-        };
+        let link = Self { transport, ordered, urgent, packets, incoming, goodbye };
         let ends = Ends {
             ordered: ordered_end,
             urgent: urgent_end,
@@ -118,11 +105,7 @@ impl Link {
 
     /// Closes, and waits until the transport is done with it, but not for ever.
     pub(crate) async fn close(self, goodbye: Goodbye) {
-        let Self {
-            mut incoming,
-            goodbye: sender,
-            ..
-        } = self;
+        let Self { mut incoming, goodbye: sender, .. } = self;
         // A transport that has gone needs no goodbye.
         let _ = sender.send(goodbye);
         let rest = async { while incoming.recv().await.is_some() {} };

@@ -47,11 +47,7 @@ struct Pending {
 
 impl Outbox {
     pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            pending: BTreeMap::new(),
-            last_id: 0,
-            limit,
-        }
+        Self { pending: BTreeMap::new(), last_id: 0, limit }
     }
 
     /// An id that no request had.
@@ -79,23 +75,12 @@ impl Outbox {
             Command::Unsubscribe(_) => Meaning::Unsubscribed,
             _ => Meaning::None,
         };
-        let request = Request {
-            id: Some(RequestId::Number(id)),
-            command,
-        };
+        let request = Request { id: Some(RequestId::Number(id)), command };
         let text = match request.to_json() {
             Ok(text) => text,
             Err(error) => return refuse(reply, Error::Invalid(error.to_string())),
         };
-        let pending = Pending {
-            text,
-            lane,
-            repeat,
-            sent: false,
-            deadline,
-            meaning,
-            reply,
-        };
+        let pending = Pending { text, lane, repeat, sent: false, deadline, meaning, reply };
         self.pending.insert(id, pending);
     }
 
@@ -112,8 +97,7 @@ impl Outbox {
     /// Hands unsent texts of a lane to `send`, oldest first, until it refuses one.
     pub(crate) fn send(&mut self, lane: Lane, mut send: impl FnMut(String) -> bool) {
         // Nobody waits any more: sending it would do something unasked.
-        self.pending
-            .retain(|_, p| p.sent || !p.reply.as_ref().is_some_and(oneshot::Sender::is_closed));
+        self.pending.retain(|_, p| p.sent || !p.reply.as_ref().is_some_and(oneshot::Sender::is_closed));
         let unsent = self.pending.values_mut().filter(|p| !p.sent && p.lane == lane);
         for pending in unsent {
             if !send(pending.text.clone()) {

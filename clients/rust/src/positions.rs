@@ -72,10 +72,7 @@ impl Positions {
     /// agent, so it holds at most one change for each.
     pub fn updates(&self) -> Updates {
         let listener = self.client.shared().positions().listen();
-        Updates {
-            client: self.client.clone(),
-            listener,
-        }
+        Updates { client: self.client.clone(), listener }
     }
 }
 

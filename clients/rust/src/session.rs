@@ -166,11 +166,7 @@ impl Actor {
         let now = Instant::now();
         session.next_ping = now + self.config.limits.ping;
         let id = self.outbox.next_id();
-        if send(
-            &session.link.ordered,
-            Some(RequestId::Number(id)),
-            Command::Ping(Empty {}),
-        ) {
+        if send(&session.link.ordered, Some(RequestId::Number(id)), Command::Ping(Empty {})) {
             session.ping = Some((id, now));
         }
     }
@@ -194,10 +190,7 @@ impl Actor {
                 Ok(())
             }
             Some(Incoming::Ended(ended)) => Err(match ended.code {
-                Some(code) => Loss::Closed {
-                    code,
-                    reason: ended.reason,
-                },
+                Some(code) => Loss::Closed { code, reason: ended.reason },
                 None => Loss::Broken(ended.reason),
             }),
             None => Err(Loss::Broken("the transport ended".into())),
@@ -310,10 +303,7 @@ impl Actor {
     fn known<T: DeserializeOwned>(&self, told: &[Box<RawValue>]) -> Vec<T> {
         let read = |raw: &Box<RawValue>| serde_json::from_str(raw.get()).ok();
         let known: Vec<T> = told.iter().filter_map(read).collect();
-        self.shared
-            .counters
-            .unreadable
-            .add((told.len() - known.len()) as u64);
+        self.shared.counters.unreadable.add((told.len() - known.len()) as u64);
         known
     }
 
@@ -330,11 +320,7 @@ impl Actor {
     /// Compares where the server goes on with where the device stands.
     fn resumed(&self, state: &TopicState) -> (Option<Gap>, Move) {
         let had = self.cursors.get(&state.topic);
-        let cursor = Cursor {
-            topic: state.topic.clone(),
-            epoch: state.epoch,
-            seq: state.seq,
-        };
+        let cursor = Cursor { topic: state.topic.clone(), epoch: state.epoch, seq: state.seq };
         // Not honoured; or not sent, since only the newest cursors are, and passed over since.
         let behind = had.is_some_and(|(epoch, seq)| epoch != state.epoch || seq < state.seq);
         let gap = match state.recovered {
@@ -347,13 +333,8 @@ impl Actor {
             }
             return (None, Move::Forward(cursor));
         }
-        let gap = Gap {
-            topic: state.topic.clone(),
-            had,
-            epoch: state.epoch,
-            from: state.seq,
-            head: state.head,
-        };
+        let gap =
+            Gap { topic: state.topic.clone(), had, epoch: state.epoch, from: state.seq, head: state.head };
         (Some(gap), Move::Set(cursor))
     }
 
@@ -392,10 +373,7 @@ impl Actor {
     /// Hands an event to the application, and only then moves the cursors. No room: the connection is closed, and
     /// this comes again.
     fn put(&mut self, event: Option<Event>, moves: Vec<Move>) -> Result<(), Loss> {
-        let item = Item {
-            event,
-            moves: moves.clone(),
-        };
+        let item = Item { event, moves: moves.clone() };
         match self.items.try_send(item) {
             // Nobody listens: there is nothing to keep for later.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}

@@ -82,14 +82,8 @@ impl Shared {
 
     /// Sends a packet by the fast lane. `false`: it is dropped.
     pub(crate) fn send_packet(&self, packet: Vec<u8>) -> bool {
-        let taken = lock(&self.packets)
-            .as_ref()
-            .is_some_and(|lane| lane.try_send(packet).is_ok());
-        let counter = if taken {
-            &self.counters.packets_sent
-        } else {
-            &self.counters.packets_dropped
-        };
+        let taken = lock(&self.packets).as_ref().is_some_and(|lane| lane.try_send(packet).is_ok());
+        let counter = if taken { &self.counters.packets_sent } else { &self.counters.packets_dropped };
         counter.add(1);
         taken
     }

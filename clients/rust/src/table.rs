@@ -103,11 +103,7 @@ impl Table {
     pub(crate) fn clear(&mut self) {
         let gone: Vec<_> = self.agents.drain().map(|(id, _)| id).collect();
         let listeners = std::mem::take(&mut self.listeners);
-        *self = Self {
-            listeners,
-            refused: self.refused,
-            ..Self::default()
-        };
+        *self = Self { listeners, refused: self.refused, ..Self::default() };
         self.tell(gone);
     }
 
@@ -121,11 +117,8 @@ impl Table {
         if !part.more {
             self.filling = false;
             let named = std::mem::take(&mut self.named);
-            let gone: Vec<_> = self
-                .agents
-                .extract_if(|id, _| !named.contains(id))
-                .map(|(id, _)| id)
-                .collect();
+            let gone: Vec<_> =
+                self.agents.extract_if(|id, _| !named.contains(id)).map(|(id, _)| id).collect();
             self.tell(gone);
         }
         bad
@@ -186,8 +179,7 @@ impl Table {
         self.filling = true;
         self.aliases.clear();
         self.named.clear();
-        self.held
-            .retain(|(held, _), tick| *held == view && now.duration_since(tick.since) < HOLD);
+        self.held.retain(|(held, _), tick| *held == view && now.duration_since(tick.since) < HOLD);
     }
 
     fn name(&mut self, view: View, agents: Vec<AliasedAgent>, now: Instant) -> u64 {
@@ -232,11 +224,7 @@ impl Table {
             self.refused += 1;
             return false;
         }
-        let spot = Spot {
-            time,
-            position,
-            motion,
-        };
+        let spot = Spot { time, position, motion };
         self.agents.insert(id.clone(), spot);
         true
     }
@@ -286,10 +274,7 @@ impl Listener {
     }
 
     fn mark(&self, agents: impl IntoIterator<Item = UserId>) {
-        self.dirty
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(agents);
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).extend(agents);
         self.changed.notify_one();
     }
 }

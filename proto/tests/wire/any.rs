@@ -49,18 +49,12 @@ fn time() -> impl Strategy<Value = UnixMs> {
 }
 
 pub(crate) fn topic() -> impl Strategy<Value = TopicName> {
-    (select(TopicKind::ALL.to_vec()), id_text()).prop_map(|(kind, key)| TopicName {
-        kind,
-        key: key.parse().unwrap(),
-    })
+    (select(TopicKind::ALL.to_vec()), id_text())
+        .prop_map(|(kind, key)| TopicName { kind, key: key.parse().unwrap() })
 }
 
 pub(crate) fn cursor() -> impl Strategy<Value = Cursor> {
-    (topic(), any::<u32>(), seq()).prop_map(|(topic, epoch, seq)| Cursor {
-        topic,
-        epoch: Epoch(epoch),
-        seq,
-    })
+    (topic(), any::<u32>(), seq()).prop_map(|(topic, epoch, seq)| Cursor { topic, epoch: Epoch(epoch), seq })
 }
 
 fn position() -> impl Strategy<Value = Position> {
@@ -69,15 +63,9 @@ fn position() -> impl Strategy<Value = Position> {
 }
 
 fn motion() -> impl Strategy<Value = Motion> {
-    (
-        of(0..=65_534_u16),
-        of(0..=65_534_u16),
-        of(0..=35_999_u16),
-        of(0..=100_u8),
+    (of(0..=65_534_u16), of(0..=65_534_u16), of(0..=35_999_u16), of(0..=100_u8)).prop_map(
+        |(accuracy, speed, heading, battery)| Motion::from_raw(accuracy, speed, heading, battery).unwrap(),
     )
-        .prop_map(|(accuracy, speed, heading, battery)| {
-            Motion::from_raw(accuracy, speed, heading, battery).unwrap()
-        })
 }
 
 pub(crate) fn fix() -> impl Strategy<Value = Fix> {
@@ -109,10 +97,7 @@ fn text(max: usize) -> impl Strategy<Value = String> {
 }
 
 pub(crate) fn request_id() -> impl Strategy<Value = RequestId> {
-    prop_oneof![
-        any::<u64>().prop_map(RequestId::Number),
-        "[ -~]{0,64}".prop_map(RequestId::Text),
-    ]
+    prop_oneof![any::<u64>().prop_map(RequestId::Number), "[ -~]{0,64}".prop_map(RequestId::Text),]
 }
 
 fn limit() -> impl Strategy<Value = Option<u16>> {
@@ -120,35 +105,19 @@ fn limit() -> impl Strategy<Value = Option<u16>> {
 }
 
 fn authenticate() -> impl Strategy<Value = Authenticate> {
-    (of("[ -~]{0,200}"), of(device_id()), vec(cursor(), 0..5)).prop_map(|(token, device_id, cursors)| {
-        Authenticate {
-            token,
-            device_id,
-            cursors,
-        }
-    })
+    (of("[ -~]{0,200}"), of(device_id()), vec(cursor(), 0..5))
+        .prop_map(|(token, device_id, cursors)| Authenticate { token, device_id, cursors })
 }
 
 fn conversation_create() -> impl Strategy<Value = ConversationCreate> {
     let kind = select(vec![ConversationKind::Private, ConversationKind::Group]);
-    (client_id(), kind, of(text(256)), vec(user_id(), 0..5)).prop_map(|(client_id, kind, title, members)| {
-        ConversationCreate {
-            client_id,
-            kind,
-            title,
-            members,
-        }
-    })
+    (client_id(), kind, of(text(256)), vec(user_id(), 0..5))
+        .prop_map(|(client_id, kind, title, members)| ConversationCreate { client_id, kind, title, members })
 }
 
 fn message_send() -> impl Strategy<Value = MessageSend> {
-    (client_id(), conversation_id(), text(16 * 1024)).prop_map(|(client_id, conversation_id, text)| {
-        MessageSend {
-            client_id,
-            conversation_id,
-            text,
-        }
-    })
+    (client_id(), conversation_id(), text(16 * 1024))
+        .prop_map(|(client_id, conversation_id, text)| MessageSend { client_id, conversation_id, text })
 }
 
 fn message_history() -> impl Strategy<Value = MessageHistory> {
@@ -158,12 +127,7 @@ fn message_history() -> impl Strategy<Value = MessageHistory> {
         seq().prop_map(|seq| (None, Some(seq))),
     ];
     (conversation_id(), at_most_one, limit()).prop_map(|(conversation_id, (before, after), limit)| {
-        MessageHistory {
-            conversation_id,
-            before,
-            after,
-            limit,
-        }
+        MessageHistory { conversation_id, before, after, limit }
     })
 }
 
@@ -173,23 +137,12 @@ fn message_mark() -> impl Strategy<Value = MessageMark> {
 
 fn location_history() -> impl Strategy<Value = LocationHistory> {
     (user_id(), time(), time(), of("[ -~]{0,128}"), limit()).prop_map(|(agent_id, a, b, after, limit)| {
-        LocationHistory {
-            agent_id,
-            from: a.min(b),
-            to: a.max(b),
-            after,
-            limit,
-        }
+        LocationHistory { agent_id, from: a.min(b), to: a.max(b), after, limit }
     })
 }
 
 fn system_broadcast() -> impl Strategy<Value = SystemBroadcast> {
-    let priority = select(vec![
-        Priority::Low,
-        Priority::Medium,
-        Priority::High,
-        Priority::Urgent,
-    ]);
+    let priority = select(vec![Priority::Low, Priority::Medium, Priority::High, Priority::Urgent]);
     (client_id(), text(4096), priority).prop_map(|(client_id, message, priority)| SystemBroadcast {
         client_id,
         message,
@@ -206,21 +159,14 @@ pub(crate) fn command(name: &str) -> BoxedStrategy<Command> {
     match name {
         "authenticate" => authenticate().prop_map(Command::Authenticate).boxed(),
         "subscribe" => (channels(), of(department_id()))
-            .prop_map(|(channels, department_id)| {
-                Command::Subscribe(Subscribe {
-                    channels,
-                    department_id,
-                })
-            })
+            .prop_map(|(channels, department_id)| Command::Subscribe(Subscribe { channels, department_id }))
             .boxed(),
-        "unsubscribe" => channels()
-            .prop_map(|channels| Command::Unsubscribe(Unsubscribe { channels }))
-            .boxed(),
+        "unsubscribe" => {
+            channels().prop_map(|channels| Command::Unsubscribe(Unsubscribe { channels })).boxed()
+        }
         "client:ping" => Just(Command::Ping(Empty {})).boxed(),
         "server:pong" => Just(Command::Pong(Empty {})).boxed(),
-        "conversation:create" => conversation_create()
-            .prop_map(Command::ConversationCreate)
-            .boxed(),
+        "conversation:create" => conversation_create().prop_map(Command::ConversationCreate).boxed(),
         "conversation:list" => (of(conversation_id()), limit())
             .prop_map(|(after, limit)| Command::ConversationList(ConversationList { after, limit }))
             .boxed(),
@@ -241,9 +187,6 @@ pub(crate) fn command(name: &str) -> BoxedStrategy<Command> {
 }
 
 pub(crate) fn request() -> impl Strategy<Value = Request> {
-    (
-        of(request_id()),
-        select(Command::NAMES.to_vec()).prop_flat_map(command),
-    )
+    (of(request_id()), select(Command::NAMES.to_vec()).prop_flat_map(command))
         .prop_map(|(id, command)| Request { id, command })
 }

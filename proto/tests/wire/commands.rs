@@ -18,10 +18,7 @@ fn pinned() {
     }
     for name in Command::NAMES {
         let start = format!("{{\"event\":\"{name}\"");
-        assert!(
-            vectors.iter().any(|v| v.wire.get().starts_with(&start)),
-            "{name} has no vector"
-        );
+        assert!(vectors.iter().any(|v| v.wire.get().starts_with(&start)), "{name} has no vector");
     }
 }
 
@@ -39,30 +36,21 @@ fn words_mean_what_they_say() {
         ("system:broadcast, medium", Priority::Medium),
         ("system:broadcast, high", Priority::High),
     ] {
-        let Command::SystemBroadcast(broadcast) = read(name).command else {
-            panic!("{name}")
-        };
+        let Command::SystemBroadcast(broadcast) = read(name).command else { panic!("{name}") };
         assert_eq!(broadcast.priority, expected);
     }
     for (name, expected) in [
         ("conversation:create, private", ConversationKind::Private),
         ("conversation:create, group", ConversationKind::Group),
     ] {
-        let Command::ConversationCreate(create) = read(name).command else {
-            panic!("{name}")
-        };
+        let Command::ConversationCreate(create) = read(name).command else { panic!("{name}") };
         assert_eq!(create.kind, expected);
     }
     assert_eq!(read("message:send").id, Some(RequestId::Number(7)));
     let escaped = read("message:send, text that JSON escapes");
     assert_eq!(escaped.id, Some(RequestId::Text("7".into())));
-    let Command::MessageSend(send) = escaped.command else {
-        panic!()
-    };
+    let Command::MessageSend(send) = escaped.command else { panic!() };
     assert_eq!(send.text, "\"a\\b\"\n\t\0 é→😀 <b>/</b>");
-    assert!(matches!(
-        read("message:received").command,
-        Command::MessageReceived(_)
-    ));
+    assert!(matches!(read("message:received").command, Command::MessageReceived(_)));
     assert!(matches!(read("message:read").command, Command::MessageRead(_)));
 }

@@ -66,10 +66,7 @@ fn pinned() {
     }
     for name in name::ALL {
         let start = format!("{{\"event\":\"{name}\"");
-        assert!(
-            vectors.iter().any(|v| v.wire.get().starts_with(&start)),
-            "{name} has no vector"
-        );
+        assert!(vectors.iter().any(|v| v.wire.get().starts_with(&start)), "{name} has no vector");
     }
     for name in Command::NAMES.iter().filter(|name| !NO_REPLY.contains(name)) {
         assert!(

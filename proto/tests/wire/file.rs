@@ -33,8 +33,5 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Bytes of hexadecimal digits; white space is for the reader.
 pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<char> = hex.chars().filter(|c| !c.is_whitespace()).collect();
-    digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(&String::from_iter(pair), 16).unwrap())
-        .collect()
+    digits.chunks(2).map(|pair| u8::from_str_radix(&String::from_iter(pair), 16).unwrap()).collect()
 }

@@ -106,12 +106,7 @@ fn pinned() {
     for vector in vectors.incomplete {
         let mut buffer = BytesMut::from(file::bytes(&vector.hex).as_slice());
         let before = buffer.clone();
-        assert_eq!(
-            frame::decode(&mut buffer, frame::MAX_EVENT),
-            Ok(None),
-            "{}",
-            vector.name
-        );
+        assert_eq!(frame::decode(&mut buffer, frame::MAX_EVENT), Ok(None), "{}", vector.name);
         assert_eq!(buffer, before, "{}", vector.name);
     }
     for vector in vectors.too_large {

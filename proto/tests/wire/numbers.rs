@@ -36,15 +36,9 @@ fn codes() {
     let raw: Value = file::read("codes.json");
     assert_eq!(codes.close.len(), CloseCode::ALL.len());
     for (code, pinned) in CloseCode::ALL.into_iter().zip(codes.close) {
-        assert_eq!(
-            (code.number(), code.reason()),
-            (pinned.code, pinned.reason.as_str())
-        );
+        assert_eq!((code.number(), code.reason()), (pinned.code, pinned.reason.as_str()));
         assert_eq!(Advice::of(u32::from(code.number())), pinned.advice, "{code:?}");
-        assert!(
-            code.reason().len() <= 123,
-            "a WebSocket close frame holds no more"
-        );
+        assert!(code.reason().len() <= 123, "a WebSocket close frame holds no more");
     }
     for unknown in codes.unknown_close {
         assert_eq!(Advice::of(unknown.code), unknown.advice, "{}", unknown.code);
@@ -117,10 +111,7 @@ fn names() {
     for topic in names.topics {
         let read: TopicName = topic.text.parse().unwrap();
         assert_eq!(read.to_string(), topic.text);
-        assert_eq!(
-            (read.kind.as_str(), read.key.as_str()),
-            (&*topic.kind, &*topic.key)
-        );
+        assert_eq!((read.kind.as_str(), read.key.as_str()), (&*topic.kind, &*topic.key));
         let lane = match read.kind.lane() {
             Lane::Urgent => "urgent",
             Lane::Ordered => "ordered",
@@ -135,9 +126,6 @@ fn names() {
         assert_eq!(serde_json::to_value(cursor).unwrap(), value);
     }
     for value in names.bad_cursors {
-        assert!(
-            serde_json::from_value::<Cursor>(value.clone()).is_err(),
-            "{value}"
-        );
+        assert!(serde_json::from_value::<Cursor>(value.clone()).is_err(), "{value}");
     }
 }

@@ -15,17 +15,12 @@ fn blocks(language: &str) -> Vec<String> {
     let readme = file::text("README.md");
     let fence = format!("```{language}\n");
     let blocks = readme.split(&fence).skip(1);
-    blocks
-        .map(|rest| rest.split("```").next().unwrap().trim().to_owned())
-        .collect()
+    blocks.map(|rest| rest.split("```").next().unwrap().trim().to_owned()).collect()
 }
 
 fn wires(name: &str) -> Vec<(Value, Vector)> {
     let wires: Vec<Vector> = file::read(name);
-    wires
-        .into_iter()
-        .map(|wire| (serde_json::from_str(wire.wire.get()).unwrap(), wire))
-        .collect()
+    wires.into_iter().map(|wire| (serde_json::from_str(wire.wire.get()).unwrap(), wire)).collect()
 }
 
 /// A block holds one example or several, as JSON values one after the other.
@@ -50,15 +45,10 @@ fn examples() {
             }
         }
     }
-    let missing: Vec<_> = Command::NAMES
-        .iter()
-        .filter(|name| !asked.contains(**name))
-        .collect();
+    let missing: Vec<_> = Command::NAMES.iter().filter(|name| !asked.contains(**name)).collect();
     assert!(missing.is_empty(), "commands without an example: {missing:?}");
-    let missing: Vec<_> = name::ALL
-        .iter()
-        .filter(|name| **name != name::REPLY && !said.contains(**name))
-        .collect();
+    let missing: Vec<_> =
+        name::ALL.iter().filter(|name| **name != name::REPLY && !said.contains(**name)).collect();
     assert!(missing.is_empty(), "events without an example: {missing:?}");
 }
 
@@ -74,14 +64,8 @@ fn packets() {
     let blocks = blocks("hex");
     assert!(!blocks.is_empty());
     for block in blocks {
-        let digits: String = block
-            .lines()
-            .map(|line| line.split('|').next().unwrap())
-            .collect();
-        assert!(
-            known.contains(&file::bytes(&digits)),
-            "not among the vectors: {block}"
-        );
+        let digits: String = block.lines().map(|line| line.split('|').next().unwrap()).collect();
+        assert!(known.contains(&file::bytes(&digits)), "not among the vectors: {block}");
     }
 }
 

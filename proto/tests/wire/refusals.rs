@@ -65,45 +65,23 @@ fn limits() {
     let fix = r#"{"counter":1,"time":1,"lat":0,"lon":0}"#;
     let cursor = r#"{"topic":"notice:o","epoch":1,"seq":1}"#;
     let cases: [(usize, Sized<'_>); 11] = [
-        (
-            command::MAX_TOKEN,
-            Box::new(|n| message("authenticate", &format!(r#"{{"token":"{}"}}"#, fill(n)))),
-        ),
+        (command::MAX_TOKEN, Box::new(|n| message("authenticate", &format!(r#"{{"token":"{}"}}"#, fill(n))))),
         (
             command::MAX_CURSORS,
             Box::new(|n| message("authenticate", &format!(r#"{{"cursors":{}}}"#, list(cursor, n)))),
         ),
-        (
-            128,
-            Box::new(|n| message("authenticate", &format!(r#"{{"device_id":"{}"}}"#, fill(n)))),
-        ),
+        (128, Box::new(|n| message("authenticate", &format!(r#"{{"device_id":"{}"}}"#, fill(n))))),
+        (16, Box::new(|n| message("subscribe", &format!(r#"{{"channels":{}}}"#, list("\"locations\"", n))))),
         (
             16,
-            Box::new(|n| {
-                message(
-                    "subscribe",
-                    &format!(r#"{{"channels":{}}}"#, list("\"locations\"", n)),
-                )
-            }),
-        ),
-        (
-            16,
-            Box::new(|n| {
-                message(
-                    "unsubscribe",
-                    &format!(r#"{{"channels":{}}}"#, list("\"locations\"", n)),
-                )
-            }),
+            Box::new(|n| message("unsubscribe", &format!(r#"{{"channels":{}}}"#, list("\"locations\"", n)))),
         ),
         (
             command::MAX_TITLE,
             Box::new(|n| {
                 message(
                     "conversation:create",
-                    &format!(
-                        r#"{{"client_id":"k","kind":"group","title":"{}","members":[]}}"#,
-                        fill(n)
-                    ),
+                    &format!(r#"{{"client_id":"k","kind":"group","title":"{}","members":[]}}"#, fill(n)),
                 )
             }),
         ),
@@ -112,10 +90,7 @@ fn limits() {
             Box::new(|n| {
                 message(
                     "conversation:create",
-                    &format!(
-                        r#"{{"client_id":"k","kind":"group","members":{}}}"#,
-                        list("\"m\"", n)
-                    ),
+                    &format!(r#"{{"client_id":"k","kind":"group","members":{}}}"#, list("\"m\"", n)),
                 )
             }),
         ),
@@ -124,10 +99,7 @@ fn limits() {
             Box::new(|n| {
                 message(
                     "message:send",
-                    &format!(
-                        r#"{{"client_id":"k","conversation_id":"c","text":"{}"}}"#,
-                        fill(n)
-                    ),
+                    &format!(r#"{{"client_id":"k","conversation_id":"c","text":"{}"}}"#, fill(n)),
                 )
             }),
         ),
@@ -147,10 +119,7 @@ fn limits() {
         (
             command::MAX_BROADCAST,
             Box::new(|n| {
-                message(
-                    "system:broadcast",
-                    &format!(r#"{{"client_id":"k","message":"{}"}}"#, fill(n)),
-                )
+                message("system:broadcast", &format!(r#"{{"client_id":"k","message":"{}"}}"#, fill(n)))
             }),
         ),
     ];
@@ -195,14 +164,8 @@ fn refusals_are_short() {
         format!("{{\"event\":\"client:ping\",\"id\":\"{long}\"}}"),
         format!("{{\"{long}\":1}}"),
         message("subscribe", &format!("{{\"channels\":[\"{long}\"]}}")),
-        message(
-            "message:read",
-            &format!("{{\"conversation_id\":\"{long}\",\"seq\":1}}"),
-        ),
-        message(
-            "message:read",
-            &format!("{{\"conversation_id\":\"c\",\"seq\":\"{long}\"}}"),
-        ),
+        message("message:read", &format!("{{\"conversation_id\":\"{long}\",\"seq\":1}}")),
+        message("message:read", &format!("{{\"conversation_id\":\"c\",\"seq\":\"{long}\"}}")),
         message(
             "message:send",
             &format!("{{\"client_id\":\"k\",\"conversation_id\":\"c\",\"text\":{}}}", {
@@ -215,10 +178,6 @@ fn refusals_are_short() {
         ),
     ] {
         let refusal = Request::parse(text.as_bytes()).unwrap_err();
-        assert!(
-            refusal.error.message.len() < 1000,
-            "{} bytes",
-            refusal.error.message.len()
-        );
+        assert!(refusal.error.message.len() < 1000, "{} bytes", refusal.error.message.len());
     }
 }

@@ -11,11 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{any, file};
 
 fn unpack_all(packets: &[Vec<u8>]) -> Vec<Fix> {
-    packets
-        .iter()
-        .flat_map(|packet| tick::unpack_fixes(packet).unwrap())
-        .map(Result::unwrap)
-        .collect()
+    packets.iter().flat_map(|packet| tick::unpack_fixes(packet).unwrap()).map(Result::unwrap).collect()
 }
 
 proptest! {
@@ -140,16 +136,8 @@ struct RawPlace {
 
 impl RawPlace {
     fn check(self) -> (Position, Motion) {
-        let motion = Motion::from_raw(
-            self.accuracy_dm,
-            self.speed_cms,
-            self.heading_cdeg,
-            self.battery_pct,
-        );
-        (
-            Position::from_e7(self.lat_e7, self.lon_e7).unwrap(),
-            motion.unwrap(),
-        )
+        let motion = Motion::from_raw(self.accuracy_dm, self.speed_cms, self.heading_cdeg, self.battery_pct);
+        (Position::from_e7(self.lat_e7, self.lon_e7).unwrap(), motion.unwrap())
     }
 }
 
@@ -180,18 +168,10 @@ struct BadVector {
 
 fn expected(outcome: &Outcome) -> Result<Fix, Refused> {
     match outcome {
-        Outcome::Refused { counter, refused } => Err(Refused {
-            counter: *counter,
-            reason: *refused,
-        }),
+        Outcome::Refused { counter, refused } => Err(Refused { counter: *counter, reason: *refused }),
         Outcome::Fix(raw) => {
             let (position, motion) = raw.place.check();
-            let fix = Fix {
-                counter: raw.counter,
-                time: raw.time,
-                position,
-                motion,
-            };
+            let fix = Fix { counter: raw.counter, time: raw.time, position, motion };
             if let Some(json) = raw.json {
                 assert_eq!(JsonFix::from(fix), json);
                 assert_eq!(Fix::try_from(json), Ok(fix));
@@ -224,22 +204,13 @@ fn pinned_ticks() {
     for vector in vectors.ticks {
         let tick = |raw: &RawTick| {
             let (position, motion) = raw.place.check();
-            Tick {
-                alias: raw.alias,
-                time: raw.time,
-                position,
-                motion,
-            }
+            Tick { alias: raw.alias, time: raw.time, position, motion }
         };
         let ticks: Vec<Tick> = vector.ticks.iter().map(tick).collect();
         let packet = file::bytes(&vector.hex);
         let packed = tick::pack_ticks(&[], vector.view, vector.epoch, vector.base, &ticks);
         assert_eq!(packed, std::slice::from_ref(&packet), "{}", vector.name);
-        let read = Ticks {
-            view: vector.view,
-            epoch: vector.epoch,
-            ticks,
-        };
+        let read = Ticks { view: vector.view, epoch: vector.epoch, ticks };
         assert_eq!(tick::unpack_ticks(&packet), Ok(read), "{}", vector.name);
     }
 }

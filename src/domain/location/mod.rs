@@ -65,24 +65,13 @@ struct Slot {
 impl Locations {
     /// No tables. `epoch` must differ from those of earlier lives of the server; each table holds at most `agents`.
     pub fn new(epoch: Epoch, agents: usize) -> Self {
-        Self {
-            tables: Mutex::default(),
-            next_view: AtomicU32::new(1),
-            epoch,
-            agents,
-        }
+        Self { tables: Mutex::default(), next_view: AtomicU32::new(1), epoch, agents }
     }
 
     fn slot(&self, org: &OrgId) -> Arc<Slot> {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Slot {
-            table: Arc::new(Table::new(self.epoch, self.agents)),
-            restored: OnceCell::new(),
-        };
-        tables
-            .entry(org.clone())
-            .or_insert_with(|| Arc::new(new()))
-            .clone()
+        let new = || Slot { table: Arc::new(Table::new(self.epoch, self.agents)), restored: OnceCell::new() };
+        tables.entry(org.clone()).or_insert_with(|| Arc::new(new())).clone()
     }
 
     fn table(&self, org: &OrgId) -> Arc<Table> {
@@ -107,11 +96,7 @@ async fn whole_table(services: &Services, org: &OrgId) -> Result<Arc<Table>, Err
 /// Sends what changed to everyone who follows. Called every flush interval.
 pub fn flush(services: &Services, now: UnixMs) {
     let slots: Vec<_> = {
-        let tables = services
-            .locations
-            .tables
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let tables = services.locations.tables.lock().unwrap_or_else(PoisonError::into_inner);
         tables.values().cloned().collect()
     };
     for slot in slots {
@@ -132,12 +117,10 @@ pub fn take_packet(
 ) -> Result<(), tick::BadPacket> {
     let table = services.locations.table(&caller.identity.org);
     for fix in tick::unpack_fixes(packet)? {
-        let checked = fix
-            .map_err(|refused| (refused.counter, refused.reason))
-            .and_then(|fix| {
-                check_time(services, &fix, now).map_err(|reason| (fix.counter, reason))?;
-                Ok(fix)
-            });
+        let checked = fix.map_err(|refused| (refused.counter, refused.reason)).and_then(|fix| {
+            check_time(services, &fix, now).map_err(|reason| (fix.counter, reason))?;
+            Ok(fix)
+        });
         match checked {
             Ok(fix) => recorder.record(show(services, caller, &table, fix), receipts),
             Err((counter, reason)) => {
@@ -161,20 +144,14 @@ pub async fn update(services: &Services, caller: &Caller<'_>, command: LocationU
             Ok(fix) => fixes.push(show(services, caller, &table, fix)),
             Err(reason) => {
                 count_rejected(services, reason);
-                rejected.push(RejectedFix {
-                    counter: json.counter,
-                    reason,
-                });
+                rejected.push(RejectedFix { counter: json.counter, reason });
             }
         }
     }
     let counters: Vec<u64> = fixes.iter().map(|fix| fix.fix.counter).collect();
     services.metrics.fixes_stored.inc_by(counters.len() as u64);
     services.store.put_fixes(fixes).await.map_err(refused)?;
-    answer(&LocationStored {
-        stored: recorder::ranges(counters),
-        rejected,
-    })
+    answer(&LocationStored { stored: recorder::ranges(counters), rejected })
 }
 
 /// Shows a good fix to whoever follows, and answers it as it is to be stored.
@@ -184,12 +161,7 @@ fn show(services: &Services, caller: &Caller<'_>, table: &Table, fix: Fix) -> St
     if table.place(agent, &identity.departments, fix) == Placed::Full {
         tracing::warn!(org = %identity.org, "more agents than limits.agents_per_organisation: one is not shown live");
     }
-    StoredFix {
-        org: identity.org.clone(),
-        agent: agent.clone(),
-        source: caller.source,
-        fix,
-    }
+    StoredFix { org: identity.org.clone(), agent: agent.clone(), source: caller.source, fix }
 }
 
 fn check_time(services: &Services, fix: &Fix, now: UnixMs) -> Result<(), BadFix> {
@@ -207,11 +179,7 @@ fn oldest(services: &Services, now: UnixMs) -> UnixMs {
 }
 
 fn count_rejected(services: &Services, reason: BadFix) {
-    services
-        .metrics
-        .fixes_rejected
-        .get_or_create(&crate::metrics::Label::of(reason.as_str()))
-        .inc();
+    services.metrics.fixes_rejected.get_or_create(&crate::metrics::Label::of(reason.as_str())).inc();
 }
 
 /// `subscribe` to positions: follow first, then the snapshot, so that nothing falls in between.
@@ -226,26 +194,13 @@ pub async fn subscribe(
     let table = whole_table(services, &caller.identity.org).await?;
     let new_view = || services.locations.next_view.fetch_add(1, Ordering::Relaxed);
     let (snapshot, watching) = table.snapshot(&scope, new_view, |view| services.hub.watch(shard.index, view));
-    let parts = LocationParts {
-        table: table.clone(),
-        scope: scope.clone(),
-        snapshot,
-    };
+    let parts = LocationParts { table: table.clone(), scope: scope.clone(), snapshot };
     let snapshot = &parts.snapshot;
-    let lagging = Arc::new(Lagging {
-        table,
-        view: snapshot.view,
-        scope,
-    });
+    let lagging = Arc::new(Lagging { table, view: snapshot.view, scope });
     let following = shard.follow(member, snapshot.view, snapshot.version, lagging, watching);
-    let subscription = Subscription {
-        channel: Channel::Locations,
-        view: snapshot.view,
-        epoch: snapshot.epoch,
-    };
-    let reply = answer(&Subscribed {
-        subscriptions: vec![subscription],
-    })?;
+    let subscription =
+        Subscription { channel: Channel::Locations, view: snapshot.view, epoch: snapshot.epoch };
+    let reply = answer(&Subscribed { subscriptions: vec![subscription] })?;
     Ok((reply, following, parts))
 }
 
@@ -261,26 +216,16 @@ impl LocationParts {
     /// Sends it, part by part, as the client takes it. Each part is read when it is sent: who has left the view
     /// meanwhile, which the client has been told, must not come back with it.
     pub async fn send(self, member: Rc<Member>) {
-        let Self {
-            table,
-            scope,
-            snapshot,
-        } = self;
+        let Self { table, scope, snapshot } = self;
         let mut parts = snapshot.aliases.chunks(AGENTS_PER_PART).peekable();
         loop {
             member.outbox.room(Lane::Ordered).await;
             let agents = table.aliased(&scope, parts.next().unwrap_or_default());
             let more = parts.peek().is_some();
-            let data = LocationSnapshot {
-                view: snapshot.view,
-                epoch: snapshot.epoch,
-                agents,
-                more,
-            };
-            member.outbox.push(
-                Lane::Ordered,
-                event::write(event::name::LOCATION_SNAPSHOT, None, &data).into(),
-            );
+            let data = LocationSnapshot { view: snapshot.view, epoch: snapshot.epoch, agents, more };
+            member
+                .outbox
+                .push(Lane::Ordered, event::write(event::name::LOCATION_SNAPSHOT, None, &data).into());
             if !more {
                 return;
             }
@@ -293,18 +238,8 @@ pub async fn latest(services: &Services, caller: &Caller<'_>, command: LocationL
     let table = whole_table(services, &caller.identity.org).await?;
     let limit = usize::from(command.limit.unwrap_or(100).clamp(1, 100));
     let found = table.latest(&Scope::granted(caller.identity), command.after.as_ref(), limit);
-    let next = if found.len() == limit {
-        found.last().map(|(agent, _)| agent.clone())
-    } else {
-        None
-    };
-    let agents = found
-        .into_iter()
-        .map(|(agent_id, fix)| AgentFix {
-            agent_id,
-            fix: fix.into(),
-        })
-        .collect();
+    let next = if found.len() == limit { found.last().map(|(agent, _)| agent.clone()) } else { None };
+    let agents = found.into_iter().map(|(agent_id, fix)| AgentFix { agent_id, fix: fix.into() }).collect();
     answer(&LatestFixes { agents, next })
 }
 
@@ -327,20 +262,9 @@ pub async fn history(services: &Services, caller: &Caller<'_>, command: Location
     let limit = usize::from(command.limit.unwrap_or(FIXES_PER_PAGE).clamp(1, FIXES_PER_PAGE));
     let org = &caller.identity.org;
     let span = command.from..=command.to;
-    let found = services
-        .store
-        .track(org, &command.agent_id, span, after, limit)
-        .await
-        .map_err(refused)?;
-    let next = if found.len() == limit {
-        found.last().map(|fix| write_key(fix.key()))
-    } else {
-        None
-    };
-    answer(&Track {
-        fixes: found.into_iter().map(|stored| stored.fix.into()).collect(),
-        next,
-    })
+    let found = services.store.track(org, &command.agent_id, span, after, limit).await.map_err(refused)?;
+    let next = if found.len() == limit { found.last().map(|fix| write_key(fix.key())) } else { None };
+    answer(&Track { fixes: found.into_iter().map(|stored| stored.fix.into()).collect(), next })
 }
 
 fn write_key(key: FixKey) -> String {

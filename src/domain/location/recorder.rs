@@ -97,10 +97,7 @@ impl Recorder {
 
     /// Notes that a fix will never be stored.
     pub fn reject(&self, counter: u64, reason: BadFix, receipts: &Rc<Receipts>) {
-        receipts
-            .rejected
-            .borrow_mut()
-            .push(RejectedFix { counter, reason });
+        receipts.rejected.borrow_mut().push(RejectedFix { counter, reason });
         self.owe(receipts);
     }
 
@@ -150,10 +147,7 @@ impl Recorder {
                 while !(ranges.is_empty() && rejected.is_empty()) {
                     let rest = ranges.split_off(ranges.len().min(MAX_RANGES));
                     let more = rejected.split_off(rejected.len().min(MAX_RANGES));
-                    let told = LocationStored {
-                        stored: ranges,
-                        rejected,
-                    };
+                    let told = LocationStored { stored: ranges, rejected };
                     let frame = event::write(event::name::LOCATION_STORED, None, &told);
                     receipts.outbox.push(Lane::Ordered, frame.into());
                     (ranges, rejected) = (rest, more);
@@ -188,10 +182,7 @@ mod tests {
 
     #[test]
     fn neighbours_and_repeats_join() {
-        assert_eq!(
-            ranges(vec![5, 1, 2, 2, 3, 9, 10, 7]),
-            [(1, 3), (5, 5), (7, 7), (9, 10)]
-        );
+        assert_eq!(ranges(vec![5, 1, 2, 2, 3, 9, 10, 7]), [(1, 3), (5, 5), (7, 7), (9, 10)]);
         assert_eq!(ranges(vec![u64::MAX, u64::MAX]), [(u64::MAX, u64::MAX)]);
         assert_eq!(ranges(vec![]), []);
     }

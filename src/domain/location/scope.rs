@@ -16,10 +16,7 @@ pub enum Scope {
 impl Scope {
     /// What an identity may see: an admin or a service everyone, a supervisor with departments just those.
     pub fn granted(identity: &Identity) -> Self {
-        let everyone = identity
-            .roles
-            .iter()
-            .any(|role| matches!(role, Role::Admin | Role::Service));
+        let everyone = identity.roles.iter().any(|role| matches!(role, Role::Admin | Role::Service));
         if everyone || identity.departments.is_empty() {
             return Self::Organisation;
         }
@@ -46,9 +43,9 @@ impl Scope {
     pub fn covers(&self, departments: &[DepartmentId]) -> bool {
         match self {
             Self::Organisation => true,
-            Self::Departments(mine) => departments
-                .iter()
-                .any(|department| mine.binary_search(department).is_ok()),
+            Self::Departments(mine) => {
+                departments.iter().any(|department| mine.binary_search(department).is_ok())
+            }
         }
     }
 }

@@ -64,20 +64,11 @@ struct Entry {
 
 impl Entry {
     fn tick(&self, alias: u32) -> Tick {
-        Tick {
-            alias,
-            time: self.fix.time,
-            position: self.fix.position,
-            motion: self.fix.motion,
-        }
+        Tick { alias, time: self.fix.time, position: self.fix.position, motion: self.fix.motion }
     }
 
     fn aliased(&self, alias: u32) -> AliasedAgent {
-        AliasedAgent {
-            alias,
-            agent_id: self.agent.clone(),
-            fix: Some(self.fix.into()),
-        }
+        AliasedAgent { alias, agent_id: self.agent.clone(), fix: Some(self.fix.into()) }
     }
 }
 
@@ -118,11 +109,7 @@ pub struct Snapshot {
 impl Table {
     /// A table of at most `limit` agents. `epoch` must differ from those that clients may remember.
     pub fn new(epoch: Epoch, limit: usize) -> Self {
-        Self {
-            epoch,
-            limit,
-            state: Mutex::default(),
-        }
+        Self { epoch, limit, state: Mutex::default() }
     }
 
     /// Takes a fix of an agent, who works in `departments`, if it is newer than what is there.
@@ -139,11 +126,7 @@ impl Table {
         let entry = &mut state.entries[alias as usize];
         if entry.departments != departments {
             for view in &mut state.views {
-                view.moved(
-                    alias,
-                    view.scope.covers(&entry.departments),
-                    view.scope.covers(departments),
-                );
+                view.moved(alias, view.scope.covers(&entry.departments), view.scope.covers(departments));
             }
             entry.departments = departments.to_vec();
         }
@@ -195,23 +178,13 @@ impl Table {
         };
         let following = follow(view);
         let aliases = state.visible(scope).map(|(alias, _)| alias).collect();
-        (
-            Snapshot {
-                view,
-                epoch: self.epoch,
-                version,
-                aliases,
-            },
-            following,
-        )
+        (Snapshot { view, epoch: self.epoch, version, aliases }, following)
     }
 
     /// Those of `aliases` that a scope sees now, with their newest fixes.
     pub fn aliased(&self, scope: &Scope, aliases: &[u32]) -> Vec<AliasedAgent> {
         let state = self.lock();
-        let entries = aliases
-            .iter()
-            .filter_map(|alias| Some((*alias, state.entries.get(*alias as usize)?)));
+        let entries = aliases.iter().filter_map(|alias| Some((*alias, state.entries.get(*alias as usize)?)));
         let seen = entries.filter(|(_, entry)| scope.covers(&entry.departments));
         seen.map(|(alias, entry)| entry.aliased(alias)).collect()
     }
@@ -259,23 +232,15 @@ impl Table {
         let mut flushes = Vec::new();
         for view in &mut state.views {
             let ticks = |aliases: &[u32]| -> Vec<Tick> {
-                let mine = aliases
-                    .iter()
-                    .filter(|alias| view.scope.covers(&entries[**alias as usize].departments));
+                let mine =
+                    aliases.iter().filter(|alias| view.scope.covers(&entries[**alias as usize].departments));
                 mine.map(|alias| entries[*alias as usize].tick(*alias)).collect()
             };
             let changes = pack(view.id, self.epoch, now, &ticks(&changed));
             let repeats = pack(view.id, self.epoch, now, &ticks(&repeats));
             let events = view.take_events(self.epoch, entries);
             if !(changes.is_empty() && repeats.is_empty() && events.is_empty()) {
-                flushes.push(Flush {
-                    view: view.id,
-                    from: view.flushed,
-                    to,
-                    events,
-                    changes,
-                    repeats,
-                });
+                flushes.push(Flush { view: view.id, from: view.flushed, to, events, changes, repeats });
             }
             view.flushed = to;
         }
@@ -309,9 +274,7 @@ impl State {
     }
 
     fn visible<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = (u32, &'a Entry)> {
-        (0..)
-            .zip(&self.entries)
-            .filter(|(_, entry)| scope.covers(&entry.departments))
+        (0..).zip(&self.entries).filter(|(_, entry)| scope.covers(&entry.departments))
     }
 
     /// Values to be sent again: once soon after their last change, then now and then.
@@ -348,24 +311,13 @@ impl View {
         let mut events = Vec::new();
         let removed: Vec<u32> = self.removed.drain().collect();
         for aliases in removed.chunks(MAX_SENT / 16) {
-            let data = LocationRemoved {
-                view: self.id,
-                epoch,
-                aliases: aliases.to_vec(),
-            };
+            let data = LocationRemoved { view: self.id, epoch, aliases: aliases.to_vec() };
             events.push(event::write(event::name::LOCATION_REMOVED, None, &data).into());
         }
         let joined: Vec<u32> = self.joined.drain().collect();
         for aliases in joined.chunks(AGENTS_PER_EVENT) {
-            let agents = aliases
-                .iter()
-                .map(|alias| entries[*alias as usize].aliased(*alias))
-                .collect();
-            let data = LocationAgents {
-                view: self.id,
-                epoch,
-                agents,
-            };
+            let agents = aliases.iter().map(|alias| entries[*alias as usize].aliased(*alias)).collect();
+            let data = LocationAgents { view: self.id, epoch, agents };
             events.push(event::write(event::name::LOCATION_AGENTS, None, &data).into());
         }
         events
@@ -374,10 +326,7 @@ impl View {
 
 fn pack(view: u32, epoch: Epoch, base: UnixMs, ticks: &[Tick]) -> Vec<Packet> {
     let packets = tick::pack_ticks(&[Packet::PREFIX], view, epoch, base, ticks);
-    packets
-        .into_iter()
-        .map(|packet| Packet::new(packet.into()))
-        .collect()
+    packets.into_iter().map(|packet| Packet::new(packet.into())).collect()
 }
 
 /// A view, for receivers that lag.

@@ -17,10 +17,8 @@ use crate::net::tls::Identity;
 const PATIENCE: Duration = Duration::from_millis(300);
 
 fn router() -> Router {
-    Router::new().route(
-        "/",
-        get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }),
-    )
+    Router::new()
+        .route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }))
 }
 
 /// Accepts one connection through an [`Acceptor`] and serves it on this shard.
@@ -44,9 +42,7 @@ async fn serve_one(tls: Option<Arc<rustls::ServerConfig>>, client: impl AsyncFnO
 type Served = Result<(), HandshakeError>;
 
 async fn on_shard<T>(test: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(10), LocalSet::new().run_until(test))
-        .await
-        .expect("the test hangs")
+    timeout(Duration::from_secs(10), LocalSet::new().run_until(test)).await.expect("the test hangs")
 }
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
@@ -64,10 +60,7 @@ async fn handlers_know_the_peer() {
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
         let local = stream.local_addr().unwrap().to_string();
         let answer = exchange(stream).await;
-        assert!(
-            answer.starts_with("HTTP/1.1 200") && answer.ends_with(&local),
-            "{answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(&local), "{answer}");
     }));
     assert_eq!(served.await, Ok(()));
 }
@@ -77,9 +70,7 @@ async fn the_development_certificate_serves_tls() {
     let directory = tempfile::tempdir().unwrap();
     let identity = Identity::development(directory.path().into(), SystemTime::now()).unwrap();
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(directory.path().join("development.pem")).unwrap())
-        .unwrap();
+    roots.add(CertificateDer::from_pem_file(directory.path().join("development.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let client = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -91,10 +82,7 @@ async fn the_development_certificate_serves_tls() {
         let tls = Some(Arc::new(identity.tcp().unwrap()));
         let served = on_shard(serve_one(tls, async |address| {
             let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-            let stream = connector
-                .connect(ServerName::try_from(name).unwrap(), stream)
-                .await
-                .unwrap();
+            let stream = connector.connect(ServerName::try_from(name).unwrap(), stream).await.unwrap();
             assert!(exchange(stream).await.starts_with("HTTP/1.1 200"));
         }));
         assert_eq!(served.await, Ok(()));
@@ -111,9 +99,7 @@ async fn who_says_nothing_is_dropped() {
                 let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
                 stream.write_all(start).await.unwrap();
                 let mut rest = Vec::new();
-                let _ = timeout(PATIENCE * 5, stream.read_to_end(&mut rest))
-                    .await
-                    .expect("still open");
+                let _ = timeout(PATIENCE * 5, stream.read_to_end(&mut rest)).await.expect("still open");
             }));
             assert!(served.await.is_err());
         }

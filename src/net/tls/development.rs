@@ -32,10 +32,7 @@ pub(super) fn path(directory: &Path) -> PathBuf {
 /// The certificate and key; made first where there is none, or it ends soon.
 pub(super) fn read(directory: &Path, now: SystemTime) -> Result<Vec<u8>, TlsError> {
     let path = path(directory);
-    let fail = |error| TlsError::Io {
-        path: path.clone(),
-        error,
-    };
+    let fail = |error| TlsError::Io { path: path.clone(), error };
     match fs::read(&path) {
         Ok(pem) if until(&pem).is_some_and(|until| fresh(until, now)) => return Ok(pem),
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
@@ -64,19 +61,13 @@ fn generate(now: SystemTime) -> Result<String, TlsError> {
     let until = from + VALID;
     let mut params = CertificateParams::new(NAMES.map(str::to_owned))?;
     params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "Fanfare development");
+    params.distinguished_name.push(DnType::CommonName, "Fanfare development");
     params.not_before = OffsetDateTime::from(from);
     params.not_after = OffsetDateTime::from(until);
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let certificate = params.self_signed(&key)?;
     let seconds = until.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    Ok(format!(
-        "{UNTIL}{seconds}\n{}{}",
-        certificate.pem(),
-        key.serialize_pem()
-    ))
+    Ok(format!("{UNTIL}{seconds}\n{}{}", certificate.pem(), key.serialize_pem()))
 }
 
 /// Replaces the file in one step. Only its owner may read it.

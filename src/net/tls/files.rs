@@ -11,12 +11,7 @@ use super::{TlsError, provider};
 
 /// Both files, one after the other.
 pub(super) fn read(chain: &Path, key: &Path) -> Result<Vec<u8>, TlsError> {
-    let read = |path: &Path| {
-        fs::read(path).map_err(|error| TlsError::Io {
-            path: path.to_owned(),
-            error,
-        })
-    };
+    let read = |path: &Path| fs::read(path).map_err(|error| TlsError::Io { path: path.to_owned(), error });
     let mut pem = read(chain)?;
     pem.push(b'\n');
     pem.extend_from_slice(&read(key)?);

@@ -37,28 +37,19 @@ fn only_the_owner_may_read_the_key() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     Identity::development(directory.path().into(), SystemTime::now()).unwrap();
-    let mode = fs::metadata(development::path(directory.path()))
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(development::path(directory.path())).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 
 #[test]
 fn files_are_taken_when_they_change_and_left_when_they_are_bad() {
     let directory = tempfile::tempdir().unwrap();
-    let (chain, key) = (
-        directory.path().join("chain.pem"),
-        directory.path().join("key.pem"),
-    );
+    let (chain, key) = (directory.path().join("chain.pem"), directory.path().join("key.pem"));
     let make = || {
         let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
         (made.cert.pem(), made.signing_key.serialize_pem())
     };
-    assert!(matches!(
-        Identity::from_files(chain.clone(), key.clone()),
-        Err(TlsError::Io { .. })
-    ));
+    assert!(matches!(Identity::from_files(chain.clone(), key.clone()), Err(TlsError::Io { .. })));
     let (old, new) = (make(), make());
     fs::write(&chain, &old.0).unwrap();
     fs::write(&key, &old.1).unwrap();

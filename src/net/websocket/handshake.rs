@@ -40,10 +40,7 @@ pub struct Pending {
 }
 
 /// Checks a request for a WebSocket. `Err` is the answer to one that gets none.
-#[allow(
-    clippy::result_large_err,
-    reason = "both are answers, made once per connection"
-)]
+#[allow(clippy::result_large_err, reason = "both are answers, made once per connection")]
 pub fn upgrade(parts: &mut Parts, address: SocketAddr, config: &Config) -> Result<Upgrade, Response> {
     let headers = &parts.headers;
     let asks = parts.method == Method::GET
@@ -51,29 +48,13 @@ pub fn upgrade(parts: &mut Parts, address: SocketAddr, config: &Config) -> Resul
         && lists(headers, &header::CONNECTION, "upgrade")
         && lists(headers, &header::UPGRADE, "websocket");
     if !asks {
-        return Err(refusal(
-            StatusCode::UPGRADE_REQUIRED,
-            "this address speaks WebSocket",
-        ));
+        return Err(refusal(StatusCode::UPGRADE_REQUIRED, "this address speaks WebSocket"));
     }
-    if headers
-        .get(header::SEC_WEBSOCKET_VERSION)
-        .map(HeaderValue::as_bytes)
-        != Some(b"13")
-    {
-        return Err(refusal(
-            StatusCode::UPGRADE_REQUIRED,
-            "WebSocket version 13 is spoken",
-        ));
+    if headers.get(header::SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes) != Some(b"13") {
+        return Err(refusal(StatusCode::UPGRADE_REQUIRED, "WebSocket version 13 is spoken"));
     }
-    let Some(key) = headers
-        .get(header::SEC_WEBSOCKET_KEY)
-        .filter(|key| is_key(key.as_bytes()))
-    else {
-        return Err(refusal(
-            StatusCode::BAD_REQUEST,
-            "Sec-WebSocket-Key is missing or wrong",
-        ));
+    let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes())) else {
+        return Err(refusal(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing or wrong"));
     };
     if !config.origins.allow(headers.get(header::ORIGIN)) {
         return Err(refusal(StatusCode::FORBIDDEN, "this origin may not connect"));
@@ -88,32 +69,15 @@ pub fn upgrade(parts: &mut Parts, address: SocketAddr, config: &Config) -> Resul
     // Of what was offered only the protocol is selected, never the token.
     if offers(headers).any(|offer| offer == PROTOCOL) {
         let protocol = HeaderValue::from_static(PROTOCOL);
-        response
-            .headers_mut()
-            .insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
     }
-    let bearer = origin::bearer(headers).or_else(|| {
-        offers(headers)
-            .find_map(|offer| offer.strip_prefix(BEARER))
-            .map(str::to_owned)
-    });
+    let bearer = origin::bearer(headers)
+        .or_else(|| offers(headers).find_map(|offer| offer.strip_prefix(BEARER)).map(str::to_owned));
     let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
-        return Err(refusal(
-            StatusCode::BAD_REQUEST,
-            "this connection cannot be upgraded",
-        ));
+        return Err(refusal(StatusCode::BAD_REQUEST, "this connection cannot be upgraded"));
     };
-    let peer = Peer {
-        transport: Transport::WebSocket,
-        address,
-        bearer,
-    };
-    let pending = Pending {
-        on_upgrade,
-        peer,
-        max_frame: config.max_frame,
-        handshake: config.handshake,
-    };
+    let peer = Peer { transport: Transport::WebSocket, address, bearer };
+    let pending = Pending { on_upgrade, peer, max_frame: config.max_frame, handshake: config.handshake };
     Ok(Upgrade { response, pending })
 }
 
@@ -138,12 +102,7 @@ impl Pending {
         .await;
         let socket = Socket(Rc::new(RefCell::new(socket)));
         let max_frame = self.max_frame;
-        let incoming = Incoming {
-            socket: socket.clone(),
-            max_frame,
-            admitted: false,
-            ended: None,
-        };
+        let incoming = Incoming { socket: socket.clone(), max_frame, admitted: false, ended: None };
         Ok(Link {
             peer: self.peer,
             incoming: crate::net::Incoming::web_socket(incoming),
@@ -163,10 +122,7 @@ fn offers(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 }
 
 fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    let values = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
@@ -175,10 +131,7 @@ fn is_key(key: &[u8]) -> bool {
     let [digits @ .., b'=', b'='] = key else {
         return false;
     };
-    digits.len() == 22
-        && digits
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+    digits.len() == 22 && digits.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
 }
 
 fn refusal(status: StatusCode, text: &'static str) -> Response {

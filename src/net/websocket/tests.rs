@@ -30,10 +30,7 @@ thread_local! {
 
 /// Serves connections on this shard; their links come out of the channel.
 fn start() -> (SocketAddr, mpsc::UnboundedReceiver<Link>) {
-    let config = Config {
-        origins: Origins::Only(vec!["https://a.example".into()]),
-        ..Config::default()
-    };
+    let config = Config { origins: Origins::Only(vec!["https://a.example".into()]), ..Config::default() };
     let (links, received) = mpsc::unbounded_channel();
     LINKS.set(Some(links));
     let handler = async move |ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request| -> Response {
@@ -77,9 +74,7 @@ async fn connect(
 }
 
 async fn on_shard(test: impl Future<Output = ()>) {
-    timeout(Duration::from_secs(20), LocalSet::new().run_until(test))
-        .await
-        .expect("the test hangs");
+    timeout(Duration::from_secs(20), LocalSet::new().run_until(test)).await.expect("the test hangs");
 }
 
 #[tokio::test]
@@ -93,36 +88,23 @@ async fn events_and_ticks_go_both_ways() {
 
         client.send(Message::Binary("early".into())).await.unwrap();
         client.send(Message::Text("{}".into())).await.unwrap();
-        assert_eq!(
-            link.incoming.recv().await,
-            Ok(Received::Event(Lane::Ordered, "{}".into()))
-        );
+        assert_eq!(link.incoming.recv().await, Ok(Received::Event(Lane::Ordered, "{}".into())));
         link.incoming.admit();
         client.send(Message::Binary("later".into())).await.unwrap();
         assert_eq!(link.incoming.recv().await, Ok(Received::Ticks("later".into())));
 
-        let Outgoing::Pipe(mut pipe) = link.outgoing else {
-            panic!("a pipe")
-        };
+        let Outgoing::Pipe(mut pipe) = link.outgoing else { panic!("a pipe") };
         let packet = Packet::new("\0fix".into());
-        pipe.write(&[Item::Event("a".into()), Item::Ticks(packet), Item::Ping])
-            .await
-            .unwrap();
+        pipe.write(&[Item::Event("a".into()), Item::Ticks(packet), Item::Ping]).await.unwrap();
         assert_eq!(client.next().await.unwrap().unwrap(), Message::Text("a".into()));
-        assert_eq!(
-            client.next().await.unwrap().unwrap(),
-            Message::Binary("fix".into())
-        );
+        assert_eq!(client.next().await.unwrap().unwrap(), Message::Binary("fix".into()));
         assert_eq!(client.next().await.unwrap().unwrap(), Message::Ping("".into()));
         client.flush().await.unwrap();
         assert_eq!(link.incoming.recv().await, Ok(Received::Alive));
 
         let start = tokio::time::Instant::now();
         tokio::join!(pipe.close(4003, "go elsewhere"), async {
-            let frame = CloseFrame {
-                code: 4003.into(),
-                reason: "go elsewhere".into(),
-            };
+            let frame = CloseFrame { code: 4003.into(), reason: "go elsewhere".into() };
             assert_eq!(client.next().await.unwrap().unwrap(), Message::Close(Some(frame)));
             assert!(client.next().await.is_none());
         });
@@ -138,13 +120,8 @@ async fn the_token_is_taken_and_not_echoed() {
         let offer = [("sec-websocket-protocol", "fanfare, bearer.a.b-c_d")];
         let (_client, headers) = connect(address, &offer).await.unwrap();
         assert_eq!(headers["sec-websocket-protocol"], PROTOCOL);
-        assert_eq!(
-            links.recv().await.unwrap().peer.bearer.as_deref(),
-            Some("a.b-c_d")
-        );
-        let (_client, headers) = connect(address, &[("authorization", "Bearer x.y")])
-            .await
-            .unwrap();
+        assert_eq!(links.recv().await.unwrap().peer.bearer.as_deref(), Some("a.b-c_d"));
+        let (_client, headers) = connect(address, &[("authorization", "Bearer x.y")]).await.unwrap();
         assert!(!headers.contains_key("sec-websocket-protocol"));
         assert_eq!(links.recv().await.unwrap().peer.bearer.as_deref(), Some("x.y"));
     })
@@ -161,14 +138,10 @@ async fn requests_that_get_no_socket_are_told_why() {
             ([("sec-websocket-key", "short")], 400),
             ([("upgrade", "h2c")], 426),
         ] {
-            let Err(Error::Http(response)) = connect(address, &headers).await else {
-                panic!("{headers:?}")
-            };
+            let Err(Error::Http(response)) = connect(address, &headers).await else { panic!("{headers:?}") };
             assert_eq!(response.status(), status, "{headers:?}");
         }
-        connect(address, &[("origin", "https://a.example")])
-            .await
-            .unwrap();
+        connect(address, &[("origin", "https://a.example")]).await.unwrap();
     })
     .await;
 }
@@ -180,10 +153,7 @@ async fn what_breaks_the_rules_ends_the_link() {
         let limit = Config::default().max_frame;
         let (mut client, _) = connect(address, &[]).await.unwrap();
         let mut link = links.recv().await.unwrap();
-        client
-            .send(Message::Text("x".repeat(limit + 1).into()))
-            .await
-            .unwrap();
+        client.send(Message::Text("x".repeat(limit + 1).into())).await.unwrap();
         assert_eq!(link.incoming.recv().await, Err(Ended::TooLarge { limit }));
 
         // A frame without a mask, and one that is not UTF-8.
@@ -201,17 +171,8 @@ async fn what_breaks_the_rules_ends_the_link() {
 
         let (mut client, _) = connect(address, &[]).await.unwrap();
         let mut link = links.recv().await.unwrap();
-        client
-            .close(Some(CloseFrame {
-                code: 4100.into(),
-                reason: "done".into(),
-            }))
-            .await
-            .unwrap();
-        let ended = Err(Ended::Closed {
-            code: 4100,
-            reason: "done".into(),
-        });
+        client.close(Some(CloseFrame { code: 4100.into(), reason: "done".into() })).await.unwrap();
+        let ended = Err(Ended::Closed { code: 4100, reason: "done".into() });
         assert_eq!(link.incoming.recv().await, ended);
         assert_eq!(link.incoming.recv().await, ended);
         // The close was answered.
@@ -226,23 +187,15 @@ async fn a_client_that_does_not_read_blocks_the_writer_and_not_the_reader() {
         let (address, mut links) = start();
         let (mut client, _) = connect(address, &[]).await.unwrap();
         let mut link = links.recv().await.unwrap();
-        let Outgoing::Pipe(mut pipe) = link.outgoing else {
-            panic!("a pipe")
-        };
+        let Outgoing::Pipe(mut pipe) = link.outgoing else { panic!("a pipe") };
         let items = [Item::Event("x".repeat(30_000).into())];
         let mut written = 0;
-        while timeout(Duration::from_millis(200), pipe.write(&items))
-            .await
-            .is_ok()
-        {
+        while timeout(Duration::from_millis(200), pipe.write(&items)).await.is_ok() {
             written += 1;
             assert!(written < 1000, "nothing holds the writer back");
         }
         client.send(Message::Text("still here".into())).await.unwrap();
-        assert_eq!(
-            link.incoming.recv().await,
-            Ok(Received::Event(Lane::Ordered, "still here".into()))
-        );
+        assert_eq!(link.incoming.recv().await, Ok(Received::Event(Lane::Ordered, "still here".into())));
         let start = tokio::time::Instant::now();
         pipe.close(4000, "slow").await;
         assert!(start.elapsed() < Duration::from_secs(3));

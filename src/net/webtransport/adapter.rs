@@ -52,14 +52,7 @@ impl Connection {
         http: queue::Receiver<HttpStream>,
         requests: queue::Receiver<Request>,
     ) -> Self {
-        Self {
-            quic,
-            own,
-            http,
-            requests,
-            shared: None,
-            newest: None,
-        }
+        Self { quic, own, http, requests, shared: None, newest: None }
     }
 
     /// Lets requests through once `shared` has the peer's SETTINGS. None passes before this call.
@@ -73,15 +66,11 @@ impl Connection {
     }
 
     fn settled(&self) -> bool {
-        self.shared
-            .as_ref()
-            .is_some_and(|shared| matches!(shared.settings(), Cow::Borrowed(_)))
+        self.shared.as_ref().is_some_and(|shared| matches!(shared.settings(), Cow::Borrowed(_)))
     }
 
     fn gone(&self) -> ConnectionErrorIncoming {
-        self.quic
-            .close_reason()
-            .map_or(ConnectionErrorIncoming::Timeout, connection_error)
+        self.quic.close_reason().map_or(ConnectionErrorIncoming::Timeout, connection_error)
     }
 }
 
@@ -210,9 +199,9 @@ fn not_offered() -> StreamErrorIncoming {
 
 fn connection_error(error: quinn::ConnectionError) -> ConnectionErrorIncoming {
     match error {
-        quinn::ConnectionError::ApplicationClosed(close) => ConnectionErrorIncoming::ApplicationClose {
-            error_code: close.error_code.into(),
-        },
+        quinn::ConnectionError::ApplicationClosed(close) => {
+            ConnectionErrorIncoming::ApplicationClose { error_code: close.error_code.into() }
+        }
         quinn::ConnectionError::TimedOut => ConnectionErrorIncoming::Timeout,
         other => ConnectionErrorIncoming::Undefined(Arc::new(other)),
     }

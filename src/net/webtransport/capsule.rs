@@ -82,14 +82,9 @@ impl CapsuleReader {
 }
 
 fn decode_close(content: &[u8]) -> Result<Close, Malformed> {
-    let (code, reason) = content
-        .split_first_chunk()
-        .ok_or(Malformed("a close capsule is too short"))?;
+    let (code, reason) = content.split_first_chunk().ok_or(Malformed("a close capsule is too short"))?;
     let reason = std::str::from_utf8(reason).map_err(|_| Malformed("a close reason is not UTF-8"))?;
-    Ok(Close {
-        code: u32::from_be_bytes(*code),
-        reason: reason.to_owned(),
-    })
+    Ok(Close { code: u32::from_be_bytes(*code), reason: reason.to_owned() })
 }
 
 /// Cuts bytes into sections of (type, length, content), as frames and capsules both are.
@@ -148,10 +143,7 @@ mod tests {
         // A reserved frame, an empty DATA frame, an unknown capsule across two DATA frames, then the close.
         let mut wire = vec![0x21, 3, 1, 2, 3, 0, 0, 0, 4, 0x17, 5, 9, 9, 0, 3, 9, 9, 9];
         wire.extend_from_slice(&encode_close(4001, "grüß dich"));
-        let close = Close {
-            code: 4001,
-            reason: "grüß dich".into(),
-        };
+        let close = Close { code: 4001, reason: "grüß dich".into() };
         for step in 1..wire.len() {
             assert_eq!(feed(&wire, step), Ok(Some(close.clone())), "step {step}");
         }
@@ -159,10 +151,7 @@ mod tests {
 
     #[test]
     fn the_wire_form_is_fixed() {
-        assert_eq!(
-            encode_close(4001, "no")[..],
-            [0, 9, 0x68, 0x43, 6, 0, 0, 0x0f, 0xa1, b'n', b'o']
-        );
+        assert_eq!(encode_close(4001, "no")[..], [0, 9, 0x68, 0x43, 6, 0, 0, 0x0f, 0xa1, b'n', b'o']);
     }
 
     #[test]

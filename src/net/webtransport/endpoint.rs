@@ -55,9 +55,7 @@ impl Tuning {
         let tls =
             QuicServerConfig::try_from(identity.quic()?).map_err(|e| TlsError::Config(e.to_string()))?;
         let mut config = quinn::ServerConfig::with_crypto(Arc::new(tls));
-        config
-            .transport_config(Arc::new(self.transport()))
-            .migration(true);
+        config.transport_config(Arc::new(self.transport())).migration(true);
         Ok(config)
     }
 
@@ -97,11 +95,7 @@ impl Admission {
     /// With more than `retry_above` handshakes under way a client must first show that it receives at its address;
     /// with more than `refuse_above` it is refused.
     pub fn new(retry_above: usize, refuse_above: usize) -> Self {
-        Self {
-            open: Arc::default(),
-            retry_above,
-            refuse_above,
-        }
+        Self { open: Arc::default(), retry_above, refuse_above }
     }
 
     /// Handshakes under way.

@@ -35,10 +35,7 @@ pub(super) fn bidi(bytes: &[u8]) -> Bidi {
         };
         if kind == SESSION_STREAM && at == 0 {
             return match bytes.get(size..).and_then(varint::read) {
-                Some((id, more)) => Bidi::Session {
-                    id,
-                    length: size + more,
-                },
+                Some((id, more)) => Bidi::Session { id, length: size + more },
                 None => Bidi::Unknown,
             };
         }
@@ -100,11 +97,7 @@ mod tests {
     #[test]
     fn streams_are_told_apart() {
         check(&[0x40, 0x41, 0, 9, 9], 3, Bidi::Session { id: 0, length: 3 });
-        check(
-            &[0x40, 0x41, 0x41, 0x00, 9],
-            4,
-            Bidi::Session { id: 256, length: 4 },
-        );
+        check(&[0x40, 0x41, 0x41, 0x00, 9], 4, Bidi::Session { id: 256, length: 4 });
         check(&[1, 3, 7, 7, 7, 0, 0], 5, Bidi::Request { length: 5 });
         // A reserved frame first.
         check(&[0x21, 2, 7, 7, 1, 1, 7], 7, Bidi::Request { length: 7 });
@@ -115,10 +108,7 @@ mod tests {
     #[test]
     fn a_head_that_will_be_too_large_is_refused_before_it_comes() {
         assert_eq!(bidi(&[1, 0x80, 1, 0, 0]), Bidi::TooLarge);
-        assert_eq!(
-            bidi(&[0x21, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
-            Bidi::TooLarge
-        );
+        assert_eq!(bidi(&[0x21, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), Bidi::TooLarge);
     }
 
     #[test]

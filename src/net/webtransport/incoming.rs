@@ -82,9 +82,7 @@ impl Incoming {
                 }
             }
             let ended = ready!(std::pin::Pin::new(&mut self.end).poll(cx));
-            Poll::Ready(Err(
-                ended.unwrap_or_else(|_| Ended::Lost("the session was dropped".to_owned()))
-            ))
+            Poll::Ready(Err(ended.unwrap_or_else(|_| Ended::Lost("the session was dropped".to_owned()))))
         })
         .await;
         if let Err(ended) = &received {
@@ -99,18 +97,11 @@ impl Incoming {
 
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Ended>> {
         self.take_streams(cx);
-        for (lane, stream) in [
-            (Lane::Urgent, &mut self.urgent),
-            (Lane::Ordered, &mut self.ordered),
-        ] {
+        for (lane, stream) in [(Lane::Urgent, &mut self.urgent), (Lane::Ordered, &mut self.ordered)] {
             let Some(commands) = stream else { continue };
             if let Poll::Ready(frame) = commands.poll_frame(cx)? {
                 // An empty frame keeps the connection alive and says nothing.
-                let received = if frame.is_empty() {
-                    Received::Alive
-                } else {
-                    Received::Event(lane, frame)
-                };
+                let received = if frame.is_empty() { Received::Alive } else { Received::Event(lane, frame) };
                 return Poll::Ready(Ok(received));
             }
         }
@@ -144,11 +135,7 @@ struct Commands {
 
 impl Commands {
     fn new(stream: SessionStream, max_frame: usize) -> Self {
-        Self {
-            recv: stream.recv,
-            frames: FrameReader::new(max_frame, stream.start),
-            over: false,
-        }
+        Self { recv: stream.recv, frames: FrameReader::new(max_frame, stream.start), over: false }
     }
 
     /// The next frame. A stream that is over yields nothing more; the session tells its own end.

@@ -42,15 +42,11 @@ pub async fn accept(incoming: quinn::Incoming, config: &Config) -> Result<Link, 
     let mut opened = None;
     // In a box, so that the caller's future, which lives as long as the connection, is not of this one's size.
     let handshake = Box::pin(async {
-        let quic = incoming
-            .accept()
-            .map_err(|e| HandshakeError::Lost(e.to_string()))?;
+        let quic = incoming.accept().map_err(|e| HandshakeError::Lost(e.to_string()))?;
         let quic = quic.await.map_err(|e| HandshakeError::Lost(e.to_string()))?;
         open(opened.insert(quic).clone(), config).await
     });
-    let result = timeout(config.handshake, handshake)
-        .await
-        .unwrap_or(Err(HandshakeError::Timeout));
+    let result = timeout(config.handshake, handshake).await.unwrap_or(Err(HandshakeError::Timeout));
     if let (Err(_), Some(quic)) = (&result, opened) {
         quic.close(code::NO_ERROR, b"");
     }
@@ -66,11 +62,7 @@ async fn open(quic: quinn::Connection, config: &Config) -> Result<Link, Handshak
     // Popped from the end; the oldest becomes the control stream, which some peers expect first.
     let mut own = Vec::with_capacity(adapter::OWN_STREAMS);
     for _ in 0..adapter::OWN_STREAMS {
-        own.push(
-            quic.open_uni()
-                .await
-                .map_err(|e| HandshakeError::Lost(e.to_string()))?,
-        );
+        own.push(quic.open_uni().await.map_err(|e| HandshakeError::Lost(e.to_string()))?);
     }
     own.reverse();
     let adapter = adapter::Connection::new(quic.clone(), own, routes.http, routes.requests);
@@ -122,24 +114,10 @@ async fn open(quic: quinn::Connection, config: &Config) -> Result<Link, Handshak
             quic.clone(),
             end_tx,
         ));
-        let guard = Rc::new(Guard {
-            quic: quic.clone(),
-            _router: router,
-            _watch: watch,
-        });
-        let incoming = Incoming::new(
-            quic.clone(),
-            routes.session,
-            config.max_frame,
-            end,
-            Rc::clone(&guard),
-        );
+        let guard = Rc::new(Guard { quic: quic.clone(), _router: router, _watch: watch });
+        let incoming = Incoming::new(quic.clone(), routes.session, config.max_frame, end, Rc::clone(&guard));
         return Ok(Link {
-            peer: Peer {
-                transport: Transport::WebTransport,
-                address,
-                bearer,
-            },
+            peer: Peer { transport: Transport::WebTransport, address, bearer },
             incoming: super::Incoming::web_transport(incoming),
             outgoing: Outgoing::Lanes {
                 urgent,
@@ -149,15 +127,11 @@ async fn open(quic: quinn::Connection, config: &Config) -> Result<Link, Handshak
             },
         });
     }
-    Err(HandshakeError::Refused(
-        refused.unwrap_or(StatusCode::TOO_MANY_REQUESTS),
-    ))
+    Err(HandshakeError::Refused(refused.unwrap_or(StatusCode::TOO_MANY_REQUESTS)))
 }
 
 async fn lane(quic: &quinn::Connection, lane: Lane) -> Result<StreamWriter, HandshakeError> {
-    StreamWriter::open(quic, lane)
-        .await
-        .map_err(|e| HandshakeError::Lost(e.to_string()))
+    StreamWriter::open(quic, lane).await.map_err(|e| HandshakeError::Lost(e.to_string()))
 }
 
 /// Ends the connection and its helper tasks with the last part of the link that needs them.

@@ -29,10 +29,7 @@ impl StreamWriter {
         };
         let _ = stream.set_priority(priority);
         let [a, b, c] = STREAM_HEADER;
-        stream
-            .write_chunk(Bytes::copy_from_slice(&[a, b, c, name]))
-            .await
-            .map_err(ended)?;
+        stream.write_chunk(Bytes::copy_from_slice(&[a, b, c, name])).await.map_err(ended)?;
         Ok(Self(stream))
     }
 
@@ -73,9 +70,7 @@ impl Datagrams {
 
     /// Longest content of a packet that fits the path now; 0 where the peer takes no datagrams.
     pub fn max_len(&self) -> usize {
-        self.quic
-            .max_datagram_size()
-            .map_or(0, |size| size.saturating_sub(1))
+        self.quic.max_datagram_size().map_or(0, |size| size.saturating_sub(1))
     }
 }
 
@@ -89,11 +84,7 @@ pub struct Closer {
 
 impl Closer {
     pub(super) fn new(quic: quinn::Connection, connect: Raw, guard: Rc<Guard>) -> Self {
-        Self {
-            quic,
-            connect,
-            _guard: guard,
-        }
+        Self { quic, connect, _guard: guard }
     }
 
     /// Tells the peer, waits up to a second for it to have been told, and closes the connection. What was written to
@@ -103,10 +94,7 @@ impl Closer {
         if let Some(mut stream) = stream {
             let patience = max(self.quic.rtt() * 3, Duration::from_millis(100)).min(CLOSE_PATIENCE);
             let told = async {
-                stream
-                    .write_chunk(capsule::encode_close(code, reason))
-                    .await
-                    .ok()?;
+                stream.write_chunk(capsule::encode_close(code, reason)).await.ok()?;
                 stream.finish().ok()?;
                 stream.stopped().await.ok()
             };

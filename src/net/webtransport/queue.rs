@@ -9,12 +9,7 @@ use std::{
 
 /// A queue of up to `bound` items: what goes in, and what comes out. Each end sees when the other is dropped.
 pub(super) fn bounded<T>(bound: usize) -> (Sender<T>, Receiver<T>) {
-    let shared = Rc::new(RefCell::new(Shared {
-        items: VecDeque::new(),
-        bound,
-        reader: None,
-        open: true,
-    }));
+    let shared = Rc::new(RefCell::new(Shared { items: VecDeque::new(), bound, reader: None, open: true }));
     (Sender(Rc::clone(&shared)), Receiver(shared))
 }
 

@@ -36,11 +36,7 @@ pub(super) fn judge(request: &Request<()>, id: u64, config: &Config) -> Result<(
 
 /// What a request on a connection that has its session is told.
 pub(super) fn afterwards(request: &Request<()>) -> StatusCode {
-    if request.method() == Method::CONNECT {
-        StatusCode::TOO_MANY_REQUESTS
-    } else {
-        StatusCode::NOT_FOUND
-    }
+    if request.method() == Method::CONNECT { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::NOT_FOUND }
 }
 
 /// Answers a request that opens no session. What becomes of the answer changes nothing.
@@ -48,9 +44,7 @@ pub(super) async fn answer(mut stream: RequestStream<Bidi, Bytes>, status: Statu
     let text = Bytes::from(format!("{status}: this port speaks WebTransport\n"));
     let mut response = Response::new(());
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain"));
+    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain"));
     let write = async {
         stream.send_response(response).await?;
         stream.send_data(text).await?;
@@ -67,9 +61,7 @@ mod tests {
     use crate::net::Origins;
 
     fn connect(path: &str, origin: Option<&str>) -> Request<()> {
-        let mut builder = Request::builder()
-            .method(Method::CONNECT)
-            .uri(format!("https://a.example{path}"));
+        let mut builder = Request::builder().method(Method::CONNECT).uri(format!("https://a.example{path}"));
         if let Some(origin) = origin {
             builder = builder.header("origin", origin);
         }
@@ -78,10 +70,7 @@ mod tests {
 
     #[test]
     fn only_a_connect_to_the_path_from_an_allowed_page_opens_a_session() {
-        let config = Config {
-            origins: Origins::Only(vec!["https://a.example".into()]),
-            ..Config::default()
-        };
+        let config = Config { origins: Origins::Only(vec!["https://a.example".into()]), ..Config::default() };
         let judge = |request: &Request<()>, id| judge(request, id, &config).map_err(|s| s.as_u16());
         assert_eq!(judge(&connect("/wt", None), 0), Ok(()));
         assert_eq!(judge(&connect("/wt?v=1", Some("https://a.example")), 0), Ok(()));

@@ -75,14 +75,7 @@ pub(super) fn start(connection: quinn::Connection) -> (Routes, impl Future<Outpu
         unsorted: BTreeSet::new(),
         sorted: BTreeMap::new(),
     };
-    (
-        Routes {
-            session,
-            requests,
-            http,
-        },
-        router.run(),
-    )
+    (Routes { session, requests, http }, router.run())
 }
 
 struct Router {
@@ -196,12 +189,7 @@ async fn sort_bidi(mut send: SendStream, mut recv: RecvStream) -> Sorted {
             }
             Bidi::Request { length } => {
                 let rest = start.split_off(length).freeze();
-                return Sorted::Request(Request {
-                    head: start.freeze(),
-                    rest,
-                    send,
-                    recv,
-                });
+                return Sorted::Request(Request { head: start.freeze(), rest, send, recv });
             }
             Bidi::TooLarge => {
                 let _ = recv.stop(code::EXCESSIVE_LOAD);
@@ -224,10 +212,7 @@ async fn sort_uni(mut recv: RecvStream) -> Option<HttpStream> {
         match head::uni(&start) {
             Uni::Unknown => {}
             Uni::Http => {
-                return Some(HttpStream {
-                    recv,
-                    start: start.freeze(),
-                });
+                return Some(HttpStream { recv, start: start.freeze() });
             }
             Uni::Session => {
                 let _ = recv.stop(code::STREAM_REJECTED);

@@ -49,10 +49,7 @@ pub(super) async fn watch(
 pub(super) fn lost(error: &quinn::ConnectionError) -> Ended {
     match error {
         // Without a capsule: a process that ended, or a client that knows no better.
-        quinn::ConnectionError::ApplicationClosed(_) => Ended::Closed {
-            code: 0,
-            reason: String::new(),
-        },
+        quinn::ConnectionError::ApplicationClosed(_) => Ended::Closed { code: 0, reason: String::new() },
         quinn::ConnectionError::TransportError(error) => Ended::Violation(error.to_string()),
         other => Ended::Lost(other.to_string()),
     }
@@ -74,16 +71,10 @@ async fn closed_by_peer(connect: &Raw) -> Ended {
             },
             Err(quinn::ReadError::ConnectionLost(error)) => return lost(&error),
             Ok(None) | Err(_) => {
-                return Ended::Closed {
-                    code: 0,
-                    reason: String::new(),
-                };
+                return Ended::Closed { code: 0, reason: String::new() };
             }
         }
-        next = recv
-            .read_chunk(CHUNK, true)
-            .await
-            .map(|chunk| chunk.map(|chunk| chunk.bytes));
+        next = recv.read_chunk(CHUNK, true).await.map(|chunk| chunk.map(|chunk| chunk.bytes));
     }
 }
 

@@ -49,9 +49,7 @@ mod tests {
     #[test]
     fn the_setting_is_added_and_the_rest_kept() {
         let first = Bytes::from_static(&[0, 4, 4, 0x08, 1, 0x33, 1, 0x21]);
-        let expected = [
-            0, 4, 13, 0x08, 1, 0x33, 1, 0xc0, 0, 0, 0, 0xc6, 0x71, 0x70, 0x6a, 1, 0x21,
-        ];
+        let expected = [0, 4, 13, 0x08, 1, 0x33, 1, 0xc0, 0, 0, 0, 0xc6, 0x71, 0x70, 0x6a, 1, 0x21];
         assert_eq!(complete(&first)[..], expected);
     }
 

@@ -33,16 +33,8 @@ impl Server {
         let identity = Identity::development(directory.path().into(), SystemTime::now()).unwrap();
         let config = Tuning::default().server_config(&identity).unwrap();
         let endpoint = quinn::Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-        let config = Config {
-            origins: Origins::Only(vec!["https://a.example".into()]),
-            ..Config::default()
-        };
-        Self {
-            endpoint,
-            config,
-            hash: identity.hashes()[0],
-            _directory: directory,
-        }
+        let config = Config { origins: Origins::Only(vec!["https://a.example".into()]), ..Config::default() };
+        Self { endpoint, config, hash: identity.hashes()[0], _directory: directory }
     }
 
     async fn accept(&self) -> Result<Link, HandshakeError> {
@@ -50,18 +42,11 @@ impl Server {
     }
 
     fn url(&self, path: &str) -> url::Url {
-        format!(
-            "https://127.0.0.1:{}{path}",
-            self.endpoint.local_addr().unwrap().port()
-        )
-        .parse()
-        .unwrap()
+        format!("https://127.0.0.1:{}{path}", self.endpoint.local_addr().unwrap().port()).parse().unwrap()
     }
 
     async fn connect(&self, path: &str) -> Result<Session, ClientError> {
-        let client = ClientBuilder::new()
-            .with_server_certificate_hashes(vec![self.hash.to_vec()])
-            .unwrap();
+        let client = ClientBuilder::new().with_server_certificate_hashes(vec![self.hash.to_vec()]).unwrap();
         client.connect(self.url(path)).await
     }
 
@@ -74,9 +59,7 @@ impl Server {
 
 /// Runs a test as a shard would, and not for long.
 async fn on_shard(test: impl Future<Output = ()>) {
-    timeout(Duration::from_secs(20), LocalSet::new().run_until(test))
-        .await
-        .expect("the test hangs");
+    timeout(Duration::from_secs(20), LocalSet::new().run_until(test)).await.expect("the test hangs");
 }
 
 fn framed(text: &str) -> Vec<u8> {
@@ -96,23 +79,13 @@ async fn events_and_ticks_go_both_ways() {
         let (mut commands, _) = session.open_bi().await.unwrap();
         session.send_datagram(Bytes::from_static(b"early")).unwrap();
         commands.write_all(&framed("hello")).await.unwrap();
-        assert_eq!(
-            link.incoming.recv().await,
-            Ok(Received::Event(Lane::Ordered, "hello".into()))
-        );
+        assert_eq!(link.incoming.recv().await, Ok(Received::Event(Lane::Ordered, "hello".into())));
         let (mut urgent, _) = session.open_bi().await.unwrap();
         urgent.write_all(&framed("hurry")).await.unwrap();
-        assert!(
-            timeout(Duration::from_millis(100), link.incoming.recv())
-                .await
-                .is_err()
-        );
+        assert!(timeout(Duration::from_millis(100), link.incoming.recv()).await.is_err());
 
         link.incoming.admit();
-        assert_eq!(
-            link.incoming.recv().await,
-            Ok(Received::Event(Lane::Urgent, "hurry".into()))
-        );
+        assert_eq!(link.incoming.recv().await, Ok(Received::Event(Lane::Urgent, "hurry".into())));
         session.send_datagram(Bytes::from_static(b"later")).unwrap();
         assert_eq!(link.incoming.recv().await, Ok(Received::Ticks("later".into())));
         commands.write_all(&framed("")).await.unwrap();
@@ -123,13 +96,7 @@ async fn events_and_ticks_go_both_ways() {
         third.write_all(b"x").await.unwrap();
         assert!(third.stopped().await.unwrap().is_some() || third.write_all(b"x").await.is_err());
 
-        let Outgoing::Lanes {
-            mut urgent,
-            mut ordered,
-            datagrams,
-            closer,
-        } = link.outgoing
-        else {
+        let Outgoing::Lanes { mut urgent, mut ordered, datagrams, closer } = link.outgoing else {
             panic!("lanes");
         };
         ordered.write(&["one".into(), "two".into()]).await.unwrap();
@@ -138,11 +105,8 @@ async fn events_and_ticks_go_both_ways() {
             let mut stream = session.accept_uni().await.unwrap();
             let mut lane = [0];
             stream.read_exact(&mut lane).await.unwrap();
-            let expected = if lane == [1] {
-                framed("alarm")
-            } else {
-                [framed("one"), framed("two")].concat()
-            };
+            let expected =
+                if lane == [1] { framed("alarm") } else { [framed("one"), framed("two")].concat() };
             let mut got = vec![0; expected.len()];
             stream.read_exact(&mut got).await.unwrap();
             assert_eq!(got, expected);
@@ -172,10 +136,7 @@ async fn the_peers_close_is_noticed_at_once() {
         let (session, mut link) = server.session().await;
         let start = Instant::now();
         session.close(4100, b"done");
-        let ended = Ended::Closed {
-            code: 4100,
-            reason: "done".into(),
-        };
+        let ended = Ended::Closed { code: 4100, reason: "done".into() };
         assert_eq!(link.incoming.recv().await, Err(ended.clone()));
         assert_eq!(link.incoming.recv().await, Err(ended));
         assert!(start.elapsed() < Duration::from_secs(1));
@@ -190,12 +151,7 @@ async fn too_large_frames_end_the_link_before_they_come() {
         let (session, mut link) = server.session().await;
         let (mut commands, _) = session.open_bi().await.unwrap();
         commands.write_all(&u32::MAX.to_be_bytes()).await.unwrap();
-        assert_eq!(
-            link.incoming.recv().await,
-            Err(Ended::TooLarge {
-                limit: server.config.max_frame
-            })
-        );
+        assert_eq!(link.incoming.recv().await, Err(Ended::TooLarge { limit: server.config.max_frame }));
     })
     .await;
 }
@@ -224,22 +180,14 @@ async fn a_client_that_has_to_show_its_address_does() {
         let server = Server::start();
         let admission = Admission::new(0, 1);
         let (session, ()) = tokio::join!(server.connect("/wt"), async {
-            assert!(
-                admission
-                    .screen(server.endpoint.accept().await.unwrap())
-                    .is_none()
-            );
+            assert!(admission.screen(server.endpoint.accept().await.unwrap()).is_none());
             let incoming = server.endpoint.accept().await.unwrap();
             assert!(incoming.remote_address_validated());
             let (incoming, ticket) = admission.screen(incoming).unwrap();
             let link = accept(incoming, &server.config).await.unwrap();
             // With one handshake under way another is refused, and then no longer.
             let (refused, ()) = tokio::join!(server.connect("/wt"), async {
-                assert!(
-                    admission
-                        .screen(server.endpoint.accept().await.unwrap())
-                        .is_none()
-                );
+                assert!(admission.screen(server.endpoint.accept().await.unwrap()).is_none());
             });
             assert!(refused.is_err());
             drop(ticket);
@@ -259,14 +207,9 @@ async fn closing_towards_a_dead_peer_takes_a_second_at_most() {
         let (url, hash) = (server.url("/wt"), server.hash.to_vec());
         let (done, stop) = std::sync::mpsc::channel::<()>();
         let client = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let session = runtime.block_on(async {
-                let client = ClientBuilder::new()
-                    .with_server_certificate_hashes(vec![hash])
-                    .unwrap();
+                let client = ClientBuilder::new().with_server_certificate_hashes(vec![hash]).unwrap();
                 client.connect(url).await.unwrap()
             });
             // The runtime stands still: the session exists and does nothing.
@@ -274,24 +217,13 @@ async fn closing_towards_a_dead_peer_takes_a_second_at_most() {
             drop(session);
         });
         let link = server.accept().await.unwrap();
-        let Outgoing::Lanes {
-            closer, mut ordered, ..
-        } = link.outgoing
-        else {
-            panic!("lanes")
-        };
+        let Outgoing::Lanes { closer, mut ordered, .. } = link.outgoing else { panic!("lanes") };
         let events = ["x".repeat(30_000).into()];
         let mut written = 0;
-        while timeout(Duration::from_millis(100), ordered.write(&events))
-            .await
-            .is_ok()
-        {
+        while timeout(Duration::from_millis(100), ordered.write(&events)).await.is_ok() {
             written += 1;
         }
-        assert!(
-            (3..=6).contains(&written),
-            "the send window is about 128 KiB, {written} x 30 KB fit"
-        );
+        assert!((3..=6).contains(&written), "the send window is about 128 KiB, {written} x 30 KB fit");
         let start = Instant::now();
         closer.close(4000, "gone").await;
         assert!(start.elapsed() < Duration::from_millis(1500));

@@ -7,9 +7,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<(u64, usize)> {
     let first = *bytes.first()?;
     let length = 1usize << (first >> 6);
     let rest = bytes.get(1..length)?;
-    let value = rest.iter().fold(u64::from(first & 0x3f), |value, byte| {
-        value << 8 | u64::from(*byte)
-    });
+    let value = rest.iter().fold(u64::from(first & 0x3f), |value, byte| value << 8 | u64::from(*byte));
     Some((value, length))
 }
 
@@ -29,18 +27,7 @@ mod tests {
 
     #[test]
     fn every_length_goes_both_ways() {
-        for value in [
-            0,
-            0x3f,
-            0x40,
-            0x54,
-            0x2843,
-            0x3fff,
-            0x4000,
-            0x3fff_ffff,
-            0x4000_0000,
-            (1 << 62) - 1,
-        ] {
+        for value in [0, 0x3f, 0x40, 0x54, 0x2843, 0x3fff, 0x4000, 0x3fff_ffff, 0x4000_0000, (1 << 62) - 1] {
             let mut out = BytesMut::new();
             write(value, &mut out);
             assert_eq!(read(&out), Some((value, out.len())));

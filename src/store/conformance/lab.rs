@@ -42,27 +42,18 @@ impl Lab {
         for seq in head + 1..=head + count {
             self.append(
                 topic,
-                vec![NewEvent {
-                    at: UnixMs(seq),
-                    ..new_event(&user("filler"), &fresh_client())
-                }],
+                vec![NewEvent { at: UnixMs(seq), ..new_event(&user("filler"), &fresh_client()) }],
             )
             .await;
         }
     }
 
     pub(super) async fn head(&self, topic: &Topic) -> u64 {
-        self.store.heads(std::slice::from_ref(topic)).await.unwrap()[0]
-            .seq
-            .0
+        self.store.heads(std::slice::from_ref(topic)).await.unwrap()[0].seq.0
     }
 
     pub(super) async fn append(&self, topic: &Topic, events: Vec<NewEvent>) -> Vec<Outcome> {
-        self.store
-            .append(to_append(topic, None, events))
-            .await
-            .unwrap()
-            .outcomes
+        self.store.append(to_append(topic, None, events)).await.unwrap().outcomes
     }
 
     pub(super) async fn append_at(
@@ -71,9 +62,7 @@ impl Lab {
         expect: u64,
         events: Vec<NewEvent>,
     ) -> Result<Appended, StoreError> {
-        self.store
-            .append(to_append(topic, Some(Seq(expect)), events))
-            .await
+        self.store.append(to_append(topic, Some(Seq(expect)), events)).await
     }
 
     pub(super) async fn read(&self, topic: &Topic, from: From, limit: usize) -> Page {
@@ -88,12 +77,7 @@ impl Lab {
 }
 
 pub(super) fn to_append(topic: &Topic, expect: Option<Seq>, events: Vec<NewEvent>) -> Append {
-    Append {
-        topic: topic.clone(),
-        expect,
-        events,
-        audience: Audience::Organisation,
-    }
+    Append { topic: topic.clone(), expect, events, audience: Audience::Organisation }
 }
 
 pub(super) fn new_event(author: &UserId, client_id: &ClientId) -> NewEvent {
@@ -125,13 +109,7 @@ pub(super) fn fresh_topic() -> Topic {
 }
 
 pub(super) fn topic_in(org: &OrgId, kind: TopicKind, key: &str) -> Topic {
-    Topic {
-        org: org.clone(),
-        name: TopicName {
-            kind,
-            key: TopicKey::new(key).unwrap(),
-        },
-    }
+    Topic { org: org.clone(), name: TopicName { kind, key: TopicKey::new(key).unwrap() } }
 }
 
 pub(super) fn user(name: &str) -> UserId {
@@ -160,31 +138,18 @@ pub(super) struct Published {
 
 impl Heard {
     pub(super) fn of(&self, topic: &Topic) -> Vec<Published> {
-        self.0
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|published| published.topic == *topic)
-            .cloned()
-            .collect()
+        self.0.lock().unwrap().iter().filter(|published| published.topic == *topic).cloned().collect()
     }
 
     pub(super) fn events_of(&self, topic: &Topic) -> Vec<Event> {
-        self.of(topic)
-            .into_iter()
-            .flat_map(|published| published.events)
-            .collect()
+        self.of(topic).into_iter().flat_map(|published| published.events).collect()
     }
 }
 
 impl Committed for Heard {
     fn committed(&self, topic: &Topic, epoch: Epoch, audience: &Audience, events: &[Event]) {
-        let published = Published {
-            topic: topic.clone(),
-            epoch,
-            audience: audience.clone(),
-            events: events.to_vec(),
-        };
+        let published =
+            Published { topic: topic.clone(), epoch, audience: audience.clone(), events: events.to_vec() };
         self.0.lock().unwrap().push(published);
     }
 }

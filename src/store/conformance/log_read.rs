@@ -31,15 +31,8 @@ pub(super) async fn pages_in_both_directions(lab: &mut Lab) {
     ];
     for (from, limit, expected, more) in table {
         let page = lab.read(&topic, *from, *limit).await;
-        assert_eq!(
-            (&seqs(&page.events)[..], page.more),
-            (*expected, *more),
-            "{from:?} limit {limit}"
-        );
-        assert_eq!(
-            (page.head.seq, page.head.first, page.head.count),
-            (Seq(10), Seq(1), 10)
-        );
+        assert_eq!((&seqs(&page.events)[..], page.more), (*expected, *more), "{from:?} limit {limit}");
+        assert_eq!((page.head.seq, page.head.first, page.head.count), (Seq(10), Seq(1), 10));
     }
     let nothing = lab.read(&fresh_topic(), From::Latest, 10).await;
     assert!(nothing.events.is_empty() && !nothing.more);
@@ -49,14 +42,7 @@ pub(super) async fn pages_are_bounded_in_bytes(lab: &mut Lab) {
     let topic = fresh_topic();
     for size in [100, 100, 500, 10, 10] {
         let data = Bytes::from(vec![b' '; size]);
-        lab.append(
-            &topic,
-            vec![NewEvent {
-                data,
-                ..new_event(&user("ann"), &fresh_client())
-            }],
-        )
-        .await;
+        lab.append(&topic, vec![NewEvent { data, ..new_event(&user("ann"), &fresh_client()) }]).await;
     }
     let table: &[(From, usize, &[u64], bool)] = &[
         (From::After(Seq(0)), 200, &[1, 2], true),
@@ -72,11 +58,7 @@ pub(super) async fn pages_are_bounded_in_bytes(lab: &mut Lab) {
     ];
     for (from, max_bytes, expected, more) in table {
         let page = lab.store.read(&topic, *from, 100, *max_bytes).await.unwrap();
-        assert_eq!(
-            (&seqs(&page.events)[..], page.more),
-            (*expected, *more),
-            "{from:?} of {max_bytes} bytes"
-        );
+        assert_eq!((&seqs(&page.events)[..], page.more), (*expected, *more), "{from:?} of {max_bytes} bytes");
     }
 }
 
@@ -86,11 +68,7 @@ pub(super) async fn a_long_log_is_read_whole(lab: &mut Lab) {
     let topic = fresh_topic();
     let ann = user("ann");
     for _ in 0..EVENTS / 100 {
-        lab.append(
-            &topic,
-            (0..100).map(|_| new_event(&ann, &fresh_client())).collect(),
-        )
-        .await;
+        lab.append(&topic, (0..100).map(|_| new_event(&ann, &fresh_client())).collect()).await;
     }
     let (mut rising, mut cursor) = (Vec::new(), Seq::ZERO);
     loop {
@@ -118,42 +96,20 @@ pub(super) async fn a_long_log_is_read_whole(lab: &mut Lab) {
 
 pub(super) async fn heads_in_the_order_asked(lab: &mut Lab) {
     let org = fresh_org();
-    let topics: Vec<_> = ["a", "b", "c"]
-        .map(|key| topic_in(&org, TopicKind::Conversation, key))
-        .into();
+    let topics: Vec<_> = ["a", "b", "c"].map(|key| topic_in(&org, TopicKind::Conversation, key)).into();
     lab.fill(&topics[0], 2).await;
-    let quiet = NewEvent {
-        countable: false,
-        ..new_event(&user("ann"), &fresh_client())
-    };
+    let quiet = NewEvent { countable: false, ..new_event(&user("ann"), &fresh_client()) };
     lab.append(&topics[2], vec![quiet]).await;
-    let asked = [
-        topics[2].clone(),
-        topics[1].clone(),
-        topics[0].clone(),
-        topics[2].clone(),
-    ];
+    let asked = [topics[2].clone(), topics[1].clone(), topics[0].clone(), topics[2].clone()];
     let heads = lab.store.heads(&asked).await.unwrap();
     let epoch = heads[0].epoch;
     assert_ne!(epoch.0, 0);
-    let one = Head {
-        epoch,
-        seq: Seq(1),
-        first: Seq(1),
-        count: 0,
-    };
-    let two = Head {
-        epoch,
-        seq: Seq(2),
-        first: Seq(1),
-        count: 2,
-    };
+    let one = Head { epoch, seq: Seq(1), first: Seq(1), count: 0 };
+    let two = Head { epoch, seq: Seq(2), first: Seq(1), count: 2 };
     assert_eq!(heads, [one, Head::empty(epoch), two, one]);
     assert_eq!(lab.store.heads(&[]).await.unwrap(), []);
     // Asking creates nothing, and the epoch told for an empty topic is the one that its first event gets.
-    let appended = lab
-        .append_at(&topics[1], 0, vec![new_event(&user("ann"), &fresh_client())])
-        .await
-        .unwrap();
+    let appended =
+        lab.append_at(&topics[1], 0, vec![new_event(&user("ann"), &fresh_client())]).await.unwrap();
     assert_eq!((appended.epoch, appended.outcomes[0].seq), (epoch, Seq(1)));
 }

@@ -46,12 +46,7 @@ impl Log {
 
     fn head(&self, epoch: Epoch) -> Head {
         let count = self.events.last().map_or(0, |event| event.count);
-        Head {
-            epoch,
-            seq: Seq(self.events.len() as u64),
-            first: Seq(self.expired as u64 + 1),
-            count,
-        }
+        Head { epoch, seq: Seq(self.events.len() as u64), first: Seq(self.expired as u64 + 1), count }
     }
 }
 
@@ -74,10 +69,7 @@ impl Model {
             log.first_outcomes.contains_key(&(author.clone(), id.clone()))
         };
         let head = log.events.len() as u64;
-        let anything_new = append
-            .events
-            .iter()
-            .any(|event| !known(log, &event.author, &event.client_id));
+        let anything_new = append.events.iter().any(|event| !known(log, &event.author, &event.client_id));
         if anything_new && append.expect.is_some_and(|expect| expect.0 != head) {
             return Err(StoreError::Conflict { actual: head });
         }
@@ -85,20 +77,12 @@ impl Model {
         for new in append.events {
             let name = (new.author.clone(), new.client_id.clone());
             if let Some(first) = log.first_outcomes.get(&name) {
-                outcomes.push(Outcome {
-                    duplicate: true,
-                    ..*first
-                });
+                outcomes.push(Outcome { duplicate: true, ..*first });
                 continue;
             }
             let head = log.head(self.epoch);
             let count = head.count + u64::from(new.countable);
-            let outcome = Outcome {
-                seq: head.seq.next(),
-                at: new.at,
-                count,
-                duplicate: false,
-            };
+            let outcome = Outcome { seq: head.seq.next(), at: new.at, count, duplicate: false };
             log.first_outcomes.insert(name, outcome);
             outcomes.push(outcome);
             log.events.push(Event {
@@ -112,19 +96,12 @@ impl Model {
                 revision: 0,
             });
         }
-        Ok(Appended {
-            epoch: self.epoch,
-            outcomes,
-        })
+        Ok(Appended { epoch: self.epoch, outcomes })
     }
 
     pub(super) fn read(&self, topic: &Topic, from: From, limit: usize, max_bytes: usize) -> Page {
         let Some(log) = self.logs.get(topic) else {
-            return Page {
-                head: Head::empty(self.epoch),
-                events: Vec::new(),
-                more: false,
-            };
+            return Page { head: Head::empty(self.epoch), events: Vec::new(), more: false };
         };
         let mut matching: Vec<_> = log.readable().to_vec();
         match from {
@@ -141,34 +118,22 @@ impl Model {
             bytes += event.data.len();
             *place < limit && (*place == 0 || bytes <= max_bytes)
         };
-        let mut events: Vec<_> = matching
-            .into_iter()
-            .enumerate()
-            .take_while(fits)
-            .map(|(_, event)| event)
-            .collect();
+        let mut events: Vec<_> =
+            matching.into_iter().enumerate().take_while(fits).map(|(_, event)| event).collect();
         let more = events.len() < all;
         if falling {
             events.reverse();
         }
-        Page {
-            head: log.head(self.epoch),
-            events,
-            more,
-        }
+        Page { head: log.head(self.epoch), events, more }
     }
 
     pub(super) fn head(&self, topic: &Topic) -> Head {
-        self.logs
-            .get(topic)
-            .map_or(Head::empty(self.epoch), |log| log.head(self.epoch))
+        self.logs.get(topic).map_or(Head::empty(self.epoch), |log| log.head(self.epoch))
     }
 
     fn event(&mut self, topic: &Topic, seq: Seq) -> Option<&mut Event> {
         let log = self.logs.get_mut(topic)?;
-        log.events[log.expired..]
-            .iter_mut()
-            .find(|event| event.seq == seq)
+        log.events[log.expired..].iter_mut().find(|event| event.seq == seq)
     }
 
     pub(super) fn amend(
@@ -181,9 +146,7 @@ impl Model {
     ) -> Result<u32, StoreError> {
         let event = self.event(topic, seq).ok_or(StoreError::NotFound)?;
         if event.revision != revision {
-            return Err(StoreError::Conflict {
-                actual: u64::from(event.revision),
-            });
+            return Err(StoreError::Conflict { actual: u64::from(event.revision) });
         }
         (event.revision, event.name, event.data) = (revision + 1, name, data);
         Ok(event.revision)
@@ -192,11 +155,7 @@ impl Model {
     pub(super) fn expire(&mut self, kind: TopicKind, before: UnixMs) -> u64 {
         let mut gone = 0;
         for (topic, log) in self.logs.iter_mut().filter(|(topic, _)| topic.kind() == kind) {
-            let front = log
-                .readable()
-                .iter()
-                .take_while(|event| event.at < before)
-                .count();
+            let front = log.readable().iter().take_while(|event| event.at < before).count();
             log.expired += front;
             gone += front as u64;
             let first = log.expired as u64 + 1;
@@ -209,10 +168,7 @@ impl Model {
         let slot = self.records.get(key)?;
         let live = slot.expires.is_none_or(|expires| now < expires);
         let value = slot.value.clone().filter(|_| live)?;
-        Some(Record {
-            version: slot.version,
-            value,
-        })
+        Some(Record { version: slot.version, value })
     }
 
     pub(super) fn put(
@@ -224,31 +180,17 @@ impl Model {
     ) -> Result<u64, StoreError> {
         let actual = self.get(key, now).map(|record| record.version);
         if actual != expect {
-            return Err(StoreError::Conflict {
-                actual: actual.unwrap_or(0),
-            });
+            return Err(StoreError::Conflict { actual: actual.unwrap_or(0) });
         }
         let version = self.records.get(key).map_or(0, |slot| slot.version) + 1;
         let Put { value, expires } = put;
-        self.records.insert(
-            key.to_owned(),
-            Slot {
-                version,
-                value,
-                expires,
-            },
-        );
+        self.records.insert(key.to_owned(), Slot { version, value, expires });
         Ok(version)
     }
 
     pub(super) fn list(&self, after: Option<&str>, limit: usize, now: UnixMs) -> Vec<(String, Record)> {
-        let keys = self
-            .records
-            .keys()
-            .filter(|key| after.is_none_or(|after| key.as_str() > after));
-        keys.filter_map(|key| Some((key.clone(), self.get(key, now)?)))
-            .take(limit)
-            .collect()
+        let keys = self.records.keys().filter(|key| after.is_none_or(|after| key.as_str() > after));
+        keys.filter_map(|key| Some((key.clone(), self.get(key, now)?))).take(limit).collect()
     }
 
     pub(super) fn put_fixes(&mut self, fixes: Vec<StoredFix>) {
@@ -266,11 +208,7 @@ impl Model {
     ) -> Vec<StoredFix> {
         let fixes = self.fixes.values().filter(|fix| fix.agent == *agent);
         let fixes = fixes.filter(|fix| fix.fix.time.0 >= span.0 && fix.fix.time.0 <= span.1);
-        fixes
-            .filter(|fix| after.is_none_or(|after| fix.key() > after))
-            .take(limit)
-            .cloned()
-            .collect()
+        fixes.filter(|fix| after.is_none_or(|after| fix.key() > after)).take(limit).cloned().collect()
     }
 
     pub(super) fn latest(&self, agent: &UserId, since: UnixMs) -> Option<StoredFix> {
@@ -293,10 +231,7 @@ impl Model {
     }
 
     pub(super) fn mark_of(&self, topic: &Topic, user: &UserId) -> Mark {
-        self.marks
-            .get(&(topic.clone(), user.clone()))
-            .copied()
-            .unwrap_or_default()
+        self.marks.get(&(topic.clone(), user.clone())).copied().unwrap_or_default()
     }
 
     pub(super) fn set_timer(&mut self, timer: Timer) {
@@ -326,18 +261,11 @@ impl Model {
     /// What is to be found, with the times of the events, in no particular order.
     pub(super) fn matching(&self, topics: &[Topic], words: &[&str]) -> Vec<(Topic, Seq, UnixMs)> {
         let found = self.texts.iter().filter(|((topic, _), text)| {
-            topics.contains(topic)
-                && words
-                    .iter()
-                    .all(|word| text.split(' ').any(|other| other == *word))
+            topics.contains(topic) && words.iter().all(|word| text.split(' ').any(|other| other == *word))
         });
         found
             .map(|((topic, seq), _)| {
-                (
-                    topic.clone(),
-                    Seq(*seq),
-                    self.logs[topic].events[*seq as usize - 1].at,
-                )
+                (topic.clone(), Seq(*seq), self.logs[topic].events[*seq as usize - 1].at)
             })
             .collect()
     }

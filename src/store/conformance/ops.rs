@@ -5,82 +5,22 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 /// A call. Numbers stand for things of the world; what an expectation is to be is chosen when it runs.
 #[derive(Debug, Clone)]
 pub(super) enum Op {
-    Append {
-        topic: usize,
-        expect: Option<Guess>,
-        events: Vec<New>,
-    },
-    Read {
-        topic: usize,
-        way: Way,
-        limit: usize,
-        max_bytes: usize,
-    },
-    Amend {
-        topic: usize,
-        seq: u64,
-        revision: Guess,
-        size: usize,
-    },
-    Expire {
-        topic: usize,
-        before: u64,
-    },
-    Put {
-        key: usize,
-        expect: Guess,
-        value: Option<u8>,
-        expires: Option<u64>,
-        now: u64,
-    },
-    List {
-        after: Option<usize>,
-        limit: usize,
-        now: u64,
-    },
-    PutFixes {
-        fixes: Vec<Place>,
-    },
-    Track {
-        agent: usize,
-        span: (u64, u64),
-        after: Option<Place>,
-        limit: usize,
-    },
-    Latest {
-        since: u64,
-    },
-    ExpireFixes {
-        before: u64,
-    },
-    Mark {
-        topic: usize,
-        user: usize,
-        read: bool,
-        seq: u64,
-        count: u64,
-    },
-    SetTimer {
-        key: usize,
-        due: u64,
-    },
-    Due {
-        now: u64,
-        lease: u64,
-    },
-    ClearTimer {
-        key: usize,
-    },
-    Index {
-        topic: usize,
-        seq: u64,
-        words: Vec<usize>,
-    },
-    Search {
-        topics: Vec<usize>,
-        words: Vec<usize>,
-        limit: usize,
-    },
+    Append { topic: usize, expect: Option<Guess>, events: Vec<New> },
+    Read { topic: usize, way: Way, limit: usize, max_bytes: usize },
+    Amend { topic: usize, seq: u64, revision: Guess, size: usize },
+    Expire { topic: usize, before: u64 },
+    Put { key: usize, expect: Guess, value: Option<u8>, expires: Option<u64>, now: u64 },
+    List { after: Option<usize>, limit: usize, now: u64 },
+    PutFixes { fixes: Vec<Place> },
+    Track { agent: usize, span: (u64, u64), after: Option<Place>, limit: usize },
+    Latest { since: u64 },
+    ExpireFixes { before: u64 },
+    Mark { topic: usize, user: usize, read: bool, seq: u64, count: u64 },
+    SetTimer { key: usize, due: u64 },
+    Due { now: u64, lease: u64 },
+    ClearTimer { key: usize },
+    Index { topic: usize, seq: u64, words: Vec<usize> },
+    Search { topics: Vec<usize>, words: Vec<usize>, limit: usize },
     Reopen,
 }
 
@@ -129,11 +69,8 @@ pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
 
 fn op() -> impl Strategy<Value = Op> {
     let topic = || 0..TOPICS;
-    let way = prop_oneof![
-        (0..20_u64).prop_map(Way::After),
-        (0..20_u64).prop_map(Way::Before),
-        Just(Way::Latest)
-    ];
+    let way =
+        prop_oneof![(0..20_u64).prop_map(Way::After), (0..20_u64).prop_map(Way::Before), Just(Way::Latest)];
     prop_oneof![
         10 => (topic(), option::of(guess()), vec(new(), 0..5))
             .prop_map(|(topic, expect, events)| Op::Append { topic, expect, events }),
@@ -169,15 +106,8 @@ fn guess() -> impl Strategy<Value = Guess> {
 }
 
 fn new() -> impl Strategy<Value = New> {
-    (0..USERS, 0..40_usize, 0..100_u64, any::<bool>(), 0..40_usize).prop_map(
-        |(author, client, at, countable, size)| New {
-            author,
-            client,
-            at,
-            countable,
-            size,
-        },
-    )
+    (0..USERS, 0..40_usize, 0..100_u64, any::<bool>(), 0..40_usize)
+        .prop_map(|(author, client, at, countable, size)| New { author, client, at, countable, size })
 }
 
 fn place() -> impl Strategy<Value = Place> {

@@ -18,10 +18,7 @@ use crate::store::{From, MarkKind, NewEvent, Position, Put, Timer};
 const CASES: u32 = 40;
 
 pub(super) async fn like_the_model(lab: &mut Lab) {
-    let cases = std::env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|cases| cases.parse().ok())
-        .unwrap_or(CASES);
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
     let mut runner = TestRunner::new(Config::default());
     let ops = ops::ops();
     for _ in 0..cases {
@@ -58,10 +55,7 @@ async fn run(lab: &mut Lab, ops: Vec<Op>) -> Result<(), String> {
         world.compare(lab).await.map_err(failed)?;
     }
     lab.reopen().await;
-    world
-        .compare(lab)
-        .await
-        .map_err(|difference| format!("reopened at the end: {difference}"))
+    world.compare(lab).await.map_err(|difference| format!("reopened at the end: {difference}"))
 }
 
 impl World {
@@ -69,11 +63,7 @@ impl World {
         let store = &lab.store;
         let model = &mut self.model;
         match op {
-            Op::Append {
-                topic,
-                expect,
-                events,
-            } => {
+            Op::Append { topic, expect, events } => {
                 let topic = &self.topics[topic];
                 let head = model.head(topic).seq.0;
                 let expect = expect.map(|guess| Seq(guess.of(Some(head)).unwrap_or(0)));
@@ -86,46 +76,27 @@ impl World {
                 let append = to_append(topic, expect, events.collect());
                 same!("append", store.append(append.clone()).await, model.append(append));
             }
-            Op::Read {
-                topic,
-                way,
-                limit,
-                max_bytes,
-            } => {
+            Op::Read { topic, way, limit, max_bytes } => {
                 let from = match way {
                     Way::After(seq) => From::After(Seq(seq)),
                     Way::Before(seq) => From::Before(Seq(seq)),
                     Way::Latest => From::Latest,
                 };
                 let topic = &self.topics[topic];
-                let page = store
-                    .read(topic, from, limit, max_bytes)
-                    .await
-                    .map_err(|e| e.to_string())?;
+                let page = store.read(topic, from, limit, max_bytes).await.map_err(|e| e.to_string())?;
                 let expected = model.read(topic, from, limit, max_bytes);
                 same!("head", page.head, expected.head);
                 same!("events", page.events, expected.events);
                 same!("more", page.more, expected.more);
             }
-            Op::Amend {
-                topic,
-                seq,
-                revision,
-                size,
-            } => {
+            Op::Amend { topic, seq, revision, size } => {
                 let topic = &self.topics[topic];
                 let page = model.read(topic, From::After(Seq(seq.saturating_sub(1))), 1, usize::MAX);
                 let actual = page.events.first().map_or(0, |event| u64::from(event.revision));
                 let revision = revision.of(Some(actual)).unwrap_or(0) as u32;
                 let (name, data) = ("test:edited".to_owned(), Bytes::from(vec![b'y'; size]));
-                let amended = store
-                    .amend(topic, Seq(seq), revision, name.clone(), data.clone())
-                    .await;
-                same!(
-                    "amend",
-                    amended,
-                    model.amend(topic, Seq(seq), revision, name, data)
-                );
+                let amended = store.amend(topic, Seq(seq), revision, name.clone(), data.clone()).await;
+                same!("amend", amended, model.amend(topic, Seq(seq), revision, name, data));
             }
             Op::Expire { topic, before } => {
                 let (kind, before) = (self.topics[topic].kind(), UnixMs(before));
@@ -133,95 +104,52 @@ impl World {
                 // The store may hold more than this world.
                 same!("expired at least", gone >= model.expire(kind, before), true);
             }
-            Op::Put {
-                key,
-                expect,
-                value,
-                expires,
-                now,
-            } => {
+            Op::Put { key, expect, value, expires, now } => {
                 let (slot, now) = (self.slot(key), UnixMs(now));
                 let model = &mut self.model;
                 let expect = expect.of(model.get(&slot.key, now).map(|record| record.version));
                 let value = value.map(|byte| Bytes::from(vec![byte]));
-                let put = Put {
-                    value,
-                    expires: expires.map(UnixMs),
-                };
+                let put = Put { value, expires: expires.map(UnixMs) };
                 let answered = store.put(&slot, expect, put.clone(), now).await;
                 same!("put", answered, model.put(&slot.key, expect, put, now));
             }
             Op::List { after, limit, now } => {
                 let after = after.map(|key| self.slot(key).key);
                 let listed = self.list(lab, after.as_deref(), limit, UnixMs(now)).await;
-                same!(
-                    "list",
-                    listed,
-                    Ok(self.model.list(after.as_deref(), limit, UnixMs(now)))
-                );
+                same!("list", listed, Ok(self.model.list(after.as_deref(), limit, UnixMs(now))));
             }
             Op::PutFixes { fixes } => {
                 let fixes: Vec<_> = fixes.into_iter().map(|place| self.fix(place)).collect();
                 same!("put_fixes", store.put_fixes(fixes.clone()).await, Ok(()));
                 self.model.put_fixes(fixes);
             }
-            Op::Track {
-                agent,
-                span,
-                after,
-                limit,
-            } => {
+            Op::Track { agent, span, after, limit } => {
                 let after = after.map(|place| self.fix(place).key());
                 let track = self.track(lab, agent, span, after, limit).await;
-                same!(
-                    "track",
-                    track,
-                    Ok(self.model.track(&self.users[agent], span, after, limit))
-                );
+                same!("track", track, Ok(self.model.track(&self.users[agent], span, after, limit)));
             }
             Op::Latest { since } => self.latest(lab, UnixMs(since)).await?,
             Op::ExpireFixes { before } => {
-                store
-                    .expire_fixes(UnixMs(before))
-                    .await
-                    .map_err(|e| e.to_string())?;
+                store.expire_fixes(UnixMs(before)).await.map_err(|e| e.to_string())?;
                 model.expire_fixes(UnixMs(before), ops::DAY);
             }
-            Op::Mark {
-                topic,
-                user,
-                read,
-                seq,
-                count,
-            } => {
+            Op::Mark { topic, user, read, seq, count } => {
                 let (topic, user) = (&self.topics[topic], &self.users[user]);
                 let kind = if read { MarkKind::Read } else { MarkKind::Delivered };
                 let to = Position { seq: Seq(seq), count };
-                same!(
-                    "mark",
-                    store.mark(topic, user, kind, to).await,
-                    Ok(model.mark(topic, user, kind, to))
-                );
+                same!("mark", store.mark(topic, user, kind, to).await, Ok(model.mark(topic, user, kind, to)));
             }
             Op::SetTimer { key, due } => {
                 let key = format!("{}{key}", self.prefix);
-                let timer = Timer {
-                    data: Bytes::from(key.clone()),
-                    key,
-                    due: UnixMs(due),
-                };
+                let timer = Timer { data: Bytes::from(key.clone()), key, due: UnixMs(due) };
                 same!("set_timer", store.set_timer(timer.clone()).await, Ok(()));
                 model.set_timer(timer);
             }
             Op::Due { now, lease } => {
-                let due = store
-                    .due_timers(UnixMs(now), lease, usize::MAX)
-                    .await
-                    .map_err(|e| e.to_string())?;
-                let mut due: Vec<_> = due
-                    .into_iter()
-                    .filter(|timer| timer.key.starts_with(&self.prefix))
-                    .collect();
+                let due =
+                    store.due_timers(UnixMs(now), lease, usize::MAX).await.map_err(|e| e.to_string())?;
+                let mut due: Vec<_> =
+                    due.into_iter().filter(|timer| timer.key.starts_with(&self.prefix)).collect();
                 due.sort_by(|a, b| a.key.cmp(&b.key));
                 same!("due", due, model.due_timers(UnixMs(now), lease));
             }
@@ -231,20 +159,13 @@ impl World {
                 model.clear_timer(&key);
             }
             Op::Index { topic, seq, words } => {
-                let text = words
-                    .iter()
-                    .map(|word| ops::WORDS[*word])
-                    .collect::<Vec<_>>()
-                    .join(" ");
+                let text = words.iter().map(|word| ops::WORDS[*word]).collect::<Vec<_>>().join(" ");
                 let topic = &self.topics[topic];
                 same!("index", store.index_text(topic, Seq(seq), &text).await, Ok(()));
                 model.index_text(topic, Seq(seq), &text);
             }
             Op::Search { topics, words, limit } => {
-                let topics: Vec<_> = topics
-                    .into_iter()
-                    .map(|topic| self.topics[topic].clone())
-                    .collect();
+                let topics: Vec<_> = topics.into_iter().map(|topic| self.topics[topic].clone()).collect();
                 let words: Vec<_> = words.into_iter().map(|word| ops::WORDS[word]).collect();
                 self.search(lab, &topics, &words, limit).await?;
             }

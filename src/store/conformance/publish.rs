@@ -15,19 +15,10 @@ pub(super) async fn in_order_and_before_the_answer(lab: &mut Lab) {
             tokio::spawn(async move {
                 let author = user(&format!("u{task}"));
                 for events in 1..=10 {
-                    let events = (0..=events % 3)
-                        .map(|_| new_event(&author, &fresh_client()))
-                        .collect();
-                    let outcomes = store
-                        .append(to_append(&topic, None, events))
-                        .await
-                        .unwrap()
-                        .outcomes;
+                    let events = (0..=events % 3).map(|_| new_event(&author, &fresh_client())).collect();
+                    let outcomes = store.append(to_append(&topic, None, events)).await.unwrap().outcomes;
                     let heard = seqs(&heard.events_of(&topic));
-                    assert!(
-                        outcomes.iter().all(|outcome| heard.contains(&outcome.seq.0)),
-                        "answered first"
-                    );
+                    assert!(outcomes.iter().all(|outcome| heard.contains(&outcome.seq.0)), "answered first");
                 }
             })
         })
@@ -54,20 +45,11 @@ pub(super) async fn only_what_is_new(lab: &mut Lab) {
     assert!(matches!(&published[0].audience, Audience::Members(to) if *to == members));
 
     lab.store.append(append).await.unwrap();
-    lab.append_at(&topic, 0, vec![new_event(&ann, &fresh_client())])
-        .await
-        .unwrap_err();
+    lab.append_at(&topic, 0, vec![new_event(&ann, &fresh_client())]).await.unwrap_err();
     lab.append(&topic, Vec::new()).await;
-    lab.store
-        .amend(&topic, Seq(1), 0, "test:edited".to_owned(), "{}".into())
-        .await
-        .unwrap();
+    lab.store.amend(&topic, Seq(1), 0, "test:edited".to_owned(), "{}".into()).await.unwrap();
     assert_eq!(lab.heard.of(&topic).len(), 1);
 
-    lab.append(
-        &topic,
-        vec![new_event(&ann, &request), new_event(&ann, &fresh_client())],
-    )
-    .await;
+    lab.append(&topic, vec![new_event(&ann, &request), new_event(&ann, &fresh_client())]).await;
     assert_eq!(seqs(&lab.heard.events_of(&topic)), [1, 2]);
 }

@@ -46,11 +46,8 @@ pub(super) async fn one_effect_for_each_request(lab: &mut Lab) {
                     // Each task in an order of its own.
                     let request = (request + task) % 20;
                     let event = new_event(&user("ann"), &client(&format!("r{request}")));
-                    let outcome = store
-                        .append(to_append(&topic, None, vec![event]))
-                        .await
-                        .unwrap()
-                        .outcomes[0];
+                    let outcome =
+                        store.append(to_append(&topic, None, vec![event])).await.unwrap().outcomes[0];
                     outcomes.push((request, outcome));
                 }
                 outcomes

@@ -20,16 +20,10 @@ fn slot(org: &OrgId, partition: &str, key: &str) -> Slot {
 }
 
 fn value(text: &str) -> Put {
-    Put {
-        value: Some(Bytes::copy_from_slice(text.as_bytes())),
-        expires: None,
-    }
+    Put { value: Some(Bytes::copy_from_slice(text.as_bytes())), expires: None }
 }
 
-const DELETE: Put = Put {
-    value: None,
-    expires: None,
-};
+const DELETE: Put = Put { value: None, expires: None };
 
 pub(super) async fn versions_rise_and_never_start_again(lab: &mut Lab) {
     let slot = slot(&fresh_org(), "p", "k");
@@ -42,13 +36,7 @@ pub(super) async fn versions_rise_and_never_start_again(lab: &mut Lab) {
     assert_eq!(put(Some(2), value("b")).await, conflict(1));
     assert_eq!(put(Some(1), value("b")).await, Ok(2));
     let record = lab.store.get(&slot, NOW).await.unwrap();
-    assert_eq!(
-        record,
-        Some(Record {
-            version: 2,
-            value: Bytes::from_static(b"b")
-        })
-    );
+    assert_eq!(record, Some(Record { version: 2, value: Bytes::from_static(b"b") }));
     assert_eq!(put(Some(2), DELETE).await, Ok(3));
     assert_eq!(lab.store.get(&slot, NOW).await, Ok(None));
     assert_eq!(put(Some(3), value("c")).await, conflict(0));
@@ -56,13 +44,7 @@ pub(super) async fn versions_rise_and_never_start_again(lab: &mut Lab) {
     // An empty value is a value.
     assert_eq!(put(Some(4), value("")).await, Ok(5));
     let record = lab.store.get(&slot, NOW).await.unwrap();
-    assert_eq!(
-        record,
-        Some(Record {
-            version: 5,
-            value: Bytes::new()
-        })
-    );
+    assert_eq!(record, Some(Record { version: 5, value: Bytes::new() }));
 }
 
 pub(super) async fn one_winner_for_each_version(lab: &mut Lab) {
@@ -72,12 +54,9 @@ pub(super) async fn one_winner_for_each_version(lab: &mut Lab) {
         let tasks: Vec<_> = (0..16)
             .map(|task| {
                 let (store, slot) = (Arc::clone(&lab.store), slot.clone());
-                tokio::spawn(async move {
-                    (
-                        task,
-                        store.put(&slot, expect, value(&task.to_string()), NOW).await,
-                    )
-                })
+                tokio::spawn(
+                    async move { (task, store.put(&slot, expect, value(&task.to_string()), NOW).await) },
+                )
             })
             .collect();
         let mut winners = Vec::new();
@@ -92,41 +71,26 @@ pub(super) async fn one_winner_for_each_version(lab: &mut Lab) {
         }
         assert_eq!(winners.len(), 1);
         let record = lab.store.get(&slot, NOW).await.unwrap().unwrap();
-        assert_eq!(
-            (record.version, &record.value[..]),
-            (version + 1, winners[0].as_bytes())
-        );
+        assert_eq!((record.version, &record.value[..]), (version + 1, winners[0].as_bytes()));
     }
 }
 
 pub(super) async fn records_expire(lab: &mut Lab) {
     let slot = slot(&fresh_org(), "p", "k");
-    let until = |at| Put {
-        expires: Some(UnixMs(at)),
-        ..value("a")
-    };
+    let until = |at| Put { expires: Some(UnixMs(at)), ..value("a") };
     let live = |record: Result<Option<Record>, _>| record.unwrap().is_some();
     assert_eq!(lab.store.put(&slot, None, until(2_000), NOW).await, Ok(1));
     assert!(live(lab.store.get(&slot, UnixMs(1_999)).await));
     assert!(!live(lab.store.get(&slot, UnixMs(2_000)).await));
-    let listed = |now| {
-        lab.store
-            .list(&slot.org, slot.kind, &slot.partition, None, 10, UnixMs(now))
-    };
+    let listed = |now| lab.store.list(&slot.org, slot.kind, &slot.partition, None, 10, UnixMs(now));
     assert_eq!(listed(1_999).await.unwrap().len(), 1);
     assert_eq!(listed(2_000).await.unwrap().len(), 0);
     // To a writer it has gone as well, but its version counts on.
     let stale = lab.store.put(&slot, Some(1), until(9_000), UnixMs(2_000)).await;
     assert_eq!(stale, Err(StoreError::Conflict { actual: 0 }));
-    assert_eq!(
-        lab.store.put(&slot, None, until(9_000), UnixMs(2_000)).await,
-        Ok(2)
-    );
+    assert_eq!(lab.store.put(&slot, None, until(9_000), UnixMs(2_000)).await, Ok(2));
     // A new value also replaces the expiry.
-    assert_eq!(
-        lab.store.put(&slot, Some(2), value("b"), UnixMs(2_000)).await,
-        Ok(3)
-    );
+    assert_eq!(lab.store.put(&slot, Some(2), value("b"), UnixMs(2_000)).await, Ok(3));
     assert!(live(lab.store.get(&slot, UnixMs(99_000)).await));
 }
 
@@ -135,32 +99,18 @@ pub(super) async fn lists_in_key_order(lab: &mut Lab) {
     let mut keys: Vec<String> = (0..50).map(|n| format!("{:02}", n * 7 % 50)).collect();
     keys.extend(["", "B", "a", "ä", "10 "].map(str::to_owned));
     for key in &keys {
-        lab.store
-            .put(&slot(&org, "p", key), None, value(key), NOW)
-            .await
-            .unwrap();
+        lab.store.put(&slot(&org, "p", key), None, value(key), NOW).await.unwrap();
     }
-    let others = [
-        slot(&org, "q", "x"),
-        slot(&org, "", "x"),
-        slot(&fresh_org(), "p", "x"),
-    ];
+    let others = [slot(&org, "q", "x"), slot(&org, "", "x"), slot(&fresh_org(), "p", "x")];
     for slot in &others {
         lab.store.put(slot, None, value("x"), NOW).await.unwrap();
     }
-    lab.store
-        .put(&slot(&org, "p", "07"), Some(1), DELETE, NOW)
-        .await
-        .unwrap();
+    lab.store.put(&slot(&org, "p", "07"), Some(1), DELETE, NOW).await.unwrap();
     keys.retain(|key| key != "07");
     keys.sort_unstable();
 
     let list = async |after: Option<&str>, limit| {
-        let page = lab
-            .store
-            .list(&org, RecordKind::Membership, "p", after, limit, NOW)
-            .await
-            .unwrap();
+        let page = lab.store.list(&org, RecordKind::Membership, "p", after, limit, NOW).await.unwrap();
         for (key, record) in &page {
             assert_eq!((record.version, &record.value[..]), (1, key.as_bytes()));
         }
@@ -178,12 +128,5 @@ pub(super) async fn lists_in_key_order(lab: &mut Lab) {
         paged.extend(page);
     }
     assert_eq!(paged, keys);
-    assert_eq!(
-        lab.store
-            .list(&org, RecordKind::Membership, "", None, 9, NOW)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(lab.store.list(&org, RecordKind::Membership, "", None, 9, NOW).await.unwrap().len(), 1);
 }

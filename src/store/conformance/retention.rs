@@ -11,108 +11,50 @@ pub(super) async fn the_front_expires(lab: &mut Lab) {
     let ann = user("ann");
     // The clock went back once: what stands behind a younger event stays.
     for at in [10, 20, 30, 15, 40] {
-        lab.append(
-            &topic,
-            vec![NewEvent {
-                at: UnixMs(at),
-                ..new_event(&ann, &fresh_client())
-            }],
-        )
-        .await;
+        lab.append(&topic, vec![NewEvent { at: UnixMs(at), ..new_event(&ann, &fresh_client()) }]).await;
     }
     let epoch = lab.store.heads(std::slice::from_ref(&topic)).await.unwrap()[0].epoch;
-    let head = |first| Head {
-        epoch,
-        seq: Seq(5),
-        first: Seq(first),
-        count: 5,
-    };
-    let table = [
-        (10, 0, 1),
-        (11, 1, 2),
-        (25, 1, 3),
-        (25, 0, 3),
-        (40, 2, 5),
-        (41, 1, 6),
-        (41, 0, 6),
-    ];
+    let head = |first| Head { epoch, seq: Seq(5), first: Seq(first), count: 5 };
+    let table = [(10, 0, 1), (11, 1, 2), (25, 1, 3), (25, 0, 3), (40, 2, 5), (41, 1, 6), (41, 0, 6)];
     for (before, gone, first) in table {
-        let answered = lab
-            .store
-            .expire(TopicKind::Conversation, UnixMs(before))
-            .await
-            .unwrap();
+        let answered = lab.store.expire(TopicKind::Conversation, UnixMs(before)).await.unwrap();
         assert!(answered >= gone, "before {before}: {answered}");
         let page = lab.read(&topic, From::After(Seq::ZERO), 100).await;
         assert_eq!(page.head, head(first), "before {before}");
         assert_eq!(seqs(&page.events), (first..=5).collect::<Vec<_>>());
-        assert_eq!(
-            lab.store.heads(std::slice::from_ref(&topic)).await.unwrap(),
-            [head(first)]
-        );
+        assert_eq!(lab.store.heads(std::slice::from_ref(&topic)).await.unwrap(), [head(first)]);
         let falling = lab.read(&topic, From::Latest, 100).await;
         assert_eq!((falling.events, falling.more), (page.events, false));
-        let gone = lab
-            .store
-            .amend(&topic, Seq(first - 1), 0, String::new(), Bytes::new())
-            .await;
+        let gone = lab.store.amend(&topic, Seq(first - 1), 0, String::new(), Bytes::new()).await;
         assert_eq!(gone, Err(StoreError::NotFound));
     }
     // Empty, but not new.
-    let next = lab
-        .append_at(&topic, 5, vec![new_event(&ann, &fresh_client())])
-        .await
-        .unwrap();
-    assert_eq!(
-        (next.epoch, next.outcomes[0].seq, next.outcomes[0].count),
-        (epoch, Seq(6), 6)
-    );
+    let next = lab.append_at(&topic, 5, vec![new_event(&ann, &fresh_client())]).await.unwrap();
+    assert_eq!((next.epoch, next.outcomes[0].seq, next.outcomes[0].count), (epoch, Seq(6), 6));
     assert_eq!(seqs(&lab.whole(&topic).await), [6]);
 }
 
 pub(super) async fn repetitions_outlive_their_event(lab: &mut Lab) {
     let topic = fresh_topic();
-    let event = NewEvent {
-        at: UnixMs(10),
-        ..new_event(&user("ann"), &fresh_client())
-    };
+    let event = NewEvent { at: UnixMs(10), ..new_event(&user("ann"), &fresh_client()) };
     let first = lab.append(&topic, vec![event.clone()]).await[0];
-    lab.store
-        .expire(TopicKind::Conversation, UnixMs(1_000))
-        .await
-        .unwrap();
+    lab.store.expire(TopicKind::Conversation, UnixMs(1_000)).await.unwrap();
     assert_eq!(lab.whole(&topic).await, []);
     let again = lab.append(&topic, vec![event.clone()]).await[0];
-    assert_eq!(
-        again,
-        Outcome {
-            duplicate: true,
-            ..first
-        }
-    );
+    assert_eq!(again, Outcome { duplicate: true, ..first });
     lab.reopen().await;
-    assert_eq!(
-        lab.append_at(&topic, 9, vec![event]).await.unwrap().outcomes,
-        [again]
-    );
+    assert_eq!(lab.append_at(&topic, 9, vec![event]).await.unwrap().outcomes, [again]);
     assert_eq!(lab.head(&topic).await, 1);
 }
 
 pub(super) async fn kinds_expire_apart(lab: &mut Lab) {
     let org = fresh_org();
-    let kinds = [
-        TopicKind::Conversation,
-        TopicKind::Notice,
-        TopicKind::UrgentNotice,
-    ];
+    let kinds = [TopicKind::Conversation, TopicKind::Notice, TopicKind::UrgentNotice];
     let topics = kinds.map(|kind| topic_in(&org, kind, "k"));
     for topic in &topics {
         // More than a backend would remove in one step.
         for _ in 0..7 {
-            let event = |_| NewEvent {
-                at: UnixMs(10),
-                ..new_event(&user("ann"), &fresh_client())
-            };
+            let event = |_| NewEvent { at: UnixMs(10), ..new_event(&user("ann"), &fresh_client()) };
             lab.append(topic, (0..100).map(event).collect()).await;
         }
     }

@@ -9,11 +9,7 @@ use super::lab::{Lab, fresh};
 use crate::store::{Store, Timer};
 
 fn timer(prefix: &str, name: &str, due: u64) -> Timer {
-    Timer {
-        key: format!("{prefix}/{name}"),
-        due: UnixMs(due),
-        data: Bytes::copy_from_slice(name.as_bytes()),
-    }
+    Timer { key: format!("{prefix}/{name}"), due: UnixMs(due), data: Bytes::copy_from_slice(name.as_bytes()) }
 }
 
 /// Takes what is due, and answers the names of those that begin with `prefix`, in the order given.
@@ -71,10 +67,7 @@ pub(super) async fn setting_again_moves(lab: &mut Lab) {
 pub(super) async fn takers_share(lab: &mut Lab) {
     let prefix = fresh();
     for n in 0..60 {
-        lab.store
-            .set_timer(timer(&prefix, &n.to_string(), 1))
-            .await
-            .unwrap();
+        lab.store.set_timer(timer(&prefix, &n.to_string(), 1)).await.unwrap();
     }
     let tasks: Vec<_> = (0..8)
         .map(|_| {
@@ -90,11 +83,7 @@ pub(super) async fn takers_share(lab: &mut Lab) {
     assert_eq!(taken, (0..60).map(|n| n.to_string()).collect::<Vec<_>>());
 
     // A limit takes only so many, and hides no others.
-    let some = lab
-        .store
-        .due_timers(UnixMs(2_000_000), 1_000_000, 7)
-        .await
-        .unwrap();
+    let some = lab.store.due_timers(UnixMs(2_000_000), 1_000_000, 7).await.unwrap();
     assert_eq!(some.len(), 7);
     let rest = due(&*lab.store, &prefix, 2_000_000, 1_000_000).await;
     let ours = some.iter().filter(|timer| timer.key.starts_with(&prefix)).count();

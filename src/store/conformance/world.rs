@@ -43,12 +43,7 @@ impl World {
         assert_eq!(topics.len(), ops::TOPICS);
         let users = (0..ops::USERS).map(|n| user(&format!("u{n}"))).collect();
         let epoch = lab.store.heads(&topics).await.unwrap()[0].epoch;
-        Self {
-            topics,
-            users,
-            prefix: fresh(),
-            model: Model::new(epoch),
-        }
+        Self { topics, users, prefix: fresh(), model: Model::new(epoch) }
     }
 
     /// Everything that can be seen.
@@ -57,43 +52,23 @@ impl World {
         same!("heads", lab.store.heads(&self.topics).await, Ok(heads));
         for topic in &self.topics {
             let all = From::After(Seq::ZERO);
-            let page = lab
-                .store
-                .read(topic, all, usize::MAX, usize::MAX)
-                .await
-                .map_err(|e| e.to_string())?;
-            same!(
-                topic,
-                page.events,
-                self.model.read(topic, all, usize::MAX, usize::MAX).events
-            );
+            let page = lab.store.read(topic, all, usize::MAX, usize::MAX).await.map_err(|e| e.to_string())?;
+            same!(topic, page.events, self.model.read(topic, all, usize::MAX, usize::MAX).events);
             for user in &self.users {
                 let marks = lab.store.marks_of(user, std::slice::from_ref(topic)).await;
                 same!("mark", marks, Ok(vec![self.model.mark_of(topic, user)]));
             }
         }
         for now in [UnixMs(0), UnixMs(50)] {
-            same!(
-                "records",
-                self.list(lab, None, 100, now).await,
-                Ok(self.model.list(None, 100, now))
-            );
+            same!("records", self.list(lab, None, 100, now).await, Ok(self.model.list(None, 100, now)));
             for key in 0..ops::KEYS {
                 let slot = self.slot(key);
-                same!(
-                    "record",
-                    lab.store.get(&slot, now).await,
-                    Ok(self.model.get(&slot.key, now))
-                );
+                same!("record", lab.store.get(&slot, now).await, Ok(self.model.get(&slot.key, now)));
             }
         }
         for (agent, user) in self.users.iter().enumerate() {
             let track = self.track(lab, agent, (0, u64::MAX), None, 1_000).await;
-            same!(
-                "track",
-                track,
-                Ok(self.model.track(user, (0, u64::MAX), None, 1_000))
-            );
+            same!("track", track, Ok(self.model.track(user, (0, u64::MAX), None, 1_000)));
         }
         self.latest(lab, UnixMs(0)).await?;
         for word in ops::WORDS {
@@ -103,17 +78,9 @@ impl World {
     }
 
     pub(super) async fn latest(&self, lab: &Lab, since: UnixMs) -> Result<(), String> {
-        let mut latest = lab
-            .store
-            .latest(&self.topics[0].org, since)
-            .await
-            .map_err(|e| e.to_string())?;
+        let mut latest = lab.store.latest(&self.topics[0].org, since).await.map_err(|e| e.to_string())?;
         latest.sort_by(|a, b| a.agent.cmp(&b.agent));
-        let expected: Vec<_> = self
-            .users
-            .iter()
-            .filter_map(|user| self.model.latest(user, since))
-            .collect();
+        let expected: Vec<_> = self.users.iter().filter_map(|user| self.model.latest(user, since)).collect();
         same!("latest", latest, expected);
         Ok(())
     }
@@ -126,22 +93,13 @@ impl World {
         words: &[&str],
         limit: usize,
     ) -> Result<(), String> {
-        let found = lab
-            .store
-            .search_text(topics, &words.join(" "), limit)
-            .await
-            .map_err(|e| e.to_string())?;
-        let matching = if words.is_empty() {
-            Vec::new()
-        } else {
-            self.model.matching(topics, words)
-        };
+        let found =
+            lab.store.search_text(topics, &words.join(" "), limit).await.map_err(|e| e.to_string())?;
+        let matching = if words.is_empty() { Vec::new() } else { self.model.matching(topics, words) };
         let mut times = Vec::new();
         for (topic, seq) in &found {
             let Some((.., at)) = matching.iter().find(|(t, s, _)| t == topic && s == seq) else {
-                return Err(format!(
-                    "{words:?} found {topic} {seq}, but not in the model: {matching:?}"
-                ));
+                return Err(format!("{words:?} found {topic} {seq}, but not in the model: {matching:?}"));
             };
             times.push(*at);
         }
@@ -164,9 +122,7 @@ impl World {
         now: UnixMs,
     ) -> Result<Vec<(String, Record)>, StoreError> {
         let slot = self.slot(0);
-        lab.store
-            .list(&slot.org, slot.kind, &slot.partition, after, limit, now)
-            .await
+        lab.store.list(&slot.org, slot.kind, &slot.partition, after, limit, now).await
     }
 
     pub(super) async fn track(
@@ -178,35 +134,19 @@ impl World {
         limit: usize,
     ) -> Result<Vec<StoredFix>, StoreError> {
         let span = UnixMs(span.0)..=UnixMs(span.1);
-        lab.store
-            .track(&self.topics[0].org, &self.users[agent], span, after, limit)
-            .await
+        lab.store.track(&self.topics[0].org, &self.users[agent], span, after, limit).await
     }
 
     pub(super) fn slot(&self, key: usize) -> Slot {
         let org = self.topics[0].org.clone();
-        Slot {
-            org,
-            kind: RecordKind::Membership,
-            partition: "p".to_owned(),
-            key: format!("k{key}"),
-        }
+        Slot { org, kind: RecordKind::Membership, partition: "p".to_owned(), key: format!("k{key}") }
     }
 
     pub(super) fn fix(&self, place: ops::Place) -> StoredFix {
         let position = Position::from_e7(place.agent as i32, place.counter as i32).unwrap();
-        let fix = Fix {
-            counter: place.counter,
-            time: UnixMs(place.time),
-            position,
-            motion: Motion::default(),
-        };
+        let fix =
+            Fix { counter: place.counter, time: UnixMs(place.time), position, motion: Motion::default() };
         let agent = self.users[place.agent].clone();
-        StoredFix {
-            org: self.topics[0].org.clone(),
-            agent,
-            source: place.source,
-            fix,
-        }
+        StoredFix { org: self.topics[0].org.clone(), agent, source: place.source, fix }
     }
 }

@@ -31,12 +31,7 @@ pub(super) struct Wal {
 impl Wal {
     pub(super) const fn new(counters: Arc<Counters>) -> Self {
         // A file that was not closed may come with a log, so it counts as written to.
-        Self {
-            counters,
-            batches: 0,
-            dirty: true,
-            wait_from: None,
-        }
+        Self { counters, batches: 0, dirty: true, wait_from: None }
     }
 
     /// There may be something in the log.
@@ -85,10 +80,7 @@ impl Wal {
         let looked = connection.prepare_cached(pragma).and_then(|mut pragma| {
             pragma.query_row([], |row| {
                 let (pages, copied): (i64, i64) = (row.get(1)?, row.get(2)?);
-                Ok(Log {
-                    pages: pages.max(0).unsigned_abs(),
-                    copied: copied.max(0).unsigned_abs(),
-                })
+                Ok(Log { pages: pages.max(0).unsigned_abs(), copied: copied.max(0).unsigned_abs() })
             })
         });
         match looked {

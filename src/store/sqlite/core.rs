@@ -32,12 +32,7 @@ pub(super) struct Batch {
 impl Core {
     pub(super) fn new(connection: Connection, hub: Arc<dyn Committed>) -> Result<Self, StoreError> {
         let epoch = epoch(&connection)?;
-        Ok(Self {
-            connection,
-            epoch,
-            hub,
-            appended: Vec::new(),
-        })
+        Ok(Self { connection, epoch, hub, appended: Vec::new() })
     }
 
     /// Has `batch` published once the transaction is durable. The last step of a request: one that fails must not
@@ -62,8 +57,7 @@ impl Database for Core {
     fn committed(&mut self) {
         for batch in self.appended.drain(..) {
             let publish = || {
-                self.hub
-                    .committed(&batch.topic, self.epoch, &batch.audience, &batch.events);
+                self.hub.committed(&batch.topic, self.epoch, &batch.audience, &batch.events);
             };
             // The events are stored, and nodes ask for heads: losing the hint must not lose the store.
             if catch_unwind(AssertUnwindSafe(publish)).is_err() {
@@ -77,9 +71,7 @@ impl Database for Core {
 /// new events for ones that it has.
 fn epoch(connection: &Connection) -> Result<Epoch, StoreError> {
     let stored = connection
-        .query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| {
-            row.get(0)
-        })
+        .query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| row.get(0))
         .optional()?;
     if let Some(epoch) = stored {
         return Ok(Epoch(epoch));

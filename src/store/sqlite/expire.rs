@@ -54,10 +54,7 @@ pub(super) fn find(
             topics.push(last);
         }
     }
-    Ok(Found {
-        topics,
-        next: (seen == TOPICS).then_some(last),
-    })
+    Ok(Found { topics, next: (seen == TOPICS).then_some(last) })
 }
 
 /// What one step came to.
@@ -71,10 +68,7 @@ pub(super) struct Step {
 pub(super) fn step(core: &mut Core, topic: i64, before: UnixMs) -> Result<Step, StoreError> {
     let connection = core.connection();
     let Some(row) = topic::by_id(connection, topic)? else {
-        return Ok(Step {
-            expired: 0,
-            more: false,
-        });
+        return Ok(Step { expired: 0, more: false });
     };
     // Only from the front: an event behind one that stays must stay as well.
     let expired = front(connection, topic, row.first, u64::MAX, before.0)?;
@@ -88,30 +82,15 @@ pub(super) fn step(core: &mut Core, topic: i64, before: UnixMs) -> Result<Step, 
         let texts = "DELETE FROM text_index WHERE rowid IN
                      (SELECT id FROM text_entry WHERE topic = ?1 AND seq BETWEEN ?2 AND ?3)";
         exec(connection, texts, range)?;
-        exec(
-            connection,
-            "DELETE FROM text_entry WHERE topic = ?1 AND seq BETWEEN ?2 AND ?3",
-            range,
-        )?;
-        exec(
-            connection,
-            "UPDATE topic SET first = ?2 WHERE id = ?1",
-            params![topic, int(last + 1)],
-        )?;
+        exec(connection, "DELETE FROM text_entry WHERE topic = ?1 AND seq BETWEEN ?2 AND ?3", range)?;
+        exec(connection, "UPDATE topic SET first = ?2 WHERE id = ?1", params![topic, int(last + 1)])?;
     }
     let first = expired.last.map_or(row.first, |last| last + 1);
     let forgotten = front(connection, topic, 0, first, before.0.saturating_sub(DAY))?;
     if let Some(last) = forgotten.last {
-        exec(
-            connection,
-            "DELETE FROM event WHERE topic = ?1 AND seq <= ?2",
-            params![topic, int(last)],
-        )?;
+        exec(connection, "DELETE FROM event WHERE topic = ?1 AND seq <= ?2", params![topic, int(last)])?;
     }
-    Ok(Step {
-        expired: expired.rows as u64,
-        more: expired.rows == ROWS || forgotten.rows == ROWS,
-    })
+    Ok(Step { expired: expired.rows as u64, more: expired.rows == ROWS || forgotten.rows == ROWS })
 }
 
 struct Front {

@@ -59,10 +59,7 @@ pub(super) fn writer(path: &Path, migrations: &[&str], sync: Synchronous) -> Res
 
 /// Opens a file to read. Its writer must have been opened before.
 pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
-    let connection = open(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.execute_batch(
         "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; PRAGMA cell_size_check = ON;",
     )?;
@@ -71,9 +68,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
 
 /// Makes sure that the names of new files are on the disk as well.
 pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(|error| unavailable(dir, &error))
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| unavailable(dir, &error))
 }
 
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
@@ -92,15 +87,11 @@ fn prepare(
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if application != APPLICATION && (tables > 0 || application != 0) {
-        return Err(StoreError::Corrupt(
-            "is a database, but not one of Fanfare".to_owned(),
-        ));
+        return Err(StoreError::Corrupt("is a database, but not one of Fanfare".to_owned()));
     }
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
-        return Err(StoreError::Unavailable(format!(
-            "cannot use a write-ahead log here (got {mode:?})"
-        )));
+        return Err(StoreError::Unavailable(format!("cannot use a write-ahead log here (got {mode:?})")));
     }
     let sync = match sync {
         Synchronous::Full => "FULL",
@@ -173,10 +164,7 @@ mod tests {
     fn an_older_file_is_brought_forward_once() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("some.db");
-        let steps = [
-            "CREATE TABLE a (x); INSERT INTO a VALUES (1)",
-            "ALTER TABLE a ADD COLUMN y DEFAULT 2",
-        ];
+        let steps = ["CREATE TABLE a (x); INSERT INTO a VALUES (1)", "ALTER TABLE a ADD COLUMN y DEFAULT 2"];
         let sums = |steps: &[&str]| {
             let db = writer(&path, steps, Synchronous::Full)?;
             Ok::<i64, StoreError>(db.query_row("SELECT sum(x + y) FROM a", [], |row| row.get(0))?)
@@ -188,10 +176,7 @@ mod tests {
         assert!(sums(&broken).is_err());
         assert_eq!(sums(&steps), Ok(3));
         let newer = sums(&steps[..1]).unwrap_err().to_string();
-        assert!(
-            newer.contains("some.db") && newer.contains("schema version 2"),
-            "{newer}"
-        );
+        assert!(newer.contains("some.db") && newer.contains("schema version 2"), "{newer}");
     }
 
     #[test]

@@ -29,11 +29,8 @@ pub(super) fn append(core: &mut Core, append: Append) -> Result<Appended, StoreE
     let connection = core.connection();
     let found = topic::find(connection, &append.topic)?;
     let (outcomes, fresh) = decide(connection, found, &append.events)?;
-    let new_events = append
-        .events
-        .into_iter()
-        .zip(&fresh)
-        .filter_map(|(event, fresh)| fresh.then_some(event));
+    let new_events =
+        append.events.into_iter().zip(&fresh).filter_map(|(event, fresh)| fresh.then_some(event));
     let new_events: Vec<NewEvent> = new_events.collect();
     if new_events.is_empty() {
         return Ok(Appended { epoch, outcomes });
@@ -47,11 +44,7 @@ pub(super) fn append(core: &mut Core, append: Append) -> Result<Appended, StoreE
         None => topic::find_or_create(connection, &append.topic)?,
     };
     let events = write(connection, row, new_events)?;
-    core.publish(Batch {
-        topic: append.topic,
-        audience: append.audience,
-        events,
-    });
+    core.publish(Batch { topic: append.topic, audience: append.audience, events });
     Ok(Appended { epoch, outcomes })
 }
 
@@ -78,20 +71,9 @@ fn decide(
         outcomes.push(stored.unwrap_or_else(|| {
             seq += 1;
             count += u64::from(event.countable);
-            let outcome = Outcome {
-                seq: Seq(seq),
-                at: event.at,
-                count,
-                duplicate: false,
-            };
+            let outcome = Outcome { seq: Seq(seq), at: event.at, count, duplicate: false };
             if events.len() > 1 {
-                here.insert(
-                    (&event.author, &event.client_id),
-                    Outcome {
-                        duplicate: true,
-                        ..outcome
-                    },
-                );
+                here.insert((&event.author, &event.client_id), Outcome { duplicate: true, ..outcome });
             }
             outcome
         }));
@@ -106,19 +88,9 @@ fn stored(
 ) -> rusqlite::Result<Option<Outcome>> {
     let outcome = |row: &Row<'_>| {
         let (seq, at, count) = (Seq(nat(row, 0)?), UnixMs(nat(row, 1)?), nat(row, 2)?);
-        Ok(Outcome {
-            seq,
-            at,
-            count,
-            duplicate: true,
-        })
+        Ok(Outcome { seq, at, count, duplicate: true })
     };
-    earlier
-        .query_row(
-            params![topic, event.author.as_str(), event.client_id.as_str()],
-            outcome,
-        )
-        .optional()
+    earlier.query_row(params![topic, event.author.as_str(), event.client_id.as_str()], outcome).optional()
 }
 
 fn write(connection: &Connection, row: TopicRow, events: Vec<NewEvent>) -> rusqlite::Result<Vec<Event>> {
@@ -131,14 +103,7 @@ fn write(connection: &Connection, row: TopicRow, events: Vec<NewEvent>) -> rusql
     for event in events {
         seq += 1;
         count += u64::from(event.countable);
-        let NewEvent {
-            author,
-            client_id,
-            at,
-            name,
-            data,
-            countable: _,
-        } = event;
+        let NewEvent { author, client_id, at, name, data, countable: _ } = event;
         insert.execute(params![
             row.id,
             int(seq),
@@ -149,20 +114,13 @@ fn write(connection: &Connection, row: TopicRow, events: Vec<NewEvent>) -> rusql
             name,
             &data[..]
         ])?;
-        written.push(Event {
-            seq: Seq(seq),
-            author,
-            client_id,
-            at,
-            name,
-            data,
-            count,
-            revision: 0,
-        });
+        written.push(Event { seq: Seq(seq), author, client_id, at, name, data, count, revision: 0 });
     }
-    connection
-        .prepare_cached("UPDATE topic SET head = ?2, count = ?3 WHERE id = ?1")?
-        .execute(params![row.id, int(seq), int(count)])?;
+    connection.prepare_cached("UPDATE topic SET head = ?2, count = ?3 WHERE id = ?1")?.execute(params![
+        row.id,
+        int(seq),
+        int(count)
+    ])?;
     Ok(written)
 }
 
@@ -176,11 +134,7 @@ pub(super) fn read(
 ) -> Result<Page, StoreError> {
     const COLUMNS: &str = "SELECT seq, author, client_id, at, name, data, count, revision FROM event";
     let Some(row) = topic::find(connection, topic)? else {
-        return Ok(Page {
-            head: Head::empty(epoch),
-            events: Vec::new(),
-            more: false,
-        });
+        return Ok(Page { head: Head::empty(epoch), events: Vec::new(), more: false });
     };
     // Both bounds are exclusive. What lies before `first` has expired, although its row may still be there.
     let (after, before, rising) = match from {
@@ -205,11 +159,7 @@ pub(super) fn read(
     if !rising {
         events.reverse();
     }
-    Ok(Page {
-        head: row.to_head(epoch),
-        events,
-        more,
-    })
+    Ok(Page { head: row.to_head(epoch), events, more })
 }
 
 fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
@@ -252,9 +202,7 @@ pub(super) fn amend(
         .prepare_cached("SELECT revision FROM event WHERE topic = ?1 AND seq = ?2")?
         .query_row(params![row.id, int(seq.0)], |row| row.get(0))?;
     if actual != revision {
-        return Err(StoreError::Conflict {
-            actual: u64::from(actual),
-        });
+        return Err(StoreError::Conflict { actual: u64::from(actual) });
     }
     let next = revision.saturating_add(1);
     connection

@@ -84,13 +84,7 @@ fn find(connection: &Connection, topic: i64, user: &UserId) -> rusqlite::Result<
 
 fn columns(row: &Row<'_>) -> rusqlite::Result<Mark> {
     let position = |column| -> rusqlite::Result<Position> {
-        Ok(Position {
-            seq: Seq(nat(row, column)?),
-            count: nat(row, column + 1)?,
-        })
+        Ok(Position { seq: Seq(nat(row, column)?), count: nat(row, column + 1)? })
     };
-    Ok(Mark {
-        delivered: position(0)?,
-        read: position(2)?,
-    })
+    Ok(Mark { delivered: position(0)?, read: position(2)? })
 }

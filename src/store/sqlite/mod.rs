@@ -78,13 +78,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            readers: 2,
-            queue: 8_192,
-            queue_bytes: 64 << 20,
-            batch: 256,
-            batch_bytes: 2 << 20,
-        }
+        Self { readers: 2, queue: 8_192, queue_bytes: 64 << 20, batch: 256, batch_bytes: 2 << 20 }
     }
 }
 
@@ -124,10 +118,7 @@ impl Sqlite {
     ) -> Result<Arc<Self>, StoreError> {
         let lock = file::lock(dir)?;
         let (core_path, ticks_path) = file::paths(dir);
-        let core = Core::new(
-            file::writer(&core_path, schema::CORE, Synchronous::Full)?,
-            committed,
-        )?;
+        let core = Core::new(file::writer(&core_path, schema::CORE, Synchronous::Full)?, committed)?;
         let ticks = Ticks::new(file::writer(&ticks_path, schema::TICKS, Synchronous::Normal)?);
         file::sync_dir(dir)?;
         let epoch = core.epoch;
@@ -139,40 +130,17 @@ impl Sqlite {
         let counters: [Arc<Counters>; 2] = Default::default();
         let [core_counters, ticks_counters] = &counters;
         let (alive, ended) = watch::channel(());
-        let reads = Bounds {
-            items: options.queue,
-            bytes: usize::MAX,
-        };
+        let reads = Bounds { items: options.queue, bytes: usize::MAX };
         let pool = |name, connections: Result<_, StoreError>, counters| {
             Readers::spawn(name, connections?, reads, Arc::clone(counters), &alive).map_err(|e| thread(&e))
         };
         let readers = pool("core-read", core_readers, core_counters)?;
         let searchers = pool("core-search", searchers, core_counters)?;
         let trackers = pool("ticks-read", trackers, ticks_counters)?;
-        let queue = Bounds {
-            items: options.queue,
-            bytes: options.queue_bytes,
-        };
-        let batch = Bounds {
-            items: options.batch,
-            bytes: options.batch_bytes,
-        };
-        let core = Writer::spawn(
-            "core-write",
-            core,
-            queue,
-            batch,
-            Arc::clone(core_counters),
-            alive.clone(),
-        );
-        let ticks = Writer::spawn(
-            "ticks-write",
-            ticks,
-            queue,
-            batch,
-            Arc::clone(ticks_counters),
-            alive,
-        );
+        let queue = Bounds { items: options.queue, bytes: options.queue_bytes };
+        let batch = Bounds { items: options.batch, bytes: options.batch_bytes };
+        let core = Writer::spawn("core-write", core, queue, batch, Arc::clone(core_counters), alive.clone());
+        let ticks = Writer::spawn("ticks-write", ticks, queue, batch, Arc::clone(ticks_counters), alive);
         Ok(Arc::new(Self {
             core: core.map_err(|e| thread(&e))?,
             ticks: ticks.map_err(|e| thread(&e))?,
@@ -204,12 +172,8 @@ impl Sqlite {
     pub async fn backup(&self, dir: &Path) -> Result<(), StoreError> {
         let (core, ticks) = file::paths(dir);
         let epochless = "DELETE FROM meta WHERE name = 'epoch'";
-        self.searchers
-            .call_bare(Lane::Ordered, move |db| backup::copy(db, &core, epochless))
-            .await?;
-        self.trackers
-            .call_bare(Lane::Ordered, move |db| backup::copy(db, &ticks, ""))
-            .await
+        self.searchers.call_bare(Lane::Ordered, move |db| backup::copy(db, &core, epochless)).await?;
+        self.trackers.call_bare(Lane::Ordered, move |db| backup::copy(db, &ticks, "")).await
     }
 
     /// Closes everything, and waits until it is.

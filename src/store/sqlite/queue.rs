@@ -58,16 +58,8 @@ struct Waiting<T> {
 impl<T> Queue<T> {
     /// `bounds` hold for each lane.
     pub(super) fn new(bounds: Bounds) -> Self {
-        let lanes = Lanes {
-            urgent: Waiting::new(),
-            ordered: Waiting::new(),
-            closed: false,
-        };
-        Self {
-            lanes: Mutex::new(lanes),
-            ready: Condvar::new(),
-            bounds,
-        }
+        let lanes = Lanes { urgent: Waiting::new(), ordered: Waiting::new(), closed: false };
+        Self { lanes: Mutex::new(lanes), ready: Condvar::new(), bounds }
     }
 
     pub(super) fn push(&self, lane: Lane, bytes: usize, item: T) -> Result<(), Refused> {
@@ -108,10 +100,7 @@ impl<T> Queue<T> {
                     if left.is_zero() {
                         return Taken::Idle;
                     }
-                    self.ready
-                        .wait_timeout(lanes, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
+                    self.ready.wait_timeout(lanes, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
@@ -127,10 +116,7 @@ impl<T> Queue<T> {
     pub(super) fn abandon(&self) {
         let mut lanes = self.lock();
         lanes.closed = true;
-        let dropped = (
-            std::mem::take(&mut lanes.urgent.items),
-            std::mem::take(&mut lanes.ordered.items),
-        );
+        let dropped = (std::mem::take(&mut lanes.urgent.items), std::mem::take(&mut lanes.ordered.items));
         drop(lanes);
         drop(dropped);
         self.ready.notify_all();
@@ -171,10 +157,7 @@ impl<T> Lanes<T> {
 
 impl<T> Waiting<T> {
     const fn new() -> Self {
-        Self {
-            items: VecDeque::new(),
-            bytes: 0,
-        }
+        Self { items: VecDeque::new(), bytes: 0 }
     }
 
     fn fits(&self, bytes: usize, bounds: Bounds) -> bool {

@@ -39,11 +39,7 @@ impl Readers {
         alive: &tokio::sync::watch::Sender<()>,
     ) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::<Read>::new(bounds));
-        let mut pool = Self {
-            queue,
-            counters,
-            threads: Vec::new(),
-        };
+        let mut pool = Self { queue, counters, threads: Vec::new() };
         for connection in connections {
             let (queue, alive) = (Arc::clone(&pool.queue), alive.clone());
             let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -62,8 +58,7 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        self.call_bare(lane, move |connection| snapshot(connection, work))
-            .await
+        self.call_bare(lane, move |connection| snapshot(connection, work)).await
     }
 
     /// As [`Self::call`], but outside a transaction.
@@ -102,10 +97,7 @@ impl Drop for Readers {
     }
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the connection is closed when this ends"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the connection is closed when this ends")]
 fn serve(connection: Connection, queue: &Queue<Read>) {
     // One at a time: what one reader took could not be done by another that is free.
     let one = Bounds { items: 1, bytes: 0 };

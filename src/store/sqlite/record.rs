@@ -45,13 +45,9 @@ pub(super) fn put(
     let connection = core.connection();
     let found = find(connection, slot)?;
     let used = found.as_ref().map_or(0, |found| found.version);
-    let actual = found
-        .and_then(|found| found.record(now))
-        .map(|record| record.version);
+    let actual = found.and_then(|found| found.record(now)).map(|record| record.version);
     if actual != expect {
-        return Err(StoreError::Conflict {
-            actual: actual.unwrap_or(0),
-        });
+        return Err(StoreError::Conflict { actual: actual.unwrap_or(0) });
     }
     // A deleted record leaves its version, so the next value goes on from there.
     let version = used + 1;
@@ -117,15 +113,7 @@ fn find(connection: &Connection, slot: &Slot) -> rusqlite::Result<Option<Found>>
 }
 
 fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
-    let expires = if row.get_ref(1)? == rusqlite::types::ValueRef::Null {
-        None
-    } else {
-        Some(nat(row, 1)?)
-    };
+    let expires = if row.get_ref(1)? == rusqlite::types::ValueRef::Null { None } else { Some(nat(row, 1)?) };
     let value: Option<Vec<u8>> = row.get(2)?;
-    Ok(Found {
-        version: nat(row, 0)?,
-        expires,
-        value: value.map(Bytes::from),
-    })
+    Ok(Found { version: nat(row, 0)?, expires, value: value.map(Bytes::from) })
 }

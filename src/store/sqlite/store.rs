@@ -18,9 +18,7 @@ use crate::{
 impl Store for Sqlite {
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
         let (lane, size) = (append.topic.kind().lane(), log::size(&append));
-        self.core
-            .call(lane, size, move |core| log::append(core, append))
-            .await
+        self.core.call(lane, size, move |core| log::append(core, append)).await
     }
 
     async fn read(
@@ -37,9 +35,7 @@ impl Store for Sqlite {
 
     async fn heads(&self, topics: &[Topic]) -> Result<Vec<Head>, StoreError> {
         let (epoch, topics) = (self.epoch, topics.to_vec());
-        self.readers
-            .call(lane_of(&topics), move |db| log::heads(db, epoch, &topics))
-            .await
+        self.readers.call(lane_of(&topics), move |db| log::heads(db, epoch, &topics)).await
     }
 
     async fn amend(
@@ -51,20 +47,14 @@ impl Store for Sqlite {
         data: Bytes,
     ) -> Result<u32, StoreError> {
         let (lane, size, topic) = (topic.kind().lane(), 128 + data.len(), topic.clone());
-        self.core
-            .call(lane, size, move |core| {
-                log::amend(core, &topic, seq, revision, &name, &data)
-            })
-            .await
+        self.core.call(lane, size, move |core| log::amend(core, &topic, seq, revision, &name, &data)).await
     }
 
     async fn expire(&self, kind: TopicKind, before: UnixMs) -> Result<u64, StoreError> {
         let (mut expired, mut after) = (0, Some(0));
         while let Some(from) = after {
-            let found = self
-                .searchers
-                .call(Lane::Ordered, move |db| expire::find(db, kind, from, before))
-                .await?;
+            let found =
+                self.searchers.call(Lane::Ordered, move |db| expire::find(db, kind, from, before)).await?;
             for topic in found.topics {
                 loop {
                     let step = self
@@ -79,28 +69,18 @@ impl Store for Sqlite {
             }
             after = found.next;
         }
-        while self
-            .core
-            .call(Lane::Ordered, 64, move |core| expire::records(core, before))
-            .await?
-        {}
+        while self.core.call(Lane::Ordered, 64, move |core| expire::records(core, before)).await? {}
         Ok(expired)
     }
 
     async fn get(&self, slot: &Slot, now: UnixMs) -> Result<Option<Record>, StoreError> {
         let slot = slot.clone();
-        self.readers
-            .call(Lane::Ordered, move |db| record::get(db, &slot, now))
-            .await
+        self.readers.call(Lane::Ordered, move |db| record::get(db, &slot, now)).await
     }
 
     async fn put(&self, slot: &Slot, expect: Option<u64>, put: Put, now: UnixMs) -> Result<u64, StoreError> {
         let (size, slot) = (record::size(slot, &put), slot.clone());
-        self.core
-            .call(Lane::Ordered, size, move |core| {
-                record::put(core, &slot, expect, &put, now)
-            })
-            .await
+        self.core.call(Lane::Ordered, size, move |core| record::put(core, &slot, expect, &put, now)).await
     }
 
     async fn list(
@@ -118,11 +98,7 @@ impl Store for Sqlite {
     }
 
     async fn put_fixes(&self, fixes: Vec<StoredFix>) -> Result<(), StoreError> {
-        self.ticks
-            .call(Lane::Ordered, ticks::size(&fixes), move |ticks| {
-                ticks::put(ticks, fixes)
-            })
-            .await
+        self.ticks.call(Lane::Ordered, ticks::size(&fixes), move |ticks| ticks::put(ticks, fixes)).await
     }
 
     async fn track(
@@ -140,23 +116,15 @@ impl Store for Sqlite {
 
     async fn latest(&self, org: &OrgId, since: UnixMs) -> Result<Vec<StoredFix>, StoreError> {
         let org = org.clone();
-        self.trackers
-            .call(Lane::Ordered, move |db| track::latest(db, &org, since))
-            .await
+        self.trackers.call(Lane::Ordered, move |db| track::latest(db, &org, since)).await
     }
 
     async fn expire_fixes(&self, before: UnixMs) -> Result<u64, StoreError> {
         let last = ticks::day_of(before) - 1;
-        let days = self
-            .trackers
-            .call(Lane::Ordered, move |db| track::days(db, 0, last))
-            .await?;
+        let days = self.trackers.call(Lane::Ordered, move |db| track::days(db, 0, last)).await?;
         let mut dropped = 0;
         for day in days {
-            let gone = self
-                .ticks
-                .call(Lane::Ordered, 64, move |ticks| ticks::drop_day(ticks, day))
-                .await?;
+            let gone = self.ticks.call(Lane::Ordered, 64, move |ticks| ticks::drop_day(ticks, day)).await?;
             dropped += u64::from(gone);
         }
         Ok(dropped)
@@ -170,58 +138,38 @@ impl Store for Sqlite {
         to: Position,
     ) -> Result<Mark, StoreError> {
         let (size, topic, user) = (64 + topic::size(topic), topic.clone(), user.clone());
-        self.core
-            .call(Lane::Ordered, size, move |core| {
-                mark::mark(core, &topic, &user, kind, to)
-            })
-            .await
+        self.core.call(Lane::Ordered, size, move |core| mark::mark(core, &topic, &user, kind, to)).await
     }
 
     async fn marks(&self, topic: &Topic) -> Result<Vec<(UserId, Mark)>, StoreError> {
         let topic = topic.clone();
-        self.readers
-            .call(Lane::Ordered, move |db| mark::marks(db, &topic))
-            .await
+        self.readers.call(Lane::Ordered, move |db| mark::marks(db, &topic)).await
     }
 
     async fn marks_of(&self, user: &UserId, topics: &[Topic]) -> Result<Vec<Mark>, StoreError> {
         let (user, topics) = (user.clone(), topics.to_vec());
-        self.readers
-            .call(Lane::Ordered, move |db| mark::marks_of(db, &user, &topics))
-            .await
+        self.readers.call(Lane::Ordered, move |db| mark::marks_of(db, &user, &topics)).await
     }
 
     // Timers drive the escalation of alerts.
 
     async fn set_timer(&self, timer: Timer) -> Result<(), StoreError> {
-        self.core
-            .call(Lane::Urgent, timer::size(&timer), move |core| {
-                timer::set(core, &timer)
-            })
-            .await
+        self.core.call(Lane::Urgent, timer::size(&timer), move |core| timer::set(core, &timer)).await
     }
 
     async fn due_timers(&self, now: UnixMs, lease_ms: u64, limit: usize) -> Result<Vec<Timer>, StoreError> {
-        self.core
-            .call(Lane::Urgent, 64, move |core| {
-                timer::due(core, now, lease_ms, limit)
-            })
-            .await
+        self.core.call(Lane::Urgent, 64, move |core| timer::due(core, now, lease_ms, limit)).await
     }
 
     async fn clear_timer(&self, key: &str) -> Result<(), StoreError> {
         let key = key.to_owned();
-        self.core
-            .call(Lane::Urgent, 64 + key.len(), move |core| timer::clear(core, &key))
-            .await
+        self.core.call(Lane::Urgent, 64 + key.len(), move |core| timer::clear(core, &key)).await
     }
 
     async fn index_text(&self, topic: &Topic, seq: Seq, text: &str) -> Result<(), StoreError> {
         let (topic, text) = (topic.clone(), text.to_owned());
         self.core
-            .call(Lane::Ordered, 64 + text.len(), move |core| {
-                text::index(core, &topic, seq, &text)
-            })
+            .call(Lane::Ordered, 64 + text.len(), move |core| text::index(core, &topic, seq, &text))
             .await
     }
 
@@ -232,9 +180,7 @@ impl Store for Sqlite {
         limit: usize,
     ) -> Result<Vec<(Topic, Seq)>, StoreError> {
         let (topics, query) = (topics.to_vec(), query.to_owned());
-        self.searchers
-            .call(Lane::Ordered, move |db| text::search(db, &topics, &query, limit))
-            .await
+        self.searchers.call(Lane::Ordered, move |db| text::search(db, &topics, &query, limit)).await
     }
 
     async fn close(&self) {

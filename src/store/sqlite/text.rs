@@ -34,14 +34,10 @@ pub(super) fn index(core: &mut Core, topic: &Topic, seq: Seq, text: &str) -> Res
         .query_row(place, |row| row.get(0))
         .optional()?;
     if let Some(id) = entry {
-        connection
-            .prepare_cached("DELETE FROM text_index WHERE rowid = ?1")?
-            .execute([id])?;
+        connection.prepare_cached("DELETE FROM text_index WHERE rowid = ?1")?.execute([id])?;
     }
     if text.is_empty() {
-        connection
-            .prepare_cached("DELETE FROM text_entry WHERE topic = ?1 AND seq = ?2")?
-            .execute(place)?;
+        connection.prepare_cached("DELETE FROM text_entry WHERE topic = ?1 AND seq = ?2")?.execute(place)?;
         return Ok(());
     }
     let id = match entry {
@@ -106,11 +102,7 @@ pub(super) fn search(
     }
     found.sort_unstable_by_key(|(id, ..)| std::cmp::Reverse(*id));
     found.dedup_by_key(|(id, ..)| *id);
-    Ok(found
-        .into_iter()
-        .take(limit)
-        .map(|(_, topic, seq)| (topic, seq))
-        .collect())
+    Ok(found.into_iter().take(limit).map(|(_, topic, seq)| (topic, seq)).collect())
 }
 
 /// The word that stands for a topic.

@@ -36,12 +36,7 @@ struct Agent {
 
 impl Ticks {
     pub(super) fn new(connection: Connection) -> Self {
-        Self {
-            connection,
-            agents: HashMap::new(),
-            remembered: 0,
-            days: HashSet::new(),
-        }
+        Self { connection, agents: HashMap::new(), remembered: 0, days: HashSet::new() }
     }
 }
 
@@ -89,11 +84,7 @@ impl Ticks {
         let [.., newest] = fixes else {
             return Err(StoreError::NotFound);
         };
-        let known = self
-            .agents
-            .get(&newest.org)
-            .and_then(|agents| agents.get(&newest.agent))
-            .copied();
+        let known = self.agents.get(&newest.org).and_then(|agents| agents.get(&newest.agent)).copied();
         let known = match known {
             Some(agent) => Some(agent),
             None => self.find(&newest.org, &newest.agent)?,
@@ -107,15 +98,9 @@ impl Ticks {
                          accuracy = ?7, speed = ?8, heading = ?9, battery = ?10 WHERE id = ?1",
                     )?
                     .execute(columns(id, newest))?;
-                Agent {
-                    id,
-                    newest: newest.key(),
-                }
+                Agent { id, newest: newest.key() }
             }
-            None => Agent {
-                id: self.create(newest)?,
-                newest: newest.key(),
-            },
+            None => Agent { id: self.create(newest)?, newest: newest.key() },
         };
         let agents = entry(&mut self.agents, &newest.org);
         if agents.insert(newest.agent.clone(), agent).is_none() {
@@ -134,10 +119,7 @@ impl Ticks {
                     source: row.get(2)?,
                     counter: counter.cast_unsigned(),
                 };
-                Ok(Agent {
-                    id: row.get(0)?,
-                    newest,
-                })
+                Ok(Agent { id: row.get(0)?, newest })
             })
             .optional()
     }
@@ -188,18 +170,12 @@ pub(super) fn drop_day(ticks: &mut Ticks, day: i64) -> Result<bool, StoreError> 
     ticks.forget();
     // A cached statement on the table would keep it from being dropped.
     ticks.connection.flush_prepared_statement_cache();
-    if ticks
-        .connection
-        .execute("DELETE FROM day WHERE day = ?1", [day])?
-        == 0
-    {
+    if ticks.connection.execute("DELETE FROM day WHERE day = ?1", [day])? == 0 {
         return Ok(false);
     }
     ticks.connection.execute_batch(&format!("DROP TABLE fix_{day}"))?;
     let end = (day + 1).saturating_mul(DAY_MS.cast_signed());
-    ticks
-        .connection
-        .execute("DELETE FROM agent WHERE time < ?1", [end])?;
+    ticks.connection.execute("DELETE FROM agent WHERE time < ?1", [end])?;
     Ok(true)
 }
 

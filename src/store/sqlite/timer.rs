@@ -43,11 +43,7 @@ pub(super) fn due(
         let mut rows = statement.query(params![int(now.0), int(limit as u64)])?;
         while let Some(row) = rows.next()? {
             let data: Vec<u8> = row.get(2)?;
-            due.push(Timer {
-                key: row.get(0)?,
-                due: UnixMs(nat(row, 1)?),
-                data: Bytes::from(data),
-            });
+            due.push(Timer { key: row.get(0)?, due: UnixMs(nat(row, 1)?), data: Bytes::from(data) });
         }
     }
     let mut lease = connection.prepare_cached("UPDATE timer SET wake = ?2 WHERE key = ?1")?;
@@ -59,8 +55,6 @@ pub(super) fn due(
 }
 
 pub(super) fn clear(core: &mut Core, key: &str) -> Result<(), StoreError> {
-    core.connection()
-        .prepare_cached("DELETE FROM timer WHERE key = ?1")?
-        .execute([key])?;
+    core.connection().prepare_cached("DELETE FROM timer WHERE key = ?1")?.execute([key])?;
     Ok(())
 }

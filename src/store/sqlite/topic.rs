@@ -16,12 +16,7 @@ pub(super) struct TopicRow {
 
 impl TopicRow {
     pub(super) const fn to_head(self, epoch: Epoch) -> Head {
-        Head {
-            epoch,
-            seq: Seq(self.head),
-            first: Seq(self.first),
-            count: self.count,
-        }
+        Head { epoch, seq: Seq(self.head), first: Seq(self.first), count: self.count }
     }
 }
 
@@ -46,12 +41,7 @@ pub(super) fn find_or_create(connection: &Connection, topic: &Topic) -> rusqlite
     connection
         .prepare_cached("INSERT INTO topic (org, kind, key) VALUES (?1, ?2, ?3)")?
         .execute(names(topic))?;
-    Ok(TopicRow {
-        id: connection.last_insert_rowid(),
-        head: 0,
-        first: 1,
-        count: 0,
-    })
+    Ok(TopicRow { id: connection.last_insert_rowid(), head: 0, first: 1, count: 0 })
 }
 
 /// Bytes that a topic's name takes, for the bounds of queues.
@@ -60,18 +50,9 @@ pub(super) fn size(topic: &Topic) -> usize {
 }
 
 fn names(topic: &Topic) -> [&str; 3] {
-    [
-        topic.org.as_str(),
-        topic.name.kind.as_str(),
-        topic.name.key.as_str(),
-    ]
+    [topic.org.as_str(), topic.name.kind.as_str(), topic.name.key.as_str()]
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<TopicRow> {
-    Ok(TopicRow {
-        id: row.get(0)?,
-        head: nat(row, 1)?,
-        first: nat(row, 2)?,
-        count: nat(row, 3)?,
-    })
+    Ok(TopicRow { id: row.get(0)?, head: nat(row, 1)?, first: nat(row, 2)?, count: nat(row, 3)? })
 }

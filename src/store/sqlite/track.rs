@@ -41,23 +41,11 @@ pub(super) fn track(
              WHERE agent = ?1 AND (time, source, counter) > (?2, ?3, ?4) AND time <= ?5
              ORDER BY time, source, counter LIMIT ?6"
         ))?;
-        let params = params![
-            id,
-            int(start.0),
-            source,
-            counter,
-            int(span.end().0),
-            int(left as u64)
-        ];
+        let params = params![id, int(start.0), source, counter, int(span.end().0), int(left as u64)];
         let mut rows = statement.query(params)?;
         while let Some(row) = rows.next()? {
             let (source, fix) = fix(row)?;
-            fixes.push(StoredFix {
-                org: org.clone(),
-                agent: agent.clone(),
-                source,
-                fix,
-            });
+            fixes.push(StoredFix { org: org.clone(), agent: agent.clone(), source, fix });
         }
     }
     Ok(fixes)
@@ -74,12 +62,7 @@ pub(super) fn latest(
     )?;
     let latest = statement.query_map(params![org.as_str(), int(since.0)], |row| {
         let (source, fix) = fix(row)?;
-        Ok(StoredFix {
-            org: org.clone(),
-            agent: text(row, 9)?,
-            source,
-            fix,
-        })
+        Ok(StoredFix { org: org.clone(), agent: text(row, 9)?, source, fix })
     })?;
     Ok(latest.collect::<rusqlite::Result<_>>()?)
 }
@@ -97,13 +80,5 @@ fn fix(row: &Row<'_>) -> rusqlite::Result<(u32, Fix)> {
     let position = Position::from_e7(row.get(3)?, row.get(4)?).map_err(|bad| wrong(3, Type::Integer, bad))?;
     let motion = Motion::from_raw(row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?);
     let motion = motion.map_err(|bad| wrong(5, Type::Integer, bad))?;
-    Ok((
-        row.get(1)?,
-        Fix {
-            counter: counter.cast_unsigned(),
-            time: UnixMs(nat(row, 0)?),
-            position,
-            motion,
-        },
-    ))
+    Ok((row.get(1)?, Fix { counter: counter.cast_unsigned(), time: UnixMs(nat(row, 0)?), position, motion }))
 }

@@ -24,10 +24,7 @@ where
     T: FromStr,
     T::Err: Error + Send + Sync + 'static,
 {
-    row.get_ref(column)?
-        .as_str()?
-        .parse()
-        .map_err(|error| wrong(column, Type::Text, error))
+    row.get_ref(column)?.as_str()?.parse().map_err(|error| wrong(column, Type::Text, error))
 }
 
 /// A value that nothing in this program writes.
@@ -48,10 +45,6 @@ impl From<rusqlite::Error> for StoreError {
             | E::Utf8Error(..) => true,
             _ => false,
         };
-        if damaged {
-            Self::Corrupt(error.to_string())
-        } else {
-            Self::Unavailable(error.to_string())
-        }
+        if damaged { Self::Corrupt(error.to_string()) } else { Self::Unavailable(error.to_string()) }
     }
 }

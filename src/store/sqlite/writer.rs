@@ -68,11 +68,7 @@ impl<D: Database> Writer<D> {
             let guard = Abandon(taken);
             serve(database, &guard.0, batch, &counted);
         })?;
-        Ok(Self {
-            queue,
-            counters,
-            thread: Mutex::new(Some(thread)),
-        })
+        Ok(Self { queue, counters, thread: Mutex::new(Some(thread)) })
     }
 
     /// Runs `work` in a transaction and answers its outcome once that is durable. Refused at once if the queue is
@@ -83,11 +79,7 @@ impl<D: Database> Writer<D> {
         F: FnOnce(&mut D) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let request = Box::new(Call {
-            work: Some(work),
-            outcome: None,
-            reply,
-        });
+        let request = Box::new(Call { work: Some(work), outcome: None, reply });
         if let Err(refused) = self.queue.push(lane, bytes, request) {
             return Err(match refused {
                 Refused::Full => {

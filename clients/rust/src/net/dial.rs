@@ -47,9 +47,7 @@ pub(super) async fn tcp(url: &Url, trust: &Trust) -> Result<Box<dyn Stream>, Str
     }
     let config = trust.tls().map_err(|e| e.to_string())?;
     let name = ServerName::try_from(host).map_err(|e| e.to_string())?;
-    let stream = TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await
-        .map_err(|e| format!("TLS: {e}"))?;
+    let stream =
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|e| format!("TLS: {e}"))?;
     Ok(Box::new(stream))
 }

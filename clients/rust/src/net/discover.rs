@@ -46,10 +46,11 @@ struct AnswerPlace {
 /// Asks the server at `base`.
 pub(super) async fn fetch(base: &Url, trust: &Trust) -> Result<Places, String> {
     let mut url = base.clone();
-    url.path_segments_mut()
-        .map_err(|()| "the base URL takes no path")?
-        .pop_if_empty()
-        .extend(["api", "v1", "transport"]);
+    url.path_segments_mut().map_err(|()| "the base URL takes no path")?.pop_if_empty().extend([
+        "api",
+        "v1",
+        "transport",
+    ]);
     let (status, body) = get(&url, trust).await?;
     if status != http::StatusCode::OK {
         return Err(format!("{url} answered {status}"));
@@ -59,9 +60,7 @@ pub(super) async fn fetch(base: &Url, trust: &Trust) -> Result<Places, String> {
 
 async fn get(url: &Url, trust: &Trust) -> Result<(http::StatusCode, Bytes), String> {
     let stream = dial::tcp(url, trust).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|e| e.to_string())?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
     let request = http::Request::get(url.path())
         .header(http::header::HOST, url.authority())
         .header(http::header::CONNECTION, "close")
@@ -70,10 +69,7 @@ async fn get(url: &Url, trust: &Trust) -> Result<(http::StatusCode, Bytes), Stri
     let exchange = async move {
         let answer = sender.send_request(request).await.map_err(|e| e.to_string())?;
         let status = answer.status();
-        let body = Limited::new(answer.into_body(), MAX_ANSWER)
-            .collect()
-            .await
-            .map_err(|e| e.to_string())?;
+        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.map_err(|e| e.to_string())?;
         Ok((status, body.to_bytes()))
     };
     // Dropping the connection once the exchange is done closes it, whether or not the server does.
@@ -99,10 +95,7 @@ fn read(body: &[u8], encrypted: bool) -> Result<Places, String> {
             return Err(format!("{url} is not encrypted"));
         }
         let hashes = place.certificate_hashes.iter().map(|hex| hash(hex));
-        Ok(Place {
-            hashes: hashes.collect::<Result<_, _>>()?,
-            url,
-        })
+        Ok(Place { hashes: hashes.collect::<Result<_, _>>()?, url })
     };
     Ok(Places {
         webtransport: answer.webtransport.map(|p| place(p, &["https"])).transpose()?,
@@ -118,10 +111,8 @@ fn hash(hex: &str) -> Result<Hash, String> {
         .map(|c| c.to_digit(16).map(|d| d as u8))
         .collect::<Option<_>>()
         .ok_or_else(bad)?;
-    let bytes: Vec<u8> = digits
-        .chunks_exact(2)
-        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
-        .collect();
+    let bytes: Vec<u8> =
+        digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
     if digits.len() % 2 != 0 {
         return Err(bad());
     }

@@ -60,9 +60,7 @@ impl Network {
         let load = || async {
             let more = self.config.certificates.clone();
             // The system's certificates are many files.
-            tokio::task::spawn_blocking(move || Trust::load(&more))
-                .await
-                .map_err(|e| e.to_string())?
+            tokio::task::spawn_blocking(move || Trust::load(&more)).await.map_err(|e| e.to_string())?
         };
         self.trust.get_or_try_init(load).await
     }
@@ -121,11 +119,7 @@ impl Dialer for Network {
     }
 
     fn dial(&self, transport: Transport) -> BoxFuture<'_, Result<Link, String>> {
-        Box::pin(async move {
-            self.reach(transport)
-                .await
-                .map_err(|e| format!("{transport:?}: {e}"))
-        })
+        Box::pin(async move { self.reach(transport).await.map_err(|e| format!("{transport:?}: {e}")) })
     }
 }
 
@@ -134,8 +128,6 @@ async fn resolve(url: &Url) -> Result<(String, Vec<SocketAddr>), String> {
     let host = url.host_str().ok_or("no host in the URL")?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = url.port_or_known_default().ok_or("no port in the URL")?;
-    let addresses = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(|e| format!("{host}: {e}"))?;
+    let addresses = tokio::net::lookup_host((host, port)).await.map_err(|e| format!("{host}: {e}"))?;
     Ok((host.to_owned(), addresses.collect()))
 }

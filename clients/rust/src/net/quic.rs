@@ -41,10 +41,7 @@ pub(super) struct Sockets {
 
 impl Sockets {
     pub(super) fn new(given: Option<Endpoint>) -> Self {
-        Self {
-            given,
-            made: Mutex::new([None, None]),
-        }
+        Self { given, made: Mutex::new([None, None]) }
     }
 
     fn towards(&self, remote: SocketAddr) -> std::io::Result<Endpoint> {
@@ -53,11 +50,7 @@ impl Sockets {
         }
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let [four, six] = &mut *made;
-        let (slot, local) = if remote.is_ipv4() {
-            (four, ANY_4)
-        } else {
-            (six, ANY_6)
-        };
+        let (slot, local) = if remote.is_ipv4() { (four, ANY_4) } else { (six, ANY_6) };
         match slot {
             Some(endpoint) => Ok(endpoint.clone()),
             None => Ok(slot.insert(Endpoint::client(local)?).clone()),
@@ -68,11 +61,7 @@ impl Sockets {
     pub(super) fn rebind(&self) -> std::io::Result<()> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for endpoint in made.iter().chain([&self.given]).flatten() {
-            let local = if endpoint.local_addr()?.is_ipv4() {
-                ANY_4
-            } else {
-                ANY_6
-            };
+            let local = if endpoint.local_addr()?.is_ipv4() { ANY_4 } else { ANY_6 };
             endpoint.rebind(UdpSocket::bind(local)?)?;
         }
         Ok(())
@@ -97,9 +86,7 @@ pub(super) async fn connect(sockets: &Sockets, place: &Place, trust: &Trust) -> 
     let connection = race(legs.collect(), NEXT_ADDRESS, |_| false)
         .await
         .ok_or_else(|| format!("{host} has no address"))??;
-    Session::connect(connection, place.url.clone())
-        .await
-        .map_err(|e| e.to_string())
+    Session::connect(connection, place.url.clone()).await.map_err(|e| e.to_string())
 }
 
 async fn handshake(
@@ -109,9 +96,7 @@ async fn handshake(
     host: &str,
 ) -> Result<quinn::Connection, String> {
     let endpoint = sockets.towards(address).map_err(|e| e.to_string())?;
-    let connecting = endpoint
-        .connect_with(config, address, host)
-        .map_err(|e| e.to_string())?;
+    let connecting = endpoint.connect_with(config, address, host).map_err(|e| e.to_string())?;
     connecting.await.map_err(|e| format!("{address}: {e}"))
 }
 

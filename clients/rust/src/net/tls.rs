@@ -29,14 +29,9 @@ impl Trust {
         }
         roots.add_parsable_certificates(system.certs);
         for certificate in more {
-            roots
-                .add(certificate.clone())
-                .map_err(|e| format!("certificate: {e}"))?;
+            roots.add(certificate.clone()).map_err(|e| format!("certificate: {e}"))?;
         }
-        Ok(Self {
-            roots: Arc::new(roots),
-            provider: Arc::new(aws_lc_rs::default_provider()),
-        })
+        Ok(Self { roots: Arc::new(roots), provider: Arc::new(aws_lc_rs::default_provider()) })
     }
 
     /// For TCP.
@@ -53,18 +48,10 @@ impl Trust {
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])?;
         let mut config = if pinned.is_empty() {
-            builder
-                .with_root_certificates(self.roots.clone())
-                .with_no_client_auth()
+            builder.with_root_certificates(self.roots.clone()).with_no_client_auth()
         } else {
-            let pinned = Pinned {
-                hashes: pinned.to_vec(),
-                provider: self.provider.clone(),
-            };
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(pinned))
-                .with_no_client_auth()
+            let pinned = Pinned { hashes: pinned.to_vec(), provider: self.provider.clone() };
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned)).with_no_client_auth()
         };
         config.alpn_protocols = vec![web_transport_quinn::ALPN.into()];
         Ok(config)
@@ -117,8 +104,6 @@ impl ServerCertVerifier for Pinned {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -47,9 +47,8 @@ pub(super) async fn link(url: &Url, trust: &Trust) -> Result<Link, String> {
         .max_write_buffer_size(UNWRITTEN)
         .max_message_size(Some(frame::MAX_EVENT))
         .max_frame_size(Some(frame::MAX_EVENT));
-    let (socket, _) = client_async_with_config(url.as_str(), stream, Some(config))
-        .await
-        .map_err(|e| e.to_string())?;
+    let (socket, _) =
+        client_async_with_config(url.as_str(), stream, Some(config)).await.map_err(|e| e.to_string())?;
     let (link, ends) = Link::new(Transport::WebSocket);
     tokio::spawn(run(socket, ends));
     Ok(link)
@@ -58,11 +57,7 @@ pub(super) async fn link(url: &Url, trust: &Trust) -> Result<Link, String> {
 /// Runs until either side closes. Reading and writing do not wait for each other.
 async fn run(socket: Socket, ends: Ends) {
     let (mut sink, mut stream) = socket.split();
-    let out = Out {
-        urgent: ends.urgent,
-        ordered: ends.ordered,
-        packets: ends.packets,
-    };
+    let out = Out { urgent: ends.urgent, ordered: ends.ordered, packets: ends.packets };
     let ended = tokio::select! {
         ended = read(&mut stream, &ends.incoming) => ended,
         broken = write(&mut sink, out) => Ended { code: None, reason: broken },
@@ -75,10 +70,7 @@ async fn run(socket: Socket, ends: Ends) {
 }
 
 async fn close(sink: &mut SplitSink<Socket, Message>, stream: &mut SplitStream<Socket>, said: Goodbye) {
-    let frame = CloseFrame {
-        code: CloseCode::from(said.code),
-        reason: said.reason.into(),
-    };
+    let frame = CloseFrame { code: CloseCode::from(said.code), reason: said.reason.into() };
     if sink.send(Message::Close(Some(frame))).await.is_ok() {
         while let Some(Ok(_)) = stream.next().await {}
     }
@@ -92,10 +84,8 @@ async fn read(stream: &mut SplitStream<Socket>, incoming: &mpsc::Sender<Incoming
             Some(Ok(message)) => message,
             Some(Err(error)) => return said.unwrap_or_else(|| broken(&error)),
             None => {
-                return said.unwrap_or(Ended {
-                    code: None,
-                    reason: "the server ended the connection".into(),
-                });
+                return said
+                    .unwrap_or(Ended { code: None, reason: "the server ended the connection".into() });
             }
         };
         match message {
@@ -119,10 +109,7 @@ async fn read(stream: &mut SplitStream<Socket>, incoming: &mpsc::Sender<Incoming
 }
 
 fn broken(error: &tungstenite::Error) -> Ended {
-    Ended {
-        code: None,
-        reason: error.to_string(),
-    }
+    Ended { code: None, reason: error.to_string() }
 }
 
 struct Out {

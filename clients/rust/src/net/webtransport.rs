@@ -90,14 +90,10 @@ async fn first(readers: &mut JoinSet<String>, writers: &mut JoinSet<Result<(), S
 
 fn ended(error: SessionError) -> Ended {
     match error {
-        SessionError::WebTransportError(WebTransportError::Closed(code, reason)) => Ended {
-            code: Some(code),
-            reason,
-        },
-        other => Ended {
-            code: None,
-            reason: other.to_string(),
-        },
+        SessionError::WebTransportError(WebTransportError::Closed(code, reason)) => {
+            Ended { code: Some(code), reason }
+        }
+        other => Ended { code: None, reason: other.to_string() },
     }
 }
 
@@ -205,10 +201,7 @@ async fn write(
             frame::encode(text.as_bytes(), &mut buffer);
             continue;
         }
-        stream
-            .write_chunk(buffer.split().freeze())
-            .await
-            .map_err(|e| e.to_string())?;
+        stream.write_chunk(buffer.split().freeze()).await.map_err(|e| e.to_string())?;
     }
 }
 

@@ -23,10 +23,7 @@ fn sample(n: u64) -> Sample {
 }
 
 fn from_one() -> TrackerConfig {
-    TrackerConfig {
-        first_counter: Some(1),
-        ..TrackerConfig::default()
-    }
+    TrackerConfig { first_counter: Some(1), ..TrackerConfig::default() }
 }
 
 async fn update(peer: &mut Peer) -> (Request, Vec<u64>) {
@@ -45,10 +42,7 @@ async fn packet(peer: &mut Peer) -> Vec<u64> {
 }
 
 fn stored(ranges: &[(u64, u64)]) -> LocationStored {
-    LocationStored {
-        stored: ranges.to_vec(),
-        rejected: Vec::new(),
-    }
+    LocationStored { stored: ranges.to_vec(), rejected: Vec::new() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,8 +81,7 @@ async fn what_was_recorded_offline_goes_reliably_and_in_parts() {
         // One request at a time.
         sleep(Duration::from_millis(10)).await;
         assert!(peer.ends().ordered.try_recv().is_err());
-        peer.answer(&request, &stored(&[(*expected.start(), *expected.end())]))
-            .await;
+        peer.answer(&request, &stored(&[(*expected.start(), *expected.end())])).await;
     }
     tracker.drained().await;
     assert_eq!(tracker.stats().sent_fast, 0);
@@ -118,10 +111,7 @@ async fn rejected_fixes_are_told_and_forgotten() {
     let mut discarded = tracker.discarded();
     tracker.record(sample(1)).await.unwrap();
     packet(&mut peer).await;
-    let rejected = |counter| RejectedFix {
-        counter,
-        reason: BadFix::TooOld,
-    };
+    let rejected = |counter| RejectedFix { counter, reason: BadFix::TooOld };
     let word = LocationStored {
         // Nonsense of a peer harms nobody.
         stored: vec![(9, 3), (5, MAX_NUMBER)],
@@ -184,6 +174,7 @@ async fn the_server_says_when_to_try_again() {
     let (request, counters) = update(&mut peer).await;
     assert_eq!(counters, [1]);
     assert!(start.elapsed() >= Duration::from_secs(7));
+    assert_eq!(tracker.stats().refused, Some(ErrorCode::RateLimitExceeded));
     // An answer that leaves it open: again, but not at once.
     let start = Instant::now();
     peer.answer(&request, &LocationStored::default()).await;
@@ -309,10 +300,7 @@ mod disk {
         let dir = tempfile::tempdir().unwrap();
         let test = Test::start(config());
         let keep = 5;
-        let config = TrackerConfig {
-            keep,
-            ..on_disk(&dir, "u")
-        };
+        let config = TrackerConfig { keep, ..on_disk(&dir, "u") };
         let tracker = test.client.tracker(config).await.unwrap();
         for n in 1..=20 {
             tracker.record(sample(n)).await.unwrap();

@@ -52,8 +52,7 @@ impl Fake {
     fn planned(&self, transport: Transport) -> Plan {
         let mut plans = self.plans.lock().unwrap();
         let at = plans.iter().position(|(t, _)| *t == transport);
-        at.and_then(|at| plans.remove(at))
-            .map_or(Plan::Open, |(_, plan)| plan)
+        at.and_then(|at| plans.remove(at)).map_or(Plan::Open, |(_, plan)| plan)
     }
 }
 
@@ -70,10 +69,7 @@ impl Dialer for Fake {
                 Plan::Open => {
                     let (link, ends) = Link::new(transport);
                     self.peers
-                        .send(Peer {
-                            transport,
-                            ends: Some(ends),
-                        })
+                        .send(Peer { transport, ends: Some(ends) })
                         .map_err(|_| "the test is over".to_owned())?;
                     Ok(link)
                 }
@@ -156,10 +152,7 @@ impl Peer {
     /// The connection ends.
     pub(super) async fn end(self, code: Option<u32>) {
         let ends = self.into_ends();
-        let ended = Ended {
-            code,
-            reason: "test".into(),
-        };
+        let ended = Ended { code, reason: "test".into() };
         // The client may have gone first.
         let _ = ends.incoming.send(Incoming::Ended(ended)).await;
     }
@@ -210,12 +203,7 @@ impl Test {
 
     pub(super) fn start_with(config: Config, fake: Arc<Fake>, peers: mpsc::UnboundedReceiver<Peer>) -> Self {
         let (client, events) = Client::start(config, fake.clone());
-        Self {
-            client,
-            events,
-            fake,
-            peers,
-        }
+        Self { client, events, fake, peers }
     }
 
     /// The next connection that reaches the server.

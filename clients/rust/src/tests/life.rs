@@ -27,20 +27,14 @@ async fn goes_through_its_states() {
         State::Connecting,
         State::Authenticating,
         open.clone(),
-        State::Backoff {
-            cause: Loss::Broken("test".into()),
-            wait: Some(Duration::from_millis(250)),
-        },
+        State::Backoff { cause: Loss::Broken("test".into()), wait: Some(Duration::from_millis(250)) },
         State::Connecting,
         State::Authenticating,
         open,
         State::Closed(CloseReason::ByApplication),
     ];
     assert_eq!(history, expected);
-    assert_eq!(
-        test.client.request(Command::Ping(Empty {})).await.err(),
-        Some(Error::Closed)
-    );
+    assert_eq!(test.client.request(Command::Ping(Empty {})).await.err(), Some(Error::Closed));
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,10 +51,7 @@ async fn every_close_code_is_obeyed() {
             Advice::Never => {
                 let mut state = test.client.state();
                 let state = state.wait_for(State::is_closed).await.unwrap().clone();
-                let reason = CloseReason::Server {
-                    code: number,
-                    reason: "test".into(),
-                };
+                let reason = CloseReason::Server { code: number, reason: "test".into() };
                 assert_eq!(state, State::Closed(reason), "{code:?}");
             }
             advice => {
@@ -116,14 +107,8 @@ async fn ends_where_no_token_helps() {
         test.client.opened().await.expect_err("ends")
     };
     let fixed = || Token::fixed("t");
-    assert!(matches!(
-        end(fixed(), Some(ErrorCode::TokenExpired)).await,
-        CloseReason::Token(_)
-    ));
-    assert!(matches!(
-        end(fixed(), Some(ErrorCode::AuthFailed)).await,
-        CloseReason::Refused(_)
-    ));
+    assert!(matches!(end(fixed(), Some(ErrorCode::TokenExpired)).await, CloseReason::Token(_)));
+    assert!(matches!(end(fixed(), Some(ErrorCode::AuthFailed)).await, CloseReason::Refused(_)));
     let denied = Token::provider(|| async { Err(TokenError::Denied("logged out".into())) });
     assert_eq!(end(denied, None).await, CloseReason::Token("logged out".into()));
 }
@@ -137,11 +122,7 @@ async fn a_provider_that_cannot_answer_is_asked_again() {
         async move {
             let mut tries = tries.lock().unwrap();
             *tries += 1;
-            if *tries < 4 {
-                Err(TokenError::Temporary("offline".into()))
-            } else {
-                Ok("t".into())
-            }
+            if *tries < 4 { Err(TokenError::Temporary("offline".into())) } else { Ok("t".into()) }
         }
     });
     let mut test = Test::start(config);
@@ -155,10 +136,7 @@ async fn webtransport_has_a_head_start() {
     let start = Instant::now();
     let (first, second) = (test.peer().await, test.peer().await);
     assert_eq!(start.elapsed(), Duration::from_millis(500));
-    assert_eq!(
-        (first.transport, second.transport),
-        (Transport::WebTransport, Transport::WebSocket)
-    );
+    assert_eq!((first.transport, second.transport), (Transport::WebTransport, Transport::WebSocket));
     // A handshake is no win: the first one stalls.
     let mut second = second;
     second.greet().await;
@@ -177,10 +155,7 @@ async fn the_winner_goes_first_for_a_while() {
     let start = Instant::now();
     let (peer, _) = test.greeted().await;
     assert_eq!(peer.transport, Transport::WebSocket);
-    assert!(
-        start.elapsed() < Duration::from_millis(500),
-        "no head start of the other"
-    );
+    assert!(start.elapsed() < Duration::from_millis(500), "no head start of the other");
     // Some time later the network may be another.
     let mut keep = tokio::spawn(async move {
         let mut peer = peer;
@@ -225,10 +200,7 @@ async fn backs_off_until_a_session_lives() {
         test.client.opened().await.unwrap();
     }
     // Half of 0.5 s, 1 s, 2 s … up to half of 30 s, and from the beginning after a session that lived.
-    assert_eq!(
-        waits,
-        [250, 500, 1000, 2000, 4000, 8000, 15000, 15000, 15000, 250]
-    );
+    assert_eq!(waits, [250, 500, 1000, 2000, 4000, 8000, 15000, 15000, 15000, 250]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -295,15 +267,7 @@ async fn what_is_no_event_ends_the_connection() {
     peer.text("{".into()).await;
     assert_eq!(peer.goodbye().await.code, CloseCode::Violation.number());
     let mut state = test.client.state();
-    let backoff = |s: &State| {
-        matches!(
-            s,
-            State::Backoff {
-                cause: Loss::Unreadable,
-                ..
-            }
-        )
-    };
+    let backoff = |s: &State| matches!(s, State::Backoff { cause: Loss::Unreadable, .. });
     state.wait_for(backoff).await.unwrap();
 }
 

@@ -22,21 +22,12 @@ fn sample(n: u64, bad: bool) -> Sample {
 }
 
 fn fix(counter: u64, sample: Sample) -> Fix {
-    Fix {
-        counter,
-        time: sample.time,
-        position: sample.position,
-        motion: sample.motion,
-    }
+    Fix { counter, time: sample.time, position: sample.position, motion: sample.motion }
 }
 
 /// The lives of connections, in order; then they live.
 fn chaos() -> impl Strategy<Value = (u64, u64, Vec<(u64, u64)>)> {
-    (
-        0..60_u64,
-        0..40_u64,
-        prop::collection::vec((100..20_000_u64, 0..90_000_u64), 0..5),
-    )
+    (0..60_u64, 0..40_u64, prop::collection::vec((100..20_000_u64, 0..90_000_u64), 0..5))
 }
 
 /// Runs a server that goes wrong for a while.
@@ -50,11 +41,7 @@ async fn run_server(
     let mut lives = lives.into_iter();
     while let Some(peer) = peers.recv().await {
         let life = lives.next();
-        let chaos = Chaos {
-            loss,
-            reorder,
-            lives: life.map(|(lives, _)| Duration::from_millis(lives)),
-        };
+        let chaos = Chaos { loss, reorder, lives: life.map(|(lives, _)| Duration::from_millis(lives)) };
         server.serve(peer, &chaos).await;
         if let Some((_, outage)) = life {
             // Unreachable: whoever connects meanwhile is not answered.
@@ -67,12 +54,7 @@ async fn run_server(
 async fn track(seed: u64, loss: u64, reorder: u64, lives: Vec<(u64, u64)>, fixes: Vec<(u64, bool)>) {
     let server = Server::new(seed);
     let model = server.model.clone();
-    let Test {
-        client,
-        events,
-        fake: _fake,
-        peers,
-    } = Test::start(config());
+    let Test { client, events, fake: _fake, peers } = Test::start(config());
     drop(events);
     let server = tokio::spawn(run_server(peers, server, loss, reorder, lives));
     let tracker = client.tracker(TrackerConfig::default()).await.unwrap();
@@ -84,9 +66,7 @@ async fn track(seed: u64, loss: u64, reorder: u64, lives: Vec<(u64, u64)>, fixes
         assert!(recorded.insert(counter, fix(counter, sample)).is_none());
         sleep(Duration::from_millis(pause)).await;
     }
-    timeout(Duration::from_secs(3600), tracker.drained())
-        .await
-        .expect("drains");
+    timeout(Duration::from_secs(3600), tracker.drained()).await.expect("drains");
     let mut told = BTreeMap::new();
     while let Ok(discarded) = discarded.try_recv() {
         assert!(matches!(discarded.why, Why::Rejected(_)));
@@ -109,12 +89,7 @@ async fn chat(seed: u64, lives: Vec<(u64, u64)>, messages: Vec<u64>) {
     // Some runs meet a full queue too.
     config.limits.events = 4 + (seed % 8) as usize;
     config.limits.request = Duration::from_secs(3600);
-    let Test {
-        client,
-        mut events,
-        fake: _fake,
-        peers,
-    } = Test::start(config);
+    let Test { client, mut events, fake: _fake, peers } = Test::start(config);
     let server = tokio::spawn(run_server(peers, server, 0, 0, lives));
     let count = messages.len();
     let reader = tokio::spawn(async move {
@@ -135,25 +110,16 @@ async fn chat(seed: u64, lives: Vec<(u64, u64)>, messages: Vec<u64>) {
     let mut sent = Vec::new();
     for (n, pause) in messages.iter().enumerate() {
         let client = client.clone();
-        sent.push(tokio::spawn(async move {
-            client.send_message("c".parse().unwrap(), n.to_string()).await
-        }));
+        sent.push(tokio::spawn(
+            async move { client.send_message("c".parse().unwrap(), n.to_string()).await },
+        ));
         sleep(Duration::from_millis(*pause)).await;
     }
     for sent in sent {
         sent.await.unwrap().expect("stored");
     }
-    let mut texts = timeout(Duration::from_secs(3600), reader)
-        .await
-        .expect("all come")
-        .unwrap();
-    let stored: Vec<_> = model
-        .lock()
-        .unwrap()
-        .messages
-        .iter()
-        .map(|m| m.text.clone())
-        .collect();
+    let mut texts = timeout(Duration::from_secs(3600), reader).await.expect("all come").unwrap();
+    let stored: Vec<_> = model.lock().unwrap().messages.iter().map(|m| m.text.clone()).collect();
     assert_eq!(texts, stored, "what is stored comes");
     texts.sort();
     let mut expected: Vec<_> = (0..count).map(|n| n.to_string()).collect();

@@ -33,12 +33,7 @@ fn agent(alias: u32, id: &str, time: Option<u64>) -> AliasedAgent {
 }
 
 fn snapshot(view: u32, agents: Vec<AliasedAgent>, more: bool) -> LocationSnapshot {
-    LocationSnapshot {
-        view,
-        epoch: Epoch(1),
-        agents,
-        more,
-    }
+    LocationSnapshot { view, epoch: Epoch(1), agents, more }
 }
 
 async fn ticks(peer: &mut Peer, view: u32, ticks: &[(u32, u64)]) {
@@ -61,11 +56,7 @@ async fn ticks(peer: &mut Peer, view: u32, ticks: &[(u32, u64)]) {
 async fn grant(peer: &mut Peer, view: u32) {
     let request = peer.request().await;
     assert!(matches!(request.command, Command::Subscribe(_)), "{request:?}");
-    let subscription = Subscription {
-        channel: Channel::Locations,
-        view,
-        epoch: Epoch(1),
-    };
+    let subscription = Subscription { channel: Channel::Locations, view, epoch: Epoch(1) };
     let subscriptions = vec![subscription];
     peer.answer(&request, &Subscribed { subscriptions }).await;
 }
@@ -81,11 +72,7 @@ async fn follow(test: &mut Test) -> (Positions, Peer) {
 /// Who is where, as (agent, time).
 async fn settled(positions: &Positions) -> Vec<(String, u64)> {
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let mut all: Vec<_> = positions
-        .all()
-        .into_iter()
-        .map(|p| (p.agent_id.to_string(), p.time.0))
-        .collect();
+    let mut all: Vec<_> = positions.all().into_iter().map(|p| (p.agent_id.to_string(), p.time.0)).collect();
     all.sort();
     all
 }
@@ -100,24 +87,13 @@ async fn the_newest_of_each_agent_is_shown() {
     let (positions, mut peer) = follow(&mut test).await;
     let part = snapshot(7, vec![agent(1, "a", Some(10)), agent(2, "b", None)], true);
     peer.say(name::LOCATION_SNAPSHOT, &part).await;
-    peer.say(
-        name::LOCATION_SNAPSHOT,
-        &snapshot(7, vec![agent(3, "c", Some(10))], false),
-    )
-    .await;
+    peer.say(name::LOCATION_SNAPSHOT, &snapshot(7, vec![agent(3, "c", Some(10))], false)).await;
     ticks(&mut peer, 7, &[(1, 12), (2, 11), (3, 9)]).await;
     ticks(&mut peer, 7, &[(1, 11)]).await;
-    assert_eq!(
-        settled(&positions).await,
-        spots(&[("a", 12), ("b", 11), ("c", 10)])
-    );
+    assert_eq!(settled(&positions).await, spots(&[("a", 12), ("b", 11), ("c", 10)]));
     // Another view's ticks are nothing to us.
     ticks(&mut peer, 8, &[(1, 99)]).await;
-    let removed = LocationRemoved {
-        view: 7,
-        epoch: Epoch(1),
-        aliases: vec![1, 77],
-    };
+    let removed = LocationRemoved { view: 7, epoch: Epoch(1), aliases: vec![1, 77] };
     peer.say(name::LOCATION_REMOVED, &removed).await;
     ticks(&mut peer, 7, &[(1, 99)]).await;
     assert_eq!(settled(&positions).await, spots(&[("b", 11), ("c", 10)]));
@@ -130,22 +106,15 @@ async fn the_newest_of_each_agent_is_shown() {
 async fn a_tick_may_overtake_its_alias() {
     let mut test = Test::start(config());
     let (positions, mut peer) = follow(&mut test).await;
-    peer.say(name::LOCATION_SNAPSHOT, &snapshot(7, vec![], false))
-        .await;
+    peer.say(name::LOCATION_SNAPSHOT, &snapshot(7, vec![], false)).await;
     ticks(&mut peer, 7, &[(1, 20), (1, 21), (1, 19), (2, 20)]).await;
     assert_eq!(settled(&positions).await, []);
-    let joined = |agents| LocationAgents {
-        view: 7,
-        epoch: Epoch(1),
-        agents,
-    };
-    peer.say(name::LOCATION_AGENTS, &joined(vec![agent(1, "a", Some(10))]))
-        .await;
+    let joined = |agents| LocationAgents { view: 7, epoch: Epoch(1), agents };
+    peer.say(name::LOCATION_AGENTS, &joined(vec![agent(1, "a", Some(10))])).await;
     assert_eq!(settled(&positions).await, spots(&[("a", 21)]));
     // Only shortly.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    peer.say(name::LOCATION_AGENTS, &joined(vec![agent(2, "b", Some(10))]))
-        .await;
+    peer.say(name::LOCATION_AGENTS, &joined(vec![agent(2, "b", Some(10))])).await;
     assert_eq!(settled(&positions).await, spots(&[("a", 21), ("b", 10)]));
 }
 
@@ -175,16 +144,8 @@ async fn follows_again_after_a_reconnect() {
     // The aliases mean others now; ticks of the old view say nothing.
     ticks(&mut peer, 7, &[(1, 50)]).await;
     ticks(&mut peer, 9, &[(1, 30)]).await;
-    peer.say(
-        name::LOCATION_SNAPSHOT,
-        &snapshot(9, vec![agent(1, "b", Some(20))], true),
-    )
-    .await;
-    peer.say(
-        name::LOCATION_SNAPSHOT,
-        &snapshot(9, vec![agent(2, "c", Some(20))], false),
-    )
-    .await;
+    peer.say(name::LOCATION_SNAPSHOT, &snapshot(9, vec![agent(1, "b", Some(20))], true)).await;
+    peer.say(name::LOCATION_SNAPSHOT, &snapshot(9, vec![agent(2, "c", Some(20))], false)).await;
     assert_eq!(settled(&positions).await, spots(&[("b", 30), ("c", 20)]));
 }
 
@@ -192,17 +153,12 @@ async fn follows_again_after_a_reconnect() {
 async fn a_right_that_was_lost_clears_the_table() {
     let mut test = Test::start(config());
     let (positions, mut peer) = follow(&mut test).await;
-    peer.say(
-        name::LOCATION_SNAPSHOT,
-        &snapshot(7, vec![agent(1, "a", Some(10))], false),
-    )
-    .await;
+    peer.say(name::LOCATION_SNAPSHOT, &snapshot(7, vec![agent(1, "a", Some(10))], false)).await;
     assert_eq!(settled(&positions).await.len(), 1);
     peer.end(None).await;
     let (mut peer, _) = test.greeted().await;
     let request = peer.request().await;
-    peer.answer_with(name::ERROR, &request, &ErrorCode::Unauthorized.with("no"))
-        .await;
+    peer.answer_with(name::ERROR, &request, &ErrorCode::Unauthorized.with("no")).await;
     assert_eq!(settled(&positions).await, []);
     let mut errors = 0;
     while let Ok(Some(event)) = tokio::time::timeout(Duration::from_secs(1), test.events.next()).await {
@@ -220,11 +176,7 @@ async fn a_right_that_was_lost_clears_the_table() {
 async fn unsubscribing_survives_a_reconnect() {
     let mut test = Test::start(config());
     let (positions, mut peer) = follow(&mut test).await;
-    peer.say(
-        name::LOCATION_SNAPSHOT,
-        &snapshot(7, vec![agent(1, "a", Some(10))], false),
-    )
-    .await;
+    peer.say(name::LOCATION_SNAPSHOT, &snapshot(7, vec![agent(1, "a", Some(10))], false)).await;
     let client = test.client.clone();
     let channels = vec![Channel::Locations];
     let asked = tokio::spawn(async move { client.unsubscribe(Unsubscribe { channels }).await });
@@ -256,15 +208,8 @@ async fn updates_hold_the_newest_of_each_agent() {
     }
     settled(&positions).await;
     let changes = updates.next().await.unwrap();
-    assert!(
-        matches!(&changes[..], [Change::Moved(p)] if p.time == UnixMs(199)),
-        "{changes:?}"
-    );
-    let removed = LocationRemoved {
-        view: 7,
-        epoch: Epoch(1),
-        aliases: vec![2],
-    };
+    assert!(matches!(&changes[..], [Change::Moved(p)] if p.time == UnixMs(199)), "{changes:?}");
+    let removed = LocationRemoved { view: 7, epoch: Epoch(1), aliases: vec![2] };
     peer.say(name::LOCATION_REMOVED, &removed).await;
     let changes = updates.next().await.unwrap();
     assert_eq!(changes, [Change::Removed("b".parse().unwrap())]);
@@ -280,8 +225,7 @@ async fn nonsense_is_counted() {
     let (_positions, mut peer) = follow(&mut test).await;
     let mut bad = agent(1, "a", Some(1));
     bad.fix.as_mut().unwrap().lat = 91.0;
-    peer.say(name::LOCATION_SNAPSHOT, &snapshot(7, vec![bad], false))
-        .await;
+    peer.say(name::LOCATION_SNAPSHOT, &snapshot(7, vec![bad], false)).await;
     peer.say(name::LOCATION_AGENTS, &1).await;
     let packet = Incoming::Packet(Bytes::from_static(&[1, 2, 3]));
     peer.ends().incoming.send(packet).await.unwrap();

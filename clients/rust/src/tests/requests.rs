@@ -117,8 +117,7 @@ async fn a_deadline_counts_from_the_call() {
         if !peer.ends().incoming.is_closed()
             && let Some(greeting) = peer.any_request().await
         {
-            peer.answer_with(name::AUTHENTICATED, &greeting, &super::fake::authenticated())
-                .await;
+            peer.answer_with(name::AUTHENTICATED, &greeting, &super::fake::authenticated()).await;
             break peer;
         }
     };
@@ -196,16 +195,10 @@ async fn urgent_requests_have_a_lane_of_their_own() {
 #[tokio::test(start_paused = true)]
 async fn some_commands_are_the_clients_own() {
     let test = Test::start(config());
-    let reserved = [
-        Command::Authenticate(Authenticate::default()),
-        Command::Pong(Empty {}),
-    ];
+    let reserved = [Command::Authenticate(Authenticate::default()), Command::Pong(Empty {})];
     for command in reserved {
         let name = command.name();
-        assert_eq!(
-            test.client.request(command).await.err(),
-            Some(Error::Reserved(name))
-        );
+        assert_eq!(test.client.request(command).await.err(), Some(Error::Reserved(name)));
     }
 }
 
@@ -227,9 +220,6 @@ fn answers_to_nobody_are_ignored() {
     let event = event::write(name::REPLY, Some(&RequestId::Text("x".into())), &1);
     let event = fanfare_proto::ServerEvent::parse(event.as_bytes()).unwrap();
     for id in [RequestId::Text("x".into()), RequestId::Number(9)] {
-        assert_eq!(
-            outbox.answer(&id, event.clone()),
-            (crate::outbox::Meaning::None, None)
-        );
+        assert_eq!(outbox.answer(&id, event.clone()), (crate::outbox::Meaning::None, None));
     }
 }

@@ -11,11 +11,7 @@ use super::fake::{Peer, Test, config};
 use crate::{Cursors, Event, Gap, Loss, State};
 
 fn cursor(topic: &str, epoch: u32, seq: u64) -> Cursor {
-    Cursor {
-        topic: topic.parse().unwrap(),
-        epoch: Epoch(epoch),
-        seq: Seq(seq),
-    }
+    Cursor { topic: topic.parse().unwrap(), epoch: Epoch(epoch), seq: Seq(seq) }
 }
 
 fn message(topic: &str, epoch: u32, seq: u64) -> String {
@@ -27,10 +23,7 @@ fn message(topic: &str, epoch: u32, seq: u64) -> String {
         by: "v".parse().unwrap(),
         client_id: "x".parse().unwrap(),
     };
-    let data = MessageNew {
-        conversation_id: "c".parse().unwrap(),
-        text: seq.to_string(),
-    };
+    let data = MessageNew { conversation_id: "c".parse().unwrap(), text: seq.to_string() };
     event::write_log(name::MESSAGE_NEW, &entry, &serde_json::to_string(&data).unwrap())
 }
 
@@ -54,13 +47,7 @@ async fn next(test: &mut Test) -> String {
     match test.events.next().await.expect("an event") {
         Event::Open(_) => "open".into(),
         Event::Topics(topics) => format!("topics {}", topics.len()),
-        Event::Gap(Gap {
-            had,
-            epoch,
-            from,
-            head,
-            ..
-        }) => {
+        Event::Gap(Gap { had, epoch, from, head, .. }) => {
             let had = had.map(|(e, s)| format!("{}/{s}", e.0));
             format!("gap {had:?} {}/{from} {head}", epoch.0)
         }
@@ -107,38 +94,25 @@ async fn a_gap_is_told_before_what_follows() {
     assert_eq!(greeting.cursors, [cursor(T, 1, 4)]);
     topics(&mut peer, vec![state(T, 1, 90, 92, Some(false))]).await;
     peer.text(message(T, 1, 91)).await;
-    expect(
-        &mut test,
-        &["open", "gap Some(\"1/4\") 1/90 92", "topics 1", "1/91"],
-    )
-    .await;
+    expect(&mut test, &["open", "gap Some(\"1/4\") 1/90 92", "topics 1", "1/91"]).await;
     peer.end(None).await;
     // The log begins anew: positions of the old epoch say nothing about it.
     let (mut peer, greeting) = test.greeted().await;
     assert_eq!(greeting.cursors, [cursor(T, 1, 91)]);
     topics(&mut peer, vec![state(T, 2, 0, 1, Some(false))]).await;
     peer.text(message(T, 2, 1)).await;
-    expect(
-        &mut test,
-        &["open", "gap Some(\"1/91\") 2/0 1", "topics 1", "2/1"],
-    )
-    .await;
+    expect(&mut test, &["open", "gap Some(\"1/91\") 2/0 1", "topics 1", "2/1"]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_the_newest_cursors_are_sent_and_the_others_show_their_gaps() {
-    let cursors: Cursors = (0..150)
-        .map(|n| cursor(&format!("conversation:{n}"), 1, 10))
-        .collect::<Vec<_>>()
-        .into();
+    let cursors: Cursors =
+        (0..150).map(|n| cursor(&format!("conversation:{n}"), 1, 10)).collect::<Vec<_>>().into();
     let mut test = Test::start(config().cursors(cursors));
     let (mut peer, greeting) = test.greeted().await;
     assert_eq!(greeting.cursors.len(), 100);
     assert_eq!(greeting.cursors[0], cursor("conversation:0", 1, 10));
-    let states = vec![
-        state("conversation:120", 1, 10, 10, None),
-        state("conversation:121", 1, 15, 15, None),
-    ];
+    let states = vec![state("conversation:120", 1, 10, 10, None), state("conversation:121", 1, 15, 15, None)];
     topics(&mut peer, states).await;
     expect(&mut test, &["open", "gap Some(\"1/10\") 1/15 15", "topics 2"]).await;
 }
@@ -148,24 +122,14 @@ async fn heartbeats_move_cursors() {
     let mut test = Test::start(config());
     let (mut peer, _) = test.greeted().await;
     topics(&mut peer, vec![state(T, 1, 2, 2, None)]).await;
-    let ping = ServerPing {
-        time: UnixMs(5),
-        pos: vec![cursor(T, 1, 9)],
-    };
+    let ping = ServerPing { time: UnixMs(5), pos: vec![cursor(T, 1, 9)] };
     peer.say(name::SERVER_PING, &ping).await;
     // Not backwards.
-    let ping = ServerPing {
-        time: UnixMs(5),
-        pos: vec![cursor(T, 1, 8)],
-    };
+    let ping = ServerPing { time: UnixMs(5), pos: vec![cursor(T, 1, 8)] };
     peer.say(name::SERVER_PING, &ping).await;
     peer.text(message(T, 1, 10)).await;
     expect(&mut test, &["open", "topics 1"]).await;
-    assert_eq!(
-        test.events.cursors().newest(9),
-        [cursor(T, 1, 2)],
-        "only what was taken"
-    );
+    assert_eq!(test.events.cursors().newest(9), [cursor(T, 1, 2)], "only what was taken");
     expect(&mut test, &["1/10"]).await;
     assert_eq!(test.events.cursors().newest(9), [cursor(T, 1, 10)]);
     peer.end(None).await;
@@ -189,15 +153,7 @@ async fn a_slow_application_loses_nothing() {
     peer.text(message(T, 1, 8)).await;
     assert_eq!(peer.goodbye().await.code, CloseCode::Slow.number());
     let mut waiting = test.client.state();
-    let slow = |s: &State| {
-        matches!(
-            s,
-            State::Backoff {
-                cause: Loss::SlowConsumer,
-                wait: None
-            }
-        )
-    };
+    let slow = |s: &State| matches!(s, State::Backoff { cause: Loss::SlowConsumer, wait: None });
     waiting.wait_for(slow).await.unwrap();
     // However long it takes.
     tokio::time::sleep(Duration::from_secs(600)).await;
@@ -241,18 +197,12 @@ async fn kinds_of_topics_that_came_later_are_passed_over() {
     let mut test = Test::start(config());
     let (mut peer, _) = test.greeted().await;
     let later = |text: String| text.replace(T, "later:c");
-    let told = Topics {
-        topics: vec![state(T, 1, 2, 2, None), state("notice:c", 1, 2, 2, None)],
-        more: false,
-    };
+    let told =
+        Topics { topics: vec![state(T, 1, 2, 2, None), state("notice:c", 1, 2, 2, None)], more: false };
     peer.text(later(event::write(name::TOPICS, None, &told))).await;
     peer.text(later(message(T, 1, 3))).await;
-    let ping = ServerPing {
-        time: UnixMs(5),
-        pos: vec![cursor(T, 1, 9), cursor("notice:c", 1, 7)],
-    };
-    peer.text(later(event::write(name::SERVER_PING, None, &ping)))
-        .await;
+    let ping = ServerPing { time: UnixMs(5), pos: vec![cursor(T, 1, 9), cursor("notice:c", 1, 7)] };
+    peer.text(later(event::write(name::SERVER_PING, None, &ping))).await;
     peer.text(message("notice:c", 1, 8)).await;
     expect(&mut test, &["open", "topics 1", "1/8"]).await;
     assert_eq!(test.events.cursors().newest(9), [cursor("notice:c", 1, 8)]);

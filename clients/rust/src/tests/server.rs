@@ -49,10 +49,7 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            model: Arc::default(),
-            random: seed | 1,
-        }
+        Self { model: Arc::default(), random: seed | 1 }
     }
 
     fn chance(&mut self, percent: u64) -> bool {
@@ -70,8 +67,7 @@ impl Server {
         let Command::Authenticate(greeting) = &request.command else {
             panic!("{request:?} before the greeting");
         };
-        peer.answer_with(name::AUTHENTICATED, &request, &authenticated())
-            .await;
+        peer.answer_with(name::AUTHENTICATED, &request, &authenticated()).await;
         let mut sent = self.resume(&mut peer, greeting).await;
         let end = Instant::now() + chaos.lives.unwrap_or(Duration::from_secs(86_400));
         let mut acknowledge = interval(Duration::from_secs(2));
@@ -144,10 +140,7 @@ impl Server {
         for fix in fixes {
             if impossible(fix) {
                 model.repeats += u64::from(!model.rejected.insert(fix.counter));
-                told.rejected.push(RejectedFix {
-                    counter: fix.counter,
-                    reason: BadFix::OutOfRange,
-                });
+                told.rejected.push(RejectedFix { counter: fix.counter, reason: BadFix::OutOfRange });
                 continue;
             }
             if let Some(before) = model.stored.insert(fix.counter, *fix) {
@@ -188,10 +181,7 @@ impl Server {
             unread: 0,
             recovered: cursor.map(|_| true),
         };
-        let topics = Topics {
-            topics: vec![state],
-            more: false,
-        };
+        let topics = Topics { topics: vec![state], more: false };
         peer.say(name::TOPICS, &topics).await;
         seq.0 as usize
     }
@@ -207,17 +197,12 @@ impl Server {
                 by: "u".parse().unwrap(),
                 client_id: message.client_id.clone(),
             };
-            let data = MessageNew {
-                conversation_id: message.conversation_id.clone(),
-                text: message.text.clone(),
-            };
+            let data =
+                MessageNew { conversation_id: message.conversation_id.clone(), text: message.text.clone() };
             let data = serde_json::to_string(&data).unwrap();
             let text = event::write_log(name::MESSAGE_NEW, &entry, &data);
             // The client may have gone; the next connection brings it.
-            let _ = peer
-                .ends()
-                .incoming
-                .try_send(crate::link::Incoming::Event(text.into()));
+            let _ = peer.ends().incoming.try_send(crate::link::Incoming::Event(text.into()));
         }
         sent + new.len()
     }

@@ -46,10 +46,7 @@ impl Writer {
     pub(super) async fn append(&self, fixes: Vec<Fix>) -> Result<(), String> {
         let (done, wait) = oneshot::channel();
         let gone = || "the thread ended".to_owned();
-        self.jobs
-            .send(Job::Append(fixes, done))
-            .await
-            .map_err(|_| gone())?;
+        self.jobs.send(Job::Append(fixes, done)).await.map_err(|_| gone())?;
         wait.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -154,9 +151,7 @@ impl File {
     }
 
     fn last(&self) -> Result<Option<u64>, rusqlite::Error> {
-        let last: Option<i64> = self
-            .0
-            .query_row("SELECT last FROM tracker", [], |row| row.get(0))?;
+        let last: Option<i64> = self.0.query_row("SELECT last FROM tracker", [], |row| row.get(0))?;
         Ok(last.map(|last| last as u64))
     }
 
@@ -207,18 +202,9 @@ impl File {
 
 fn read(row: &Row<'_>) -> Result<Result<Fix, BadFix>, rusqlite::Error> {
     let position = Position::from_e7(row.get("lat")?, row.get("lon")?);
-    let motion = Motion::from_raw(
-        row.get("accuracy")?,
-        row.get("speed")?,
-        row.get("heading")?,
-        row.get("battery")?,
-    );
+    let motion =
+        Motion::from_raw(row.get("accuracy")?, row.get("speed")?, row.get("heading")?, row.get("battery")?);
     let (counter, time): (i64, i64) = (row.get("counter")?, row.get("time")?);
-    let fix = |position, motion| Fix {
-        counter: counter as u64,
-        time: UnixMs(time as u64),
-        position,
-        motion,
-    };
+    let fix = |position, motion| Fix { counter: counter as u64, time: UnixMs(time as u64), position, motion };
     Ok(position.and_then(|position| motion.map(|motion| fix(position, motion))))
 }

@@ -86,8 +86,7 @@ impl Ledger {
     pub(super) fn overdue(&mut self, now: Instant) {
         let late = |_: &u64, (_, sent): &mut (Fix, Instant)| now.duration_since(*sent) >= self.repeat_after;
         let late = self.flown.extract_if(.., late);
-        self.missing
-            .extend(late.map(|(counter, (fix, _))| (counter, fix)));
+        self.missing.extend(late.map(|(counter, (fix, _))| (counter, fix)));
     }
 
     /// When the next acknowledgement is overdue.
@@ -100,8 +99,7 @@ impl Ledger {
     /// The connection is gone, and with it perhaps what flew.
     pub(super) fn lost(&mut self) {
         let flown = std::mem::take(&mut self.flown);
-        self.missing
-            .extend(flown.into_iter().map(|(counter, (fix, _))| (counter, fix)));
+        self.missing.extend(flown.into_iter().map(|(counter, (fix, _))| (counter, fix)));
     }
 
     /// The oldest missing fixes, at most `most`, for a request. There is one request at a time.
@@ -137,11 +135,8 @@ impl Ledger {
             }
         }
         for rejected in &word.rejected {
-            let fix = if self.fresh.contains_key(&rejected.counter) {
-                None
-            } else {
-                self.remove(rejected.counter)
-            };
+            let fix =
+                if self.fresh.contains_key(&rejected.counter) { None } else { self.remove(rejected.counter) };
             settled.rejected.extend(fix.map(|fix| (fix, rejected.reason)));
         }
         settled
@@ -152,9 +147,7 @@ impl Ledger {
         let timed = [&mut self.fresh, &mut self.flown]
             .into_iter()
             .find_map(|pile| pile.remove(&counter).map(|(fix, _)| fix));
-        timed
-            .or_else(|| self.missing.remove(&counter))
-            .or_else(|| self.batch.remove(&counter))
+        timed.or_else(|| self.missing.remove(&counter)).or_else(|| self.batch.remove(&counter))
     }
 
     /// Whether something is to be sent by request.

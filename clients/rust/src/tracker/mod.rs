@@ -9,7 +9,7 @@ mod task;
 
 use std::time::Duration;
 
-use fanfare_proto::{BadFix, ErrorBody, Fix, Motion, Position, UnixMs, id::MAX_NUMBER};
+use fanfare_proto::{BadFix, ErrorBody, ErrorCode, Fix, Motion, Position, UnixMs, id::MAX_NUMBER};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{Client, Error};
@@ -66,10 +66,7 @@ impl TrackerConfig {
     #[cfg(feature = "disk")]
     #[must_use]
     pub fn disk(mut self, path: impl Into<std::path::PathBuf>, owner: impl Into<String>) -> Self {
-        self.disk = Some(Disk {
-            path: path.into(),
-            owner: owner.into(),
-        });
+        self.disk = Some(Disk { path: path.into(), owner: owner.into() });
         self
     }
 }
@@ -119,6 +116,9 @@ pub struct TrackerStats {
     pub rejected: u64,
     /// Fixes that were dropped because there was no room.
     pub dropped: u64,
+    /// Why the server refused the last request with fixes; they are kept, and sent again. `Unauthorized`: the user
+    /// may not send fixes.
+    pub refused: Option<ErrorCode>,
     /// Fixes sent by datagram.
     pub sent_fast: u64,
     /// Fixes sent by request: recorded without a connection, or sent by datagram and not acknowledged in time. The
@@ -137,10 +137,8 @@ pub struct Tracker {
 
 impl Tracker {
     pub(crate) async fn start(client: Client, config: TrackerConfig) -> Result<Self, Error> {
-        let stored = client
-            .shared()
-            .track()
-            .ok_or_else(|| Error::Config("there is a tracker already".into()))?;
+        let stored =
+            client.shared().track().ok_or_else(|| Error::Config("there is a tracker already".into()))?;
         let (store, kept) = Store::open(&config, client.shared().environment.now()).await?;
         let (orders, orders_end) = mpsc::channel(ORDERS);
         let (stats_end, stats) = watch::channel(TrackerStats::default());
@@ -152,12 +150,7 @@ impl Tracker {
             // Who dropped the tracker does not wait.
             let _ = ended_end.send(());
         });
-        Ok(Self {
-            orders,
-            stats,
-            discarded,
-            ended,
-        })
+        Ok(Self { orders, stats, discarded, ended })
     }
 
     /// Keeps a fix and sends it. Returns its counter when it is kept (on disk: durably). Waits for no connection.
@@ -166,10 +159,7 @@ impl Tracker {
             return Err(Error::Invalid(format!("no such time: {}", sample.time.0)));
         }
         let (kept, wait) = oneshot::channel();
-        self.orders
-            .send(Order { sample, kept })
-            .await
-            .map_err(|_| Error::Closed)?;
+        self.orders.send(Order { sample, kept }).await.map_err(|_| Error::Closed)?;
         wait.await.unwrap_or(Err(Error::Closed))
     }
 

@@ -21,10 +21,7 @@ impl Store {
         #[cfg(feature = "disk")]
         if let Some(disk) = &config.disk {
             let opened = super::disk::open(disk.clone()).await.map_err(Error::Store)?;
-            let store = Self {
-                next: opened.last.map_or(first, |last| last + 1),
-                disk: Some(opened.writer),
-            };
+            let store = Self { next: opened.last.map_or(first, |last| last + 1), disk: Some(opened.writer) };
             return Ok((store, opened.fixes));
         }
         let store = Self {

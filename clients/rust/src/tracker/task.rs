@@ -136,8 +136,7 @@ impl Task {
     async fn make_room(&mut self) {
         let dropped = self.ledger.overflow();
         self.counted.dropped += dropped.len() as u64;
-        self.discard(dropped.into_iter().map(|fix| (fix, Why::NoRoom)).collect())
-            .await;
+        self.discard(dropped.into_iter().map(|fix| (fix, Why::NoRoom)).collect()).await;
     }
 
     async fn settle(&mut self, word: &LocationStored) {
@@ -146,14 +145,11 @@ impl Task {
         self.counted.rejected += settled.rejected.len() as u64;
         self.store.remove(settled.stored).await;
         let rejected = settled.rejected.into_iter();
-        self.discard(rejected.map(|(fix, why)| (fix, Why::Rejected(why))).collect())
-            .await;
+        self.discard(rejected.map(|(fix, why)| (fix, Why::Rejected(why))).collect()).await;
     }
 
     async fn discard(&mut self, fixes: Vec<(Fix, Why)>) {
-        self.store
-            .remove(fixes.iter().map(|(fix, _)| fix.counter).collect())
-            .await;
+        self.store.remove(fixes.iter().map(|(fix, _)| fix.counter).collect()).await;
         for (fix, why) in fixes {
             // An error means that nobody listens.
             let _ = self.discarded.send(Discarded { fix, why });
@@ -181,21 +177,20 @@ impl Task {
             let fixes = self.ledger.batch(self.most);
             self.counted.sent_reliably += fixes.len() as u64;
             let client = self.client.clone();
-            let update = LocationUpdate {
-                fixes: fixes.into_iter().map(Into::into).collect(),
-            };
-            self.request = Some(Box::pin(async move {
-                client.request(Command::LocationUpdate(update)).await
-            }));
+            let update = LocationUpdate { fixes: fixes.into_iter().map(Into::into).collect() };
+            self.request =
+                Some(Box::pin(async move { client.request(Command::LocationUpdate(update)).await }));
         }
     }
 
     async fn answered(&mut self, answer: Answer) {
         let word = match answer {
-            Ok(event) => event
-                .data::<LocationStored>()
-                .map_err(|e| Error::Unexpected(e.to_string())),
+            Ok(event) => event.data::<LocationStored>().map_err(|e| Error::Unexpected(e.to_string())),
             Err(error) => Err(error),
+        };
+        self.counted.refused = match &word {
+            Err(Error::Refused(error)) => Some(error.code),
+            _ => None,
         };
         match word {
             Ok(word) => {

@@ -47,12 +47,7 @@ impl Send {
         let id = stream_id(stream.id().into())
             .map_err(|connection_error| StreamErrorIncoming::ConnectionErrorIncoming { connection_error })?;
         let stream = Rc::new(RefCell::new(Some(stream)));
-        Ok(Self {
-            id,
-            stream,
-            writing: Bytes::new(),
-            settings,
-        })
+        Ok(Self { id, stream, writing: Bytes::new(), settings })
     }
 }
 
@@ -71,9 +66,7 @@ impl quic::SendStream<Bytes> for Send {
 
     fn send_data<T: Into<WriteBuf<Bytes>>>(&mut self, data: T) -> Result<(), StreamErrorIncoming> {
         if self.writing.has_remaining() {
-            return Err(StreamErrorIncoming::Unknown(
-                "the last write has not ended".into(),
-            ));
+            return Err(StreamErrorIncoming::Unknown("the last write has not ended".into()));
         }
         // Only header fields and short texts go this way, so a copy costs nothing that matters.
         let mut data = data.into();
@@ -111,30 +104,16 @@ pub(in crate::net::webtransport) struct Recv {
 
 enum Source {
     /// One of HTTP/3's own.
-    Live {
-        start: Bytes,
-        recv: quinn::RecvStream,
-        budget: usize,
-    },
+    Live { start: Bytes, recv: quinn::RecvStream, budget: usize },
     /// A request's. `h3` is given the header fields and nothing after them.
-    Request {
-        head: Bytes,
-        recv: Shared<quinn::RecvStream>,
-    },
+    Request { head: Bytes, recv: Shared<quinn::RecvStream> },
 }
 
 impl Recv {
     /// One of HTTP/3's own.
     pub(super) fn live(stream: HttpStream) -> Result<Self, ConnectionErrorIncoming> {
         let id = stream_id(stream.recv.id().into())?;
-        Ok(Self {
-            id,
-            source: Source::Live {
-                start: stream.start,
-                recv: stream.recv,
-                budget: HTTP_BUDGET,
-            },
-        })
+        Ok(Self { id, source: Source::Live { start: stream.start, recv: stream.recv, budget: HTTP_BUDGET } })
     }
 }
 
@@ -190,25 +169,9 @@ impl Bidi {
         let id = stream_id(number)?;
         let send = Rc::new(RefCell::new(Some(request.send)));
         let recv = Rc::new(RefCell::new(Some(request.recv)));
-        let raw = Raw {
-            id: number,
-            send: Rc::clone(&send),
-            recv: Rc::clone(&recv),
-            rest: request.rest,
-        };
-        let send = Send {
-            id,
-            stream: send,
-            writing: Bytes::new(),
-            settings: false,
-        };
-        let recv = Recv {
-            id,
-            source: Source::Request {
-                head: request.head,
-                recv,
-            },
-        };
+        let raw = Raw { id: number, send: Rc::clone(&send), recv: Rc::clone(&recv), rest: request.rest };
+        let send = Send { id, stream: send, writing: Bytes::new(), settings: false };
+        let recv = Recv { id, source: Source::Request { head: request.head, recv } };
         Ok((Self { send, recv }, raw))
     }
 }
@@ -266,24 +229,24 @@ fn lent() -> StreamErrorIncoming {
 
 fn read_error(error: quinn::ReadError) -> StreamErrorIncoming {
     match error {
-        quinn::ReadError::Reset(code) => StreamErrorIncoming::StreamTerminated {
-            error_code: code.into_inner(),
-        },
-        quinn::ReadError::ConnectionLost(error) => StreamErrorIncoming::ConnectionErrorIncoming {
-            connection_error: connection_error(error),
-        },
+        quinn::ReadError::Reset(code) => {
+            StreamErrorIncoming::StreamTerminated { error_code: code.into_inner() }
+        }
+        quinn::ReadError::ConnectionLost(error) => {
+            StreamErrorIncoming::ConnectionErrorIncoming { connection_error: connection_error(error) }
+        }
         other => StreamErrorIncoming::Unknown(Box::new(other)),
     }
 }
 
 fn write_error(error: quinn::WriteError) -> StreamErrorIncoming {
     match error {
-        quinn::WriteError::Stopped(code) => StreamErrorIncoming::StreamTerminated {
-            error_code: code.into_inner(),
-        },
-        quinn::WriteError::ConnectionLost(error) => StreamErrorIncoming::ConnectionErrorIncoming {
-            connection_error: connection_error(error),
-        },
+        quinn::WriteError::Stopped(code) => {
+            StreamErrorIncoming::StreamTerminated { error_code: code.into_inner() }
+        }
+        quinn::WriteError::ConnectionLost(error) => {
+            StreamErrorIncoming::ConnectionErrorIncoming { connection_error: connection_error(error) }
+        }
         other => StreamErrorIncoming::Unknown(Box::new(other)),
     }
 }

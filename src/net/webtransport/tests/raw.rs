@@ -128,12 +128,7 @@ fn connect(path: &str, origin: Option<&str>) -> Vec<u8> {
 }
 
 fn get() -> Vec<u8> {
-    headers(&[
-        (":method", "GET"),
-        (":scheme", "https"),
-        (":authority", "localhost"),
-        (":path", "/"),
-    ])
+    headers(&[(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/")])
 }
 
 async fn status(recv: &mut quinn::RecvStream) -> u16 {
@@ -184,10 +179,7 @@ async fn connect_may_come_before_settings() {
             commands.write_all(&[byte]).await.unwrap();
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        assert_eq!(
-            link.incoming.recv().await,
-            Ok(Received::Event(Lane::Ordered, "slowly".into()))
-        );
+        assert_eq!(link.incoming.recv().await, Ok(Received::Event(Lane::Ordered, "slowly".into())));
     })
     .await;
 }
@@ -201,22 +193,12 @@ async fn streams_and_capsules_may_come_with_the_request() {
             let mut request = raw.quic.open_bi().await.unwrap();
             let mut first = raw.quic.open_bi().await.unwrap().0;
             // Of the two streams the second's packets come first.
-            let second = raw
-                .bidi(&[&[0x40, 0x41, 0x00][..], &framed("urgent")].concat())
-                .await
-                .0;
+            let second = raw.bidi(&[&[0x40, 0x41, 0x00][..], &framed("urgent")].concat()).await.0;
             pause().await;
-            first
-                .write_all(&[&[0x40, 0x41, 0x00][..], &framed("ordered")].concat())
-                .await
-                .unwrap();
+            first.write_all(&[&[0x40, 0x41, 0x00][..], &framed("ordered")].concat()).await.unwrap();
             pause().await;
             let close = super::super::capsule::encode_close(4100, "hello and goodbye");
-            request
-                .0
-                .write_all(&[&connect("/wt", None)[..], &close].concat())
-                .await
-                .unwrap();
+            request.0.write_all(&[&connect("/wt", None)[..], &close].concat()).await.unwrap();
             let control = raw.uni(&CONTROL).await;
             assert_eq!(status(&mut request.1).await, 200);
             (raw, control, first, second, request)
@@ -235,13 +217,7 @@ async fn streams_and_capsules_may_come_with_the_request() {
         let expected =
             [(Lane::Urgent, "urgent"), (Lane::Ordered, "ordered")].map(|(l, t)| Received::Event(l, t.into()));
         assert_eq!(got, expected);
-        assert_eq!(
-            ended,
-            Ended::Closed {
-                code: 4100,
-                reason: "hello and goodbye".into()
-            }
-        );
+        assert_eq!(ended, Ended::Closed { code: 4100, reason: "hello and goodbye".into() });
     })
     .await;
 }
@@ -259,11 +235,7 @@ async fn other_requests_are_answered_before_and_after() {
             assert_eq!(status(&mut recv).await, 404);
             let (_s, mut recv) = raw.bidi(&connect("/wt", None)).await;
             assert_eq!(status(&mut recv).await, 429);
-            session
-                .0
-                .write_all(&connect("/wt", Some("https://a.example")))
-                .await
-                .unwrap();
+            session.0.write_all(&connect("/wt", Some("https://a.example"))).await.unwrap();
             assert_eq!(status(&mut session.1).await, 200);
             let (_s, mut recv) = raw.bidi(&get()).await;
             assert_eq!(status(&mut recv).await, 404);
@@ -271,9 +243,7 @@ async fn other_requests_are_answered_before_and_after() {
             assert_eq!(status(&mut recv).await, 429);
             // A request that breaks off, one with a body and reserved frames, an unknown stream, a session's own.
             drop(raw.bidi(&[1, 20]).await);
-            let (_s, mut recv) = raw
-                .bidi(&[&[0x21, 1, 7][..], &get(), &[0, 3, 1, 2, 3]].concat())
-                .await;
+            let (_s, mut recv) = raw.bidi(&[&[0x21, 1, 7][..], &get(), &[0, 3, 1, 2, 3]].concat()).await;
             assert_eq!(status(&mut recv).await, 404);
             let unknown = raw.uni(&[0x40, 0x54, 0x00, 1, 2]).await;
             assert!(unknown.stopped().await.unwrap().is_some());
@@ -287,13 +257,7 @@ async fn other_requests_are_answered_before_and_after() {
         let (mut send, _recv) = session;
         // The end of the stream without a capsule.
         send.finish().unwrap();
-        assert_eq!(
-            link.incoming.recv().await,
-            Err(Ended::Closed {
-                code: 0,
-                reason: String::new()
-            })
-        );
+        assert_eq!(link.incoming.recv().await, Err(Ended::Closed { code: 0, reason: String::new() }));
         raw.quic.closed().await;
         assert!(start.elapsed() < Duration::from_secs(1));
     })
@@ -312,10 +276,7 @@ async fn a_page_of_another_origin_is_refused() {
             raw.quic.close(0u32.into(), b"");
         };
         let ((), link) = tokio::join!(client, server.accept());
-        assert_eq!(
-            link.unwrap_err(),
-            HandshakeError::Refused(http::StatusCode::FORBIDDEN)
-        );
+        assert_eq!(link.unwrap_err(), HandshakeError::Refused(http::StatusCode::FORBIDDEN));
     })
     .await;
 }
@@ -335,10 +296,7 @@ async fn a_reset_of_the_sessions_stream_ends_it() {
         let (raw, (mut send, _recv, _control)) = raw;
         send.reset(0u32.into()).unwrap();
         let mut link = link.unwrap();
-        assert!(matches!(
-            link.incoming.recv().await,
-            Err(Ended::Closed { code: 0, .. })
-        ));
+        assert!(matches!(link.incoming.recv().await, Err(Ended::Closed { code: 0, .. })));
         raw.quic.closed().await;
     })
     .await;
@@ -364,11 +322,7 @@ async fn rubbish_ends_only_its_own_link() {
             &[1, 0xbf, 0xff, 0xff, 0xff],    // a gigabyte of fields
             &[0x40, 0x41, 0x04, 1, 2, 3, 4], // a stream of another session
         ];
-        for case in uni
-            .iter()
-            .map(|c| (true, *c))
-            .chain(bidi.iter().map(|c| (false, *c)))
-        {
+        for case in uni.iter().map(|c| (true, *c)).chain(bidi.iter().map(|c| (false, *c))) {
             let (raw, link) = tokio::join!(
                 async {
                     let raw = Raw::connect(&server).await;
@@ -400,17 +354,11 @@ async fn changed_bytes_end_at_most_their_own_link() {
         let mut server = Server::start();
         let mut state = 7u64;
         let mut random = move |below: usize| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as usize % below
         };
-        let valid = [
-            CONTROL.to_vec(),
-            connect("/wt", None),
-            get(),
-            [&[0x40, 0x41, 0][..], &framed("x")].concat(),
-        ];
+        let valid =
+            [CONTROL.to_vec(), connect("/wt", None), get(), [&[0x40, 0x41, 0][..], &framed("x")].concat()];
         for round in 0..80 {
             // Without a session most of these clients are waited for until the end.
             server.config.handshake = Duration::from_millis(if round % 2 == 0 { 5000 } else { 60 });
@@ -423,11 +371,7 @@ async fn changed_bytes_end_at_most_their_own_link() {
             }
             let client = async {
                 let raw = Raw::connect(&server).await;
-                let session = if round % 2 == 0 {
-                    Some(raw.session().await)
-                } else {
-                    None
-                };
+                let session = if round % 2 == 0 { Some(raw.session().await) } else { None };
                 let mut kept = Vec::new();
                 for (index, case) in cases.iter().enumerate() {
                     // The connection may be gone already, which is an answer too.
@@ -475,16 +419,9 @@ async fn a_client_may_move_to_another_address() {
         );
         let (raw, _session) = raw;
         let mut link = link.unwrap();
-        raw.endpoint
-            .rebind(std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
-            .unwrap();
-        let _commands = raw
-            .bidi(&[&[0x40, 0x41, 0x00][..], &framed("moved")].concat())
-            .await;
-        assert_eq!(
-            link.incoming.recv().await,
-            Ok(Received::Event(Lane::Ordered, "moved".into()))
-        );
+        raw.endpoint.rebind(std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).unwrap();
+        let _commands = raw.bidi(&[&[0x40, 0x41, 0x00][..], &framed("moved")].concat()).await;
+        assert_eq!(link.incoming.recv().await, Ok(Received::Event(Lane::Ordered, "moved".into())));
     })
     .await;
 }

@@ -9,9 +9,9 @@ async fn repetitions_are_forgotten_a_day_after_their_limit() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path(), &Options::default());
     let rows = || {
-        store.readers.call(Lane::Ordered, |db| {
-            Ok(db.query_row("SELECT count(*) FROM event", [], |row| row.get(0))?)
-        })
+        store
+            .readers
+            .call(Lane::Ordered, |db| Ok(db.query_row("SELECT count(*) FROM event", [], |row| row.get(0))?))
     };
     for n in 0..600 {
         store.append(append(TopicKind::Conversation, n, 1)).await.unwrap();
@@ -21,33 +21,17 @@ async fn repetitions_are_forgotten_a_day_after_their_limit() {
     assert_eq!((count_from(&store, 501).await, rows().await), (100, Ok(600)));
     assert_eq!(expire(DAY + 300).await, Ok(100));
     assert_eq!(rows().await, Ok(300));
-    let known = store
-        .append(append(TopicKind::Conversation, 300, 1))
-        .await
-        .unwrap();
+    let known = store.append(append(TopicKind::Conversation, 300, 1)).await.unwrap();
     assert!(known.outcomes[0].duplicate);
     assert_eq!(expire(2 * DAY).await, Ok(0));
     assert_eq!(rows().await, Ok(0));
-    let forgotten = store
-        .append(append(TopicKind::Conversation, 300, 1))
-        .await
-        .unwrap();
-    assert_eq!(
-        (forgotten.outcomes[0].seq, forgotten.outcomes[0].count),
-        (Seq(601), 601)
-    );
+    let forgotten = store.append(append(TopicKind::Conversation, 300, 1)).await.unwrap();
+    assert_eq!((forgotten.outcomes[0].seq, forgotten.outcomes[0].count), (Seq(601), 601));
 }
 
 async fn count_from(store: &Sqlite, first: u64) -> usize {
-    let page = store
-        .read(
-            &topic(TopicKind::Conversation),
-            From::Latest,
-            usize::MAX,
-            usize::MAX,
-        )
-        .await
-        .unwrap();
+    let page =
+        store.read(&topic(TopicKind::Conversation), From::Latest, usize::MAX, usize::MAX).await.unwrap();
     assert_eq!(page.head.first, Seq(first));
     page.events.len()
 }
@@ -63,26 +47,18 @@ async fn an_expired_record_gives_its_space_back_but_keeps_its_version() {
         key: n.to_string(),
     };
     for n in 0..600 {
-        let put = Put {
-            value: Some(Bytes::from_static(b"v")),
-            expires: (n > 0).then_some(UnixMs(100)),
-        };
+        let put = Put { value: Some(Bytes::from_static(b"v")), expires: (n > 0).then_some(UnixMs(100)) };
         store.put(&slot(n), None, put, UnixMs(1)).await.unwrap();
     }
     let values = || {
         let sql = "SELECT count(value) FROM record";
-        store
-            .readers
-            .call(Lane::Ordered, |db| Ok(db.query_row(sql, [], |row| row.get(0))?))
+        store.readers.call(Lane::Ordered, |db| Ok(db.query_row(sql, [], |row| row.get(0))?))
     };
     store.expire(TopicKind::Notice, UnixMs(DAY + 100)).await.unwrap();
     assert_eq!(values().await, Ok(600));
     store.expire(TopicKind::Notice, UnixMs(DAY + 101)).await.unwrap();
     assert_eq!(values().await, Ok(1));
-    let put = Put {
-        value: Some(Bytes::from_static(b"w")),
-        expires: None,
-    };
+    let put = Put { value: Some(Bytes::from_static(b"w")), expires: None };
     assert_eq!(store.put(&slot(5), None, put, UnixMs(200)).await, Ok(2));
 }
 
@@ -95,10 +71,7 @@ async fn the_write_ahead_log_stays_short() {
     let length = || std::fs::metadata(&wal).map_or(0, |file| file.len());
     let mut longest = 0;
     for n in 0..400 {
-        store
-            .append(append(TopicKind::Conversation, n, 100_000))
-            .await
-            .unwrap();
+        store.append(append(TopicKind::Conversation, n, 100_000)).await.unwrap();
         longest = longest.max(length());
     }
     assert!(longest < 24 << 20, "{longest} bytes after 40 MB");
@@ -118,25 +91,12 @@ async fn commits_are_synced_as_promised() {
     let setting =
         |db: &rusqlite::Connection, name| Ok(db.pragma_query_value(None, name, |row| row.get::<_, i64>(0))?);
     let (full, normal) = (2, 1);
-    let core = store
-        .core
-        .call(Lane::Ordered, 0, move |core| {
-            setting(core.connection(), "synchronous")
-        })
-        .await;
-    let ticks = store
-        .ticks
-        .call(Lane::Ordered, 0, move |ticks| {
-            setting(ticks.connection(), "synchronous")
-        })
-        .await;
+    let core = store.core.call(Lane::Ordered, 0, move |core| setting(core.connection(), "synchronous")).await;
+    let ticks =
+        store.ticks.call(Lane::Ordered, 0, move |ticks| setting(ticks.connection(), "synchronous")).await;
     assert_eq!((core, ticks), (Ok(full), Ok(normal)));
-    let own = store
-        .core
-        .call(Lane::Ordered, 0, move |core| {
-            setting(core.connection(), "wal_autocheckpoint")
-        })
-        .await;
+    let own =
+        store.core.call(Lane::Ordered, 0, move |core| setting(core.connection(), "wal_autocheckpoint")).await;
     assert_eq!(own, Ok(0));
 }
 
@@ -155,48 +115,17 @@ async fn numbers_beyond_the_files_range_do_no_harm() {
             position,
             motion: fanfare_proto::Motion::default(),
         };
-        StoredFix {
-            org: org.clone(),
-            agent: agent.clone(),
-            source: u32::MAX,
-            fix,
-        }
+        StoredFix { org: org.clone(), agent: agent.clone(), source: u32::MAX, fix }
     };
-    let fixes = vec![
-        fix(1, 5),
-        fix(u64::MAX, 5),
-        fix(u64::MAX - 1, 5),
-        fix(0, u64::MAX),
-    ];
+    let fixes = vec![fix(1, 5), fix(u64::MAX, 5), fix(u64::MAX - 1, 5), fix(0, u64::MAX)];
     store.put_fixes(fixes.clone()).await.unwrap();
     store.put_fixes(fixes).await.unwrap();
-    let track = store
-        .track(&org, &agent, UnixMs(0)..=UnixMs(u64::MAX), None, 10)
-        .await
-        .unwrap();
+    let track = store.track(&org, &agent, UnixMs(0)..=UnixMs(u64::MAX), None, 10).await.unwrap();
     assert_eq!(track.len(), 4);
     assert_eq!(store.expire_fixes(UnixMs(u64::MAX)).await, Ok(1));
-    store
-        .set_timer(Timer {
-            key: "k".to_owned(),
-            due: UnixMs(u64::MAX),
-            data: Bytes::new(),
-        })
-        .await
-        .unwrap();
-    assert_eq!(
-        store
-            .due_timers(UnixMs(u64::MAX - 1), u64::MAX, usize::MAX)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
-    let beyond = store
-        .append(Append {
-            expect: Some(Seq(u64::MAX)),
-            ..append(TopicKind::Notice, 1, 1)
-        })
-        .await;
+    store.set_timer(Timer { key: "k".to_owned(), due: UnixMs(u64::MAX), data: Bytes::new() }).await.unwrap();
+    assert_eq!(store.due_timers(UnixMs(u64::MAX - 1), u64::MAX, usize::MAX).await.unwrap().len(), 1);
+    let beyond =
+        store.append(Append { expect: Some(Seq(u64::MAX)), ..append(TopicKind::Notice, 1, 1) }).await;
     assert_eq!(beyond, Err(StoreError::Conflict { actual: 0 }));
 }

@@ -31,10 +31,7 @@ struct Heard {
 
 impl Committed for Heard {
     fn committed(&self, _: &Topic, _: Epoch, _: &Audience, events: &[Event]) {
-        self.seqs
-            .lock()
-            .unwrap()
-            .extend(events.iter().map(|event| event.seq.0));
+        self.seqs.lock().unwrap().extend(events.iter().map(|event| event.seq.0));
         if self.panics.load(Relaxed) > 0 {
             self.panics.fetch_sub(1, Relaxed);
             panic!("a hub with a bug (this panic belongs to a test)");
@@ -44,20 +41,11 @@ impl Committed for Heard {
 
 fn open(dir: &Path, options: &Options) -> (Arc<Sqlite>, Arc<Heard>) {
     let heard = Arc::new(Heard::default());
-    (
-        Sqlite::open(dir, Arc::<Heard>::clone(&heard), options).unwrap(),
-        heard,
-    )
+    (Sqlite::open(dir, Arc::<Heard>::clone(&heard), options).unwrap(), heard)
 }
 
 fn topic(kind: TopicKind) -> Topic {
-    Topic {
-        org: OrgId::new("org").unwrap(),
-        name: TopicName {
-            kind,
-            key: TopicKey::new("t").unwrap(),
-        },
-    }
+    Topic { org: OrgId::new("org").unwrap(), name: TopicName { kind, key: TopicKey::new("t").unwrap() } }
 }
 
 fn append(kind: TopicKind, n: u64, size: usize) -> Append {
@@ -69,19 +57,11 @@ fn append(kind: TopicKind, n: u64, size: usize) -> Append {
         data: Bytes::from(vec![b'x'; size]),
         countable: true,
     };
-    Append {
-        topic: topic(kind),
-        expect: None,
-        events: vec![event],
-        audience: Audience::Organisation,
-    }
+    Append { topic: topic(kind), expect: None, events: vec![event], audience: Audience::Organisation }
 }
 
 async fn count(store: &Sqlite, kind: TopicKind) -> usize {
-    let page = store
-        .read(&topic(kind), From::After(Seq::ZERO), usize::MAX, usize::MAX)
-        .await
-        .unwrap();
+    let page = store.read(&topic(kind), From::After(Seq::ZERO), usize::MAX, usize::MAX).await.unwrap();
     assert_eq!(page.head.seq.0, page.events.len() as u64);
     page.events.len()
 }
@@ -119,14 +99,7 @@ async fn queued<T: Send + 'static>(
 #[tokio::test]
 async fn a_full_queue_refuses_at_once_but_has_room_for_what_is_urgent() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, heard) = open(
-        dir.path(),
-        &Options {
-            queue: 3,
-            batch: 100,
-            ..Options::default()
-        },
-    );
+    let (store, heard) = open(dir.path(), &Options { queue: 3, batch: 100, ..Options::default() });
     let release = hold(&store).await;
     let mut tasks = Vec::new();
     for n in 0..3 {
@@ -164,28 +137,17 @@ async fn one_failing_request_undoes_only_itself() {
     for n in 0..3 {
         let own = Arc::clone(&store);
         tasks.push(
-            queued(&store, async move {
-                own.append(append(TopicKind::Conversation, n, 1)).await
-            })
-            .await,
+            queued(&store, async move { own.append(append(TopicKind::Conversation, n, 1)).await }).await,
         );
         let own = Arc::clone(&store);
         let poison = move |core: &mut super::Core| {
-            core.connection()
-                .execute("UPDATE topic SET head = head + 100", [])?;
+            core.connection().execute("UPDATE topic SET head = head + 100", [])?;
             core.connection().execute("INSERT INTO nowhere VALUES (1)", [])?;
             Ok(())
         };
-        let failed = queued(
-            &store,
-            async move { own.core.call(Lane::Ordered, 1, poison).await },
-        )
-        .await;
+        let failed = queued(&store, async move { own.core.call(Lane::Ordered, 1, poison).await }).await;
         let own = Arc::clone(&store);
-        let conflict = Append {
-            expect: Some(Seq(77)),
-            ..append(TopicKind::Conversation, 50 + n, 1)
-        };
+        let conflict = Append { expect: Some(Seq(77)), ..append(TopicKind::Conversation, 50 + n, 1) };
         let lost = queued(&store, async move { own.append(conflict).await }).await;
         tasks.push(tokio::spawn(async move {
             assert!(matches!(failed.await.unwrap(), Err(StoreError::Unavailable(_))));
@@ -215,8 +177,7 @@ async fn a_batch_that_cannot_be_stored_is_not_published_and_can_be_repeated() {
     let (store, heard) = open(dir.path(), &Options::default());
     let grow = |pages: u32| {
         let set = move |core: &mut super::Core| {
-            core.connection()
-                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+            core.connection().query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
             Ok(())
         };
         store.core.call(Lane::Ordered, 0, set)
@@ -237,10 +198,7 @@ async fn a_batch_that_cannot_be_stored_is_not_published_and_can_be_repeated() {
     assert_eq!(*heard.seqs.lock().unwrap(), (1..=stored).collect::<Vec<_>>());
     grow(1_000_000).await.unwrap();
     for n in 0..200 {
-        store
-            .append(append(TopicKind::Conversation, n, 3_000))
-            .await
-            .unwrap();
+        store.append(append(TopicKind::Conversation, n, 3_000)).await.unwrap();
     }
     assert_eq!(count(&store, TopicKind::Conversation).await, 200);
     assert_eq!(*heard.seqs.lock().unwrap(), (1..=200).collect::<Vec<_>>());
@@ -267,10 +225,7 @@ async fn closing_stores_what_was_accepted() {
     for n in 0..50 {
         let own = Arc::clone(&store);
         tasks.push(
-            queued(&store, async move {
-                own.append(append(TopicKind::Conversation, n, 1)).await
-            })
-            .await,
+            queued(&store, async move { own.append(append(TopicKind::Conversation, n, 1)).await }).await,
         );
     }
     let closing = Arc::clone(&store);
@@ -285,15 +240,9 @@ async fn closing_stores_what_was_accepted() {
     assert_eq!(heard.seqs.lock().unwrap().len(), 50);
     let late = store.append(append(TopicKind::Conversation, 99, 1)).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))));
-    assert_eq!(
-        std::fs::metadata(dir.path().join("core.db-wal")).map_or(0, |file| file.len()),
-        0
-    );
+    assert_eq!(std::fs::metadata(dir.path().join("core.db-wal")).map_or(0, |file| file.len()), 0);
     drop(store);
-    assert_eq!(
-        count(&open(dir.path(), &Options::default()).0, TopicKind::Conversation).await,
-        50
-    );
+    assert_eq!(count(&open(dir.path(), &Options::default()).0, TopicKind::Conversation).await, 50);
 }
 
 /// Who stops waiting has not stopped the write.
@@ -303,10 +252,7 @@ async fn a_call_that_is_given_up_is_done_all_the_same() {
     let (store, _) = open(dir.path(), &Options::default());
     let release = hold(&store).await;
     let own = Arc::clone(&store);
-    let task = queued(&store, async move {
-        own.append(append(TopicKind::Conversation, 1, 1)).await
-    })
-    .await;
+    let task = queued(&store, async move { own.append(append(TopicKind::Conversation, 1, 1)).await }).await;
     task.abort();
     assert!(task.await.is_err());
     drop(release);

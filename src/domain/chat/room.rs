@@ -1,0 +1,139 @@
+//! Which conversations there are, and who takes part: records beside the logs.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fanfare_proto::{
+    ConversationId, ErrorBody, ErrorCode, OrgId, Seq, TopicKey, TopicKind, TopicName, UserId,
+    command::ConversationKind,
+};
+use quick_cache::sync::Cache;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::{Caller, Services},
+    error::{corrupt, refused},
+    id::Topic,
+    store::{Put, Record, RecordKind, Slot, StoreError},
+};
+
+/// Conversations remembered between requests.
+const REMEMBERED: usize = 10_000;
+
+/// A conversation, as its record keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Room {
+    pub(super) kind: ConversationKind,
+    pub(super) title: Option<String>,
+    /// In order of their ids.
+    #[serde(with = "shared")]
+    pub(super) members: Arc<[UserId]>,
+}
+
+/// Shared lists are plain lists when kept.
+mod shared {
+    use super::{Arc, Deserialize, Serialize, UserId};
+
+    pub(super) fn serialize<S: serde::Serializer>(list: &Arc<[UserId]>, s: S) -> Result<S::Ok, S::Error> {
+        list.as_ref().serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Arc<[UserId]>, D::Error> {
+        Ok(Vec::deserialize(d)?.into())
+    }
+}
+
+/// Conversations looked up lately. What is in it never changes: a conversation's members are those of its first event.
+#[derive(Debug)]
+pub struct Directory(Cache<Topic, Arc<Room>>);
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self(Cache::new(REMEMBERED))
+    }
+}
+
+pub(super) async fn ids_of(
+    services: &Services,
+    org: &OrgId,
+    user: &UserId,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<ConversationId>, ErrorBody> {
+    let now = services.clock.now();
+    let kind = RecordKind::Membership;
+    let records = services.store.list(org, kind, user.as_str(), after, limit, now).await.map_err(refused)?;
+    records
+        .into_iter()
+        .map(|(key, _)| ConversationId::new(&key).map_err(|e| corrupt(org, "membership", &e)))
+        .collect()
+}
+
+/// The conversation, if the caller is a member. One of others looks like one that does not exist.
+pub(super) async fn member_room(
+    services: &Services,
+    caller: &Caller<'_>,
+    id: &ConversationId,
+) -> Result<(Topic, Arc<Room>), ErrorBody> {
+    let topic = topic(&caller.identity.org, id);
+    match room(services, &topic).await? {
+        Some(room) if room.members.binary_search(caller.user()).is_ok() => Ok((topic, room)),
+        _ => Err(ErrorCode::RoomNotFound.with("no such conversation")),
+    }
+}
+
+pub(super) async fn room(services: &Services, topic: &Topic) -> Result<Option<Arc<Room>>, ErrorBody> {
+    if let Some(room) = services.conversations.0.get(topic) {
+        return Ok(Some(room));
+    }
+    let Some(room) = kept(services, topic).await? else {
+        return Ok(None);
+    };
+    let heads = services.store.heads(std::slice::from_ref(topic)).await.map_err(refused)?;
+    if heads.first().is_none_or(|head| head.seq == Seq::ZERO) {
+        // Its creation was cut off before it was confirmed to anyone.
+        return Ok(None);
+    }
+    let room = Arc::new(room);
+    services.conversations.0.insert(topic.clone(), room.clone());
+    Ok(Some(room))
+}
+
+pub(super) async fn kept(services: &Services, topic: &Topic) -> Result<Option<Room>, ErrorBody> {
+    let record = services.store.get(&state(topic), services.clock.now()).await.map_err(refused)?;
+    let decode = |record: Record| {
+        serde_json::from_slice(&record.value).map_err(|e| corrupt(&topic.org, "conversation", &e))
+    };
+    record.map(decode).transpose()
+}
+
+/// Writes a record that never changes. A repeat finds it there.
+pub(super) async fn put_once(services: &Services, slot: &Slot, value: Bytes) -> Result<(), ErrorBody> {
+    let put = Put { value: Some(value), expires: None };
+    match services.store.put(slot, None, put, services.clock.now()).await {
+        Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+pub(super) fn topic(org: &OrgId, id: &ConversationId) -> Topic {
+    Topic { org: org.clone(), name: TopicName { kind: TopicKind::Conversation, key: TopicKey::from(id) } }
+}
+
+pub(super) fn state(topic: &Topic) -> Slot {
+    Slot {
+        org: topic.org.clone(),
+        kind: RecordKind::Conversation,
+        partition: topic.name.key.as_str().into(),
+        key: "state".into(),
+    }
+}
+
+pub(super) fn membership(org: &OrgId, user: &UserId, id: &ConversationId) -> Slot {
+    Slot {
+        org: org.clone(),
+        kind: RecordKind::Membership,
+        partition: user.as_str().into(),
+        key: id.as_str().into(),
+    }
+}

@@ -1,0 +1,284 @@
+//! Start-up, in order, and the way down.
+
+mod chores;
+mod quic;
+mod thread;
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{JoinHandle as Thread, available_parallelism},
+    time::SystemTime,
+};
+
+use fanfare_proto::Epoch;
+use prometheus_client::registry::Registry;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+
+use self::thread::ShardThread;
+use crate::{
+    config::{Config, Invalid},
+    connection::Door,
+    domain::{Services, chat, location},
+    http::Routes,
+    hub::Hub,
+    metrics::Metrics,
+    net::{
+        self, Origins,
+        listener::Acceptor,
+        tls::{Identity, TlsError},
+        webtransport::Ticket,
+    },
+    store::{Store, StoreError, sqlite},
+    time::Clock,
+};
+
+/// Connections that may wait for a shard. Full: new ones are turned away.
+const ARRIVALS: usize = 1024;
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is of no use.
+    #[error("configuration: {0}")]
+    Config(#[from] Invalid),
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The certificate is of no use.
+    #[error("certificate: {0}")]
+    Tls(#[from] TlsError),
+    /// The store cannot be opened.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    /// The system gave no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    tcp: SocketAddr,
+    udp: SocketAddr,
+    ready: Arc<AtomicBool>,
+    services: Arc<Services>,
+    acceptor: Option<Acceptor>,
+    quic: Option<Thread<()>>,
+    stop_quic: Option<oneshot::Sender<()>>,
+    shards: Vec<Thread<()>>,
+    stop_shards: watch::Sender<bool>,
+    chores: Vec<JoinHandle<()>>,
+    identity: Arc<Identity>,
+}
+
+/// A connection on its way to the shard that will own it.
+#[allow(clippy::large_enum_variant, reason = "moved once, and most arrivals are of the large kind")]
+enum Arrival {
+    Tcp(TcpStream, SocketAddr),
+    Quic(quinn::Incoming, Ticket),
+}
+
+impl Server {
+    /// Starts, in this order: what can be wrong is checked before anything is opened; the store is open before
+    /// anyone is let in; shards run before anything is handed to them.
+    ///
+    /// Must be called within a tokio runtime. Blocks while the store is opened.
+    pub fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let dir = config.data_dir.clone();
+        Self::start_on(config, clock, |hub| open_store(&dir, hub))
+    }
+
+    /// Starts on the store that `open` opens. What the store has made durable is to be told to the hub given.
+    pub fn start_on(
+        config: Config,
+        clock: Clock,
+        open: impl FnOnce(&Arc<Hub>) -> Result<Arc<dyn Store>, StoreError>,
+    ) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let verifier = config.verifier()?;
+        let (tcp, udp) = listen(config.listen)?;
+        let identity = identity(&config)?;
+
+        let metrics = Arc::new(Metrics::default());
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        let registry = Arc::new(registry);
+
+        let shards = if config.shards == 0 { cores() } else { config.shards };
+        let (hub, inboxes) = Hub::new(shards, metrics.clone());
+        let store = open(&hub)?;
+        let now = clock.now();
+        let services = Arc::new(Services {
+            store: store.clone(),
+            hub: hub.clone(),
+            // Aliases of an earlier life must not be taken for this one's.
+            locations: location::Locations::new(Epoch(now.0 as u32), config.limits.agents_per_organisation),
+            conversations: chat::Directory::default(),
+            clock,
+            metrics: metrics.clone(),
+            config: config.clone(),
+        });
+        // Connections of different lives have different ids.
+        let door = Arc::new(Door::new(verifier, config.limits.connections, now.0 << 20));
+
+        let net = Arc::new(net::Config {
+            origins: Origins::Only(config.origins.clone()),
+            max_frame: config.limits.message_bytes,
+            ..net::Config::default()
+        });
+        let tls = if identity.is_development() { None } else { Some(Arc::new(identity.tcp()?)) };
+        let ready = Arc::new(AtomicBool::new(false));
+        let udp_address = udp.local_addr()?;
+        let (stop_shards, stopping) = watch::channel(false);
+        let mut threads = Vec::new();
+        let mut arrivals = Vec::new();
+        for (index, inbox) in inboxes.into_iter().enumerate() {
+            let (sender, receiver) = mpsc::channel(ARRIVALS);
+            let (upgrades, pending) = mpsc::channel(ARRIVALS);
+            let routes = Routes {
+                net: net.clone(),
+                identity: identity.clone(),
+                udp: udp_address.port(),
+                tls: tls.is_some(),
+                registry: registry.clone(),
+                upgrades,
+                ready: ready.clone(),
+            };
+            let thread = ShardThread {
+                index,
+                inbox,
+                services: services.clone(),
+                door: door.clone(),
+                net: net.clone(),
+                tls: tls.clone(),
+                routes,
+                arrivals: receiver,
+                pending,
+                stopping: stopping.clone(),
+            };
+            threads.push(thread.start()?);
+            arrivals.push(sender);
+        }
+
+        let (stop_quic, quic_stopped) = oneshot::channel();
+        let quic = quic::accept(udp, &identity, &config, arrivals.clone(), quic_stopped)?;
+        let mut next = 0;
+        let acceptor = Acceptor::spawn(tcp, move |stream, peer| {
+            next += 1;
+            // Full: dropped, which closes it. The client comes back.
+            let _ = arrivals[next % arrivals.len()].try_send(Arrival::Tcp(stream, peer));
+        })?;
+        let chores = vec![
+            tokio::spawn(chores::flush(services.clone())),
+            tokio::spawn(chores::expire(services.clone())),
+            tokio::spawn(identity.clone().watch()),
+        ];
+        ready.store(true, Ordering::Relaxed);
+        Ok(Self {
+            tcp: acceptor.address(),
+            udp: udp_address,
+            ready,
+            services,
+            acceptor: Some(acceptor),
+            quic: Some(quic),
+            stop_quic: Some(stop_quic),
+            shards: threads,
+            stop_shards,
+            chores,
+            identity,
+        })
+    }
+
+    /// Where HTTP and WebSockets are served.
+    pub const fn tcp(&self) -> SocketAddr {
+        self.tcp
+    }
+
+    /// Where WebTransport is served.
+    pub const fn udp(&self) -> SocketAddr {
+        self.udp
+    }
+
+    /// Whether it runs with a development certificate, and so with plain TCP.
+    pub fn is_development(&self) -> bool {
+        self.identity.is_development()
+    }
+
+    /// Removes what is older than the retention allows, as is done every hour anyway.
+    pub async fn expire_now(&self) {
+        chores::expire_once(&self.services).await;
+    }
+
+    /// Stops: takes nobody in, tells everybody, waits a little, stores what was accepted.
+    pub async fn stop(mut self) {
+        self.ready.store(false, Ordering::Relaxed);
+        let acceptor = self.acceptor.take();
+        let shards = std::mem::take(&mut self.shards);
+        let quic = self.quic.take();
+        let stop_quic = self.stop_quic.take();
+        let _ = self.stop_shards.send(true);
+        // Joining threads blocks.
+        let joined = tokio::task::spawn_blocking(move || {
+            drop(acceptor);
+            for shard in shards {
+                let _ = shard.join();
+            }
+            // The endpoint carries the last packets of the shards' connections.
+            drop(stop_quic);
+            quic.map(Thread::join)
+        });
+        let _ = joined.await;
+        for chore in &self.chores {
+            chore.abort();
+        }
+        self.services.store.close().await;
+    }
+}
+
+fn cores() -> usize {
+    available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// One port for both, where it may be chosen: clients then need to know one number.
+fn listen(address: SocketAddr) -> Result<(TcpListener, UdpSocket), StartError> {
+    let attempt = || -> std::io::Result<_> {
+        let tcp = TcpListener::bind(address)?;
+        let udp = UdpSocket::bind(tcp.local_addr()?)?;
+        Ok((tcp, udp))
+    };
+    let tries = if address.port() == 0 { 16 } else { 1 };
+    let mut last = None;
+    for _ in 0..tries {
+        match attempt() {
+            Ok(sockets) => return Ok(sockets),
+            Err(error) => last = Some(error),
+        }
+    }
+    let error = last.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into());
+    Err(StartError::Listen { address, error })
+}
+
+fn identity(config: &Config) -> Result<Arc<Identity>, TlsError> {
+    match (&config.tls.certificate, &config.tls.key) {
+        (Some(certificate), Some(key)) => Identity::from_files(certificate.clone(), key.clone()),
+        _ => Identity::development(config.tls.development_dir.clone(), SystemTime::now()),
+    }
+}
+
+fn open_store(dir: &Path, hub: &Arc<Hub>) -> Result<Arc<dyn Store>, StoreError> {
+    std::fs::create_dir_all(dir).map_err(|e| StoreError::Unavailable(format!("{}: {e}", dir.display())))?;
+    Ok(sqlite::Sqlite::open(dir, hub.clone(), &sqlite::Options::default())?)
+}

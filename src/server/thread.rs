@@ -1,0 +1,115 @@
+//! A shard's thread: it owns connections from their handshakes to their ends.
+
+use std::{rc::Rc, sync::Arc, thread, time::Duration};
+
+use fanfare_proto::CloseCode;
+use tokio::{
+    runtime,
+    sync::{mpsc, watch},
+    task::LocalSet,
+    time::timeout,
+};
+
+use super::Arrival;
+use crate::{
+    connection::{self, Door},
+    domain::{Services, location},
+    http::Routes,
+    hub::Inbox,
+    metrics::Label,
+    net::{self, listener, websocket, webtransport},
+    session::Local,
+    shard::Shard,
+};
+
+/// Time for connections to end on the way down.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What a shard's thread is made of.
+pub(super) struct ShardThread {
+    pub(super) index: usize,
+    pub(super) inbox: Inbox,
+    pub(super) services: Arc<Services>,
+    pub(super) door: Arc<Door>,
+    pub(super) net: Arc<net::Config>,
+    pub(super) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(super) routes: Routes,
+    pub(super) arrivals: mpsc::Receiver<Arrival>,
+    pub(super) pending: mpsc::Receiver<websocket::Pending>,
+    pub(super) stopping: watch::Receiver<bool>,
+}
+
+impl ShardThread {
+    pub(super) fn start(self) -> std::io::Result<thread::JoinHandle<()>> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new()
+            .name(format!("shard-{}", self.index))
+            .spawn(move || LocalSet::new().block_on(&runtime, self.run()))
+    }
+
+    async fn run(self) {
+        let Self { index, inbox, services, door, net, tls, routes, mut arrivals, mut pending, mut stopping } =
+            self;
+        let shard = Shard::new(index, services.hub.clone(), services.store.clone(), services.metrics.clone());
+        let recorder = location::recorder::Recorder::new(services.store.clone(), services.metrics.clone());
+        let acknowledge = Duration::from_millis(services.config.ticks.acknowledge_ms);
+        tokio::task::spawn_local(shard.clone().fan_out(inbox));
+        tokio::task::spawn_local(recorder.clone().write());
+        tokio::task::spawn_local(recorder.clone().acknowledge(acknowledge));
+        let local = Rc::new(Local { services, shard: shard.clone(), recorder });
+        let router = routes.router();
+        // Held by every connection: once all are gone, the last sender is.
+        let (open, mut all_gone) = mpsc::channel::<()>(1);
+        loop {
+            tokio::select! {
+                _ = stopping.changed() => break,
+                Some(arrival) = arrivals.recv() => match arrival {
+                    Arrival::Tcp(stream, peer) => {
+                        let (tls, router, patience) = (tls.clone(), router.clone(), net.handshake);
+                        let local = local.clone();
+                        tokio::task::spawn_local(async move {
+                            if let Err(error) = listener::serve(stream, peer, tls, router, patience).await {
+                                tracing::debug!(%peer, %error, "http connection ended");
+                                local.services.metrics.handshakes_failed.get_or_create(&Label::of("http")).inc();
+                            }
+                        });
+                    }
+                    Arrival::Quic(incoming, ticket) => {
+                        let (net, local, door, open) = (net.clone(), local.clone(), door.clone(), open.clone());
+                        tokio::task::spawn_local(async move {
+                            let peer = incoming.remote_address();
+                            let accepted = webtransport::accept(incoming, &net).await;
+                            drop(ticket);
+                            match accepted {
+                                Ok(link) => connection::run(link, local, door).await,
+                                Err(error) => {
+                                    tracing::debug!(%peer, %error, "handshake failed");
+                                    let label = Label::of("webtransport");
+                                    local.services.metrics.handshakes_failed.get_or_create(&label).inc();
+                                }
+                            }
+                            drop(open);
+                        });
+                    }
+                },
+                Some(pending) = pending.recv() => {
+                    let (local, door, open) = (local.clone(), door.clone(), open.clone());
+                    tokio::task::spawn_local(async move {
+                        match pending.link().await {
+                            Ok(link) => connection::run(link, local, door).await,
+                            Err(error) => {
+                                tracing::debug!(%error, "upgrade failed");
+                                let label = Label::of("websocket");
+                                local.services.metrics.handshakes_failed.get_or_create(&label).inc();
+                            }
+                        }
+                        drop(open);
+                    });
+                }
+            }
+        }
+        drop(open);
+        shard.close_all(CloseCode::GoingAway);
+        let _ = timeout(DRAIN, all_gone.recv()).await;
+    }
+}

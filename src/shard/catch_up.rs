@@ -1,0 +1,142 @@
+//! The one way in which a connection gets what it lacks: the log is read from where it stands until it has all that was
+//! published meanwhile, then it goes live. A resume, a gap and a full inbox all end here.
+
+use std::rc::Rc;
+
+use fanfare_proto::{CloseCode, Lane, Seq};
+use tokio::sync::Semaphore;
+
+use super::{Member, Position, Shard};
+use crate::{
+    hub,
+    id::{Audience, Topic},
+    store::From,
+};
+
+/// Topics that may be read at once, for each lane: returning clients must not drown the store.
+const AT_ONCE: usize = 16;
+
+/// What one read takes.
+const PAGE: usize = 100;
+const PAGE_BYTES: usize = 128 * 1024;
+
+/// How much of the store catch-ups may take, lane by lane, so that what is urgent waits for nothing else.
+#[derive(Debug)]
+pub(super) struct Permits {
+    urgent: Semaphore,
+    ordered: Semaphore,
+}
+
+impl Default for Permits {
+    fn default() -> Self {
+        Self { urgent: Semaphore::new(AT_ONCE), ordered: Semaphore::new(AT_ONCE) }
+    }
+}
+
+impl Permits {
+    fn of(&self, lane: Lane) -> &Semaphore {
+        match lane {
+            Lane::Urgent => &self.urgent,
+            Lane::Ordered => &self.ordered,
+        }
+    }
+}
+
+impl Shard {
+    pub(super) fn repair(self: &Rc<Self>, lost: Vec<(Topic, Seq, Audience)>) {
+        for (topic, after, audience) in lost {
+            for member in self.receivers(&topic.org, &audience) {
+                let behind = match member.positions.borrow_mut().get_mut(&topic.name) {
+                    Some(Position::Live(at)) => Some(*at),
+                    // Being caught up: it must read on past what was lost.
+                    Some(Position::Behind { seen, .. }) => {
+                        *seen = (*seen).max(after.next());
+                        None
+                    }
+                    None => Some(after),
+                };
+                if let Some(at) = behind {
+                    self.start_catch_up(&member, &topic, at, after.next());
+                }
+            }
+        }
+    }
+
+    /// Tells where a member stands, once that is known: it has everything up to `at`, and the log's end is `head`.
+    pub fn place(self: &Rc<Self>, member: &Rc<Member>, topic: &Topic, at: Seq, head: Seq) {
+        let seen = match member.positions.borrow().get(&topic.name) {
+            Some(Position::Behind { seen, .. }) => head.max(*seen),
+            _ => head,
+        };
+        if seen > at {
+            self.start_catch_up(member, topic, at, seen);
+        } else {
+            member.positions.borrow_mut().insert(topic.name.clone(), Position::Live(at));
+        }
+    }
+
+    /// All of a member's topics have been placed.
+    pub fn placed(self: &Rc<Self>, member: &Rc<Member>) {
+        member.resuming.set(false);
+        // What was published meanwhile in topics that nobody placed is new to the user: all of it follows.
+        let unplaced: Vec<_> = {
+            let positions = member.positions.borrow();
+            let unplaced = positions.iter().filter_map(|(name, position)| match position {
+                Position::Behind { at: None, seen } => Some((name.clone(), *seen)),
+                _ => None,
+            });
+            unplaced.collect()
+        };
+        for (name, seen) in unplaced {
+            let topic = Topic { org: member.org.clone(), name };
+            self.start_catch_up(member, &topic, Seq::ZERO, seen);
+        }
+    }
+
+    pub(super) fn start_catch_up(self: &Rc<Self>, member: &Rc<Member>, topic: &Topic, at: Seq, seen: Seq) {
+        member.positions.borrow_mut().insert(topic.name.clone(), Position::Behind { at: Some(at), seen });
+        tokio::task::spawn_local(self.clone().catch_up(member.clone(), topic.clone(), at));
+    }
+
+    /// Reads the log from `at` until the member has all that was published, then lets it go live.
+    async fn catch_up(self: Rc<Self>, member: Rc<Member>, topic: Topic, mut at: Seq) {
+        self.metrics.catch_ups.inc();
+        let lane = topic.kind().lane();
+        let permits = self.permits.of(lane);
+        loop {
+            // Room is waited for without a permit: a client that does not read must not hold up the others.
+            member.outbox.room(lane).await;
+            let Ok(permit) = permits.acquire().await else {
+                return;
+            };
+            if member.outbox.closing().is_some() {
+                return;
+            }
+            let Ok(page) = self.store.read(&topic, From::After(at), PAGE, PAGE_BYTES).await else {
+                // It resumes later, from the same position.
+                member.outbox.close(CloseCode::Unavailable);
+                return;
+            };
+            drop(permit);
+            if page.events.first().is_some_and(|event| event.seq > at.next()) {
+                // Retention removed what it lacks: it must learn of the gap, which a resume tells.
+                member.outbox.close(CloseCode::Slow);
+                return;
+            }
+            for event in &page.events {
+                at = event.seq;
+                member.outbox.push(lane, hub::encode(&topic, page.head.epoch, event));
+                self.metrics.events_delivered.inc();
+            }
+            let mut positions = member.positions.borrow_mut();
+            let Some(Position::Behind { at: reached, seen }) = positions.get_mut(&topic.name) else {
+                return;
+            };
+            *reached = Some(at);
+            if *seen <= at || (page.events.is_empty() && !page.more) {
+                positions.insert(topic.name.clone(), Position::Live(at));
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! One thread's connections: who is here, what each has, and the fan-out to them. No locks, nothing shared.
+
+mod catch_up;
+mod ticks;
+
+pub use ticks::{Changes, Following, TickPort, TickSlot};
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+};
+
+use fanfare_proto::{CloseCode, Cursor, Epoch, OrgId, Seq, TopicName, UserId};
+
+use self::ticks::Followers;
+use crate::{
+    hub::{self, Hub, Inbox, Log, Publication, State},
+    id::Audience,
+    metrics::Metrics,
+    outbox::Outbox,
+    store::Store,
+};
+
+/// Receivers served before other work of the thread gets its turn.
+const TURN: usize = 256;
+
+/// A thread's connections.
+#[derive(Debug)]
+pub struct Shard {
+    /// Which of the hub's shards.
+    pub index: usize,
+    /// Where it joins.
+    pub hub: Arc<Hub>,
+    /// What it reads catch-ups from.
+    pub store: Arc<dyn Store>,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
+    members: RefCell<HashMap<OrgId, HashMap<u64, Rc<Member>>>>,
+    users: RefCell<HashMap<(OrgId, UserId), Devices>>,
+    followers: RefCell<HashMap<u32, Followers>>,
+    permits: catch_up::Permits,
+}
+
+/// The connections of one user.
+type Devices = Vec<Rc<Member>>;
+
+/// A connection, as publications see it.
+#[derive(Debug)]
+pub struct Member {
+    /// Tells connections apart.
+    pub id: u64,
+    /// The tenant.
+    pub org: OrgId,
+    /// The user.
+    pub user: UserId,
+    /// Where events for it go.
+    pub outbox: Rc<Outbox>,
+    /// Where ticks for it go.
+    pub ticks: TickPort,
+    positions: RefCell<HashMap<TopicName, Position>>,
+    /// Until its topics have been looked up, an unknown topic is one whose position is still to be told.
+    resuming: Cell<bool>,
+}
+
+/// Where a connection stands in a topic.
+#[derive(Debug, Clone, Copy)]
+enum Position {
+    /// It has everything up to here; what comes next is sent at once.
+    Live(Seq),
+    /// It is being caught up, or will be once `at` is known; `seen` is the newest position published meanwhile.
+    Behind { at: Option<Seq>, seen: Seq },
+}
+
+impl Shard {
+    /// A shard without connections.
+    pub fn new(index: usize, hub: Arc<Hub>, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Rc<Self> {
+        Rc::new(Self {
+            index,
+            hub,
+            store,
+            metrics,
+            members: RefCell::default(),
+            users: RefCell::default(),
+            followers: RefCell::default(),
+            permits: catch_up::Permits::default(),
+        })
+    }
+
+    /// Makes a connection known, here and to the hub. From now on it receives; it is gone when the guard is dropped.
+    pub fn join(
+        self: &Rc<Self>,
+        id: u64,
+        org: OrgId,
+        user: UserId,
+        outbox: Rc<Outbox>,
+        ticks: TickPort,
+    ) -> Membership {
+        let member = Rc::new(Member {
+            id,
+            org: org.clone(),
+            user: user.clone(),
+            outbox,
+            ticks,
+            positions: RefCell::default(),
+            resuming: Cell::new(true),
+        });
+        self.members.borrow_mut().entry(org.clone()).or_default().insert(id, member.clone());
+        self.users.borrow_mut().entry((org.clone(), user.clone())).or_default().push(member.clone());
+        let joined = self.hub.join(self.index, org, user);
+        Membership { shard: self.clone(), member, _joined: joined }
+    }
+
+    /// Closes every connection.
+    pub fn close_all(&self, code: CloseCode) {
+        for member in self.members.borrow().values().flat_map(HashMap::values) {
+            member.outbox.close(code);
+        }
+    }
+
+    /// Serves publications until the hub is gone.
+    pub async fn fan_out(self: Rc<Self>, mut inbox: Inbox) {
+        loop {
+            let publication = tokio::select! {
+                biased;
+                publication = inbox.urgent.recv() => publication,
+                () = inbox.lost.changed.notified() => {
+                    self.repair(inbox.lost.take());
+                    continue;
+                }
+                publication = inbox.ordinary.recv() => publication,
+            };
+            match publication {
+                Some(Publication::Log(log)) => self.deliver(&log).await,
+                Some(Publication::State(state)) => self.deliver_state(&state),
+                Some(Publication::Flush(flush)) => self.deliver_flush(&flush).await,
+                None => return,
+            }
+        }
+    }
+
+    async fn deliver(self: &Rc<Self>, log: &Log) {
+        for (done, member) in self.receivers(&log.topic.org, &log.audience).into_iter().enumerate() {
+            self.deliver_to(&member, log);
+            if done % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    fn deliver_to(self: &Rc<Self>, member: &Rc<Member>, log: &Log) {
+        let (Some((first, _)), Some((last, _))) = (log.frames.first(), log.frames.last()) else {
+            return;
+        };
+        let name = &log.topic.name;
+        let at = {
+            let mut positions = member.positions.borrow_mut();
+            match positions.get_mut(name) {
+                Some(Position::Live(at)) => *at,
+                Some(Position::Behind { seen, .. }) => {
+                    *seen = (*seen).max(*last);
+                    return;
+                }
+                None if member.resuming.get() => {
+                    positions.insert(name.clone(), Position::Behind { at: None, seen: *last });
+                    return;
+                }
+                // A topic that is new to this user: it starts here.
+                None => Seq(first.0 - 1),
+            }
+        };
+        if *first > at.next() {
+            self.start_catch_up(member, &log.topic, at, *last);
+            return;
+        }
+        let lane = log.topic.kind().lane();
+        for (_, frame) in log.frames.iter().filter(|(seq, _)| *seq > at) {
+            member.outbox.push(lane, frame.clone());
+            self.metrics.events_delivered.inc();
+        }
+        member.positions.borrow_mut().insert(name.clone(), Position::Live(at.max(*last)));
+    }
+
+    fn deliver_state(&self, state: &State) {
+        for member in self.receivers(&state.org, &state.audience) {
+            member.outbox.push_state(state.key.clone(), state.frame.clone());
+        }
+    }
+
+    fn receivers(&self, org: &OrgId, audience: &Audience) -> Vec<Rc<Member>> {
+        match audience {
+            Audience::Organisation => self
+                .members
+                .borrow()
+                .get(org)
+                .map(|members| members.values().cloned().collect())
+                .unwrap_or_default(),
+            Audience::Members(users) => {
+                let here = self.users.borrow();
+                let of = |user: &UserId| here.get(&(org.clone(), user.clone())).cloned().unwrap_or_default();
+                users.iter().flat_map(of).collect()
+            }
+        }
+    }
+}
+
+impl Member {
+    /// Where the connection stands in a topic, if it is live there.
+    pub fn cursor(&self, topic: &TopicName, epoch: Epoch) -> Option<Cursor> {
+        match self.positions.borrow().get(topic) {
+            Some(Position::Live(seq)) => Some(Cursor { topic: topic.clone(), epoch, seq: *seq }),
+            _ => None,
+        }
+    }
+}
+
+/// Keeps a connection known to its shard and the hub.
+#[derive(Debug)]
+pub struct Membership {
+    shard: Rc<Shard>,
+    /// The connection.
+    pub member: Rc<Member>,
+    _joined: hub::Joined,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let member = &self.member;
+        let mut members = self.shard.members.borrow_mut();
+        if let Some(of_org) = members.get_mut(&member.org) {
+            of_org.remove(&member.id);
+            if of_org.is_empty() {
+                members.remove(&member.org);
+            }
+        }
+        let mut users = self.shard.users.borrow_mut();
+        let key = (member.org.clone(), member.user.clone());
+        if let Some(of_user) = users.get_mut(&key) {
+            of_user.retain(|other| other.id != member.id);
+            if of_user.is_empty() {
+                users.remove(&key);
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Ticks on their way to the connections of a shard. Only the newest matters: who is not ready is skipped, and gets what
+//! it lacks with a later flush.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+};
+
+use fanfare_proto::Lane;
+use tokio::sync::Notify;
+
+use super::{Member, Shard, TURN};
+use crate::{
+    hub::{self, Flush},
+    net::{Datagrams, Packet},
+};
+
+/// The way of ticks out of a connection.
+#[derive(Debug)]
+pub enum TickPort {
+    /// Each packet a datagram of its own.
+    Datagrams(Datagrams),
+    /// A slot that the connection's writer empties.
+    Slot(Rc<TickSlot>),
+}
+
+/// Holds one flush at most: who has not sent the last one gets no new one.
+#[derive(Debug, Default)]
+pub struct TickSlot {
+    packets: RefCell<Vec<Packet>>,
+    busy: Cell<bool>,
+    /// The slot was filled.
+    pub filled: Notify,
+}
+
+impl TickSlot {
+    /// Takes what is to be sent. Until [`Self::sent`] nothing new is put in.
+    pub fn take(&self) -> Vec<Packet> {
+        std::mem::take(&mut *self.packets.borrow_mut())
+    }
+
+    /// What was taken has been sent.
+    pub fn sent(&self) {
+        if self.packets.borrow().is_empty() {
+            self.busy.set(false);
+        }
+    }
+}
+
+impl TickPort {
+    fn ready(&self) -> bool {
+        match self {
+            Self::Datagrams(datagrams) => datagrams.idle(),
+            Self::Slot(slot) => !slot.busy.get(),
+        }
+    }
+
+    fn send(&self, changes: &[Packet], repeats: &[Packet]) -> usize {
+        match self {
+            Self::Datagrams(datagrams) => {
+                changes.iter().chain(repeats).filter(|packet| datagrams.send(packet)).count()
+            }
+            Self::Slot(slot) if changes.is_empty() => {
+                debug_assert!(!slot.busy.get());
+                0
+            }
+            Self::Slot(slot) => {
+                slot.packets.borrow_mut().extend_from_slice(changes);
+                slot.busy.set(true);
+                slot.filled.notify_one();
+                changes.len()
+            }
+        }
+    }
+}
+
+/// Tells a receiver that lags what it lacks.
+pub trait Changes: std::fmt::Debug + Send + Sync {
+    /// What changed after `version`, and the version that a receiver has with it.
+    fn since(&self, version: u64) -> (u64, Vec<Packet>);
+}
+
+/// Those who follow one view, by connection.
+pub(super) type Followers = HashMap<u64, Rc<Follower>>;
+
+/// A connection that follows a view.
+#[derive(Debug)]
+pub(super) struct Follower {
+    member: Rc<Member>,
+    changes: Arc<dyn Changes>,
+    version: Cell<u64>,
+}
+
+impl Shard {
+    /// Sends a member what changes in a view after `version`, until the guard is dropped.
+    pub fn follow(
+        self: &Rc<Self>,
+        member: &Rc<Member>,
+        view: u32,
+        version: u64,
+        changes: Arc<dyn Changes>,
+        watching: hub::Watching,
+    ) -> Following {
+        let follower = Rc::new(Follower { member: member.clone(), changes, version: Cell::new(version) });
+        self.followers.borrow_mut().entry(view).or_default().insert(member.id, follower);
+        Following { shard: self.clone(), view, member: member.id, _watching: watching }
+    }
+
+    pub(super) async fn deliver_flush(&self, flush: &Flush) {
+        let followers: Vec<_> = match self.followers.borrow().get(&flush.view) {
+            Some(followers) => followers.values().cloned().collect(),
+            None => return,
+        };
+        for (done, follower) in followers.into_iter().enumerate() {
+            for event in &flush.events {
+                follower.member.outbox.push(Lane::Ordered, event.clone());
+            }
+            if !follower.member.ticks.ready() {
+                self.metrics.ticks_skipped.inc();
+            } else if follower.version.get() >= flush.from {
+                let sent = follower.member.ticks.send(&flush.changes, &flush.repeats);
+                self.metrics.packets_sent.inc_by(sent as u64);
+                follower.version.set(flush.to);
+            } else {
+                let (version, changes) = follower.changes.since(follower.version.get());
+                let sent = follower.member.ticks.send(&changes, &[]);
+                self.metrics.packets_sent.inc_by(sent as u64);
+                follower.version.set(version);
+            }
+            if done % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+/// Keeps a connection following a view.
+#[derive(Debug)]
+pub struct Following {
+    shard: Rc<Shard>,
+    view: u32,
+    member: u64,
+    _watching: hub::Watching,
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let mut followers = self.shard.followers.borrow_mut();
+        if let Some(of_view) = followers.get_mut(&self.view) {
+            of_view.remove(&self.member);
+            if of_view.is_empty() {
+                followers.remove(&self.view);
+            }
+        }
+    }
+}
