@@ -130,7 +130,7 @@ pub struct Hub {
 /// For each shard, the connections of a user and of an organisation. Empty entries are removed.
 #[derive(Debug, Default)]
 struct Interest {
-    users: HashMap<(OrgId, UserId), Vec<u32>>,
+    users: HashMap<OrgId, HashMap<UserId, Vec<u32>>>,
     orgs: HashMap<OrgId, Vec<u32>>,
     views: HashMap<u32, Vec<u32>>,
 }
@@ -154,7 +154,8 @@ impl Hub {
     pub fn join(self: &Arc<Self>, shard: usize, org: OrgId, user: UserId) -> Joined {
         let mut interest = lock(&self.interest);
         count(interest.orgs.entry(org.clone()).or_default(), shard, self.ports.len());
-        count(interest.users.entry((org.clone(), user.clone())).or_default(), shard, self.ports.len());
+        let of_org = interest.users.entry(org.clone()).or_default();
+        count(of_org.entry(user.clone()).or_default(), shard, self.ports.len());
         Joined { hub: self.clone(), shard, org, user }
     }
 
@@ -197,13 +198,9 @@ impl Hub {
             Audience::Organisation => with_receivers(interest.orgs.get(org)),
             Audience::Members(members) => {
                 let here = with_receivers(interest.orgs.get(org));
+                let Some(users) = interest.users.get(org) else { return Vec::new() };
                 let connected = |shard: &usize| {
-                    members.iter().any(|user| {
-                        interest
-                            .users
-                            .get(&(org.clone(), user.clone()))
-                            .is_some_and(|counts| counts[*shard] > 0)
-                    })
+                    members.iter().any(|user| users.get(user).is_some_and(|counts| counts[*shard] > 0))
                 };
                 here.into_iter().filter(connected).collect()
             }
@@ -261,7 +258,12 @@ impl Drop for Joined {
     fn drop(&mut self) {
         let mut interest = lock(&self.hub.interest);
         uncount(&mut interest.orgs, &self.org, self.shard);
-        uncount(&mut interest.users, &(self.org.clone(), self.user.clone()), self.shard);
+        if let Some(of_org) = interest.users.get_mut(&self.org) {
+            uncount(of_org, &self.user, self.shard);
+            if of_org.is_empty() {
+                interest.users.remove(&self.org);
+            }
+        }
     }
 }
 

@@ -1,9 +1,17 @@
 //! Subcommands, one file each.
 
+mod chat;
+mod link;
+mod replay;
 mod serve;
 mod token;
+mod watch;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, ErrorKind, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -39,6 +47,12 @@ enum Command {
     Serve(serve::Serve),
     /// Make a token with the configured shared secret
     Token(token::Token),
+    /// Play recorded tracks as agents that move now
+    Replay(replay::Replay),
+    /// Show where agents are
+    Watch(watch::Watch),
+    /// Chat
+    Chat(chat::Chat),
 }
 
 /// Runs the subcommand. Errors are printed with their causes.
@@ -48,14 +62,29 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let done = match command {
         Command::Serve(serve) => serve.run(&common).await,
         Command::Token(token) => token.run(&common),
+        Command::Replay(replay) => replay.run(&common).await,
+        Command::Watch(watch) => watch.run(&common).await,
+        Command::Chat(chat) => chat.run(&common).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Who reads our output has seen enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fanfare: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// A line on standard output.
+fn say(line: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<io::Error>();
+    cause.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 impl Common {

@@ -38,7 +38,7 @@ pub struct Shard {
     /// What it counts.
     pub metrics: Arc<Metrics>,
     members: RefCell<HashMap<OrgId, HashMap<u64, Rc<Member>>>>,
-    users: RefCell<HashMap<(OrgId, UserId), Devices>>,
+    users: RefCell<HashMap<OrgId, HashMap<UserId, Devices>>>,
     followers: RefCell<HashMap<u32, Followers>>,
     permits: catch_up::Permits,
 }
@@ -107,7 +107,10 @@ impl Shard {
             resuming: Cell::new(true),
         });
         self.members.borrow_mut().entry(org.clone()).or_default().insert(id, member.clone());
-        self.users.borrow_mut().entry((org.clone(), user.clone())).or_default().push(member.clone());
+        let mut users = self.users.borrow_mut();
+        let of_org = users.entry(org.clone()).or_default();
+        of_org.entry(user.clone()).or_default().push(member.clone());
+        drop(users);
         let joined = self.hub.join(self.index, org, user);
         Membership { shard: self.clone(), member, _joined: joined }
     }
@@ -157,7 +160,13 @@ impl Shard {
         let at = {
             let mut positions = member.positions.borrow_mut();
             match positions.get_mut(name) {
-                Some(Position::Live(at)) => *at,
+                Some(Position::Live(at)) => {
+                    let had = *at;
+                    if *first <= had.next() {
+                        *at = had.max(*last);
+                    }
+                    had
+                }
                 Some(Position::Behind { seen, .. }) => {
                     *seen = (*seen).max(*last);
                     return;
@@ -167,7 +176,10 @@ impl Shard {
                     return;
                 }
                 // A topic that is new to this user: it starts here.
-                None => Seq(first.0 - 1),
+                None => {
+                    positions.insert(name.clone(), Position::Live(*last));
+                    Seq(first.0 - 1)
+                }
             }
         };
         if *first > at.next() {
@@ -179,7 +191,6 @@ impl Shard {
             member.outbox.push(lane, frame.clone());
             self.metrics.events_delivered.inc();
         }
-        member.positions.borrow_mut().insert(name.clone(), Position::Live(at.max(*last)));
     }
 
     fn deliver_state(&self, state: &State) {
@@ -198,8 +209,8 @@ impl Shard {
                 .unwrap_or_default(),
             Audience::Members(users) => {
                 let here = self.users.borrow();
-                let of = |user: &UserId| here.get(&(org.clone(), user.clone())).cloned().unwrap_or_default();
-                users.iter().flat_map(of).collect()
+                let Some(here) = here.get(org) else { return Vec::new() };
+                users.iter().filter_map(|user| here.get(user)).flatten().cloned().collect()
             }
         }
     }
@@ -235,11 +246,15 @@ impl Drop for Membership {
             }
         }
         let mut users = self.shard.users.borrow_mut();
-        let key = (member.org.clone(), member.user.clone());
-        if let Some(of_user) = users.get_mut(&key) {
-            of_user.retain(|other| other.id != member.id);
-            if of_user.is_empty() {
-                users.remove(&key);
+        if let Some(of_org) = users.get_mut(&member.org) {
+            if let Some(of_user) = of_org.get_mut(&member.user) {
+                of_user.retain(|other| other.id != member.id);
+                if of_user.is_empty() {
+                    of_org.remove(&member.user);
+                }
+            }
+            if of_org.is_empty() {
+                users.remove(&member.org);
             }
         }
     }

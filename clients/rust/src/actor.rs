@@ -208,7 +208,7 @@ impl Actor {
     pub(crate) fn take(&mut self, order: Option<Order>) -> Result<(), Stop> {
         match order {
             Some(Order::Request { command, deadline, reply }) => {
-                self.outbox.add(command, deadline, Some(reply))
+                self.outbox.add(command, deadline, Some(reply));
             }
             Some(Order::Probe) => self.probe.notify_one(),
             Some(Order::Close(done)) => {

@@ -141,7 +141,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             head_start: Duration::from_millis(500),
-            remember: Duration::from_secs(600),
+            remember: Duration::from_mins(10),
             dial: Duration::from_secs(10),
             greeting: Duration::from_secs(10),
             request: Duration::from_secs(30),

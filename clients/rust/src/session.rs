@@ -36,15 +36,15 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The shortest heartbeat believed: a server's word must not make a client reconnect without end.
 const MIN_HEARTBEAT: Duration = Duration::from_secs(1);
 /// The longest.
-const MAX_HEARTBEAT: Duration = Duration::from_secs(120);
+const MAX_HEARTBEAT: Duration = Duration::from_mins(2);
 /// How long a connection has to answer after a change of network.
 const PROBE: Duration = Duration::from_secs(5);
 
 /// How soon what is followed is asked for again where the server cannot grant it now.
 const FOLLOW_AGAIN: Duration = Duration::from_secs(2);
-const FOLLOW_AGAIN_MAX: Duration = Duration::from_secs(60);
+const FOLLOW_AGAIN_MAX: Duration = Duration::from_mins(1);
 /// Longer than any connection.
-const FOR_EVER: Duration = Duration::from_secs(86_400 * 365);
+const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 
 /// `topics`, with each topic read by itself.
 #[derive(Deserialize)]
@@ -204,7 +204,7 @@ impl Actor {
         }
         match event.event.as_str() {
             name::SERVER_PING => match event.data() {
-                Ok(ping) => self.heartbeat(session, ping),
+                Ok(ping) => self.heartbeat(session, &ping),
                 Err(_) => Err(Loss::Unreadable),
             },
             name::TOPICS => match event.data::<Told>() {
@@ -237,7 +237,7 @@ impl Actor {
         // Read before the waiting task learns of it: what follows on the lane belongs to the new view.
         let granted = event.data::<Subscribed>().ok();
         match self.outbox.answer(re, event) {
-            (Meaning::Subscribed(subscribe), _) => self.followed(subscribe, granted),
+            (Meaning::Subscribed(subscribe), _) => self.followed(subscribe, granted.as_ref()),
             (Meaning::Unsubscribed, _) => self.shared.positions().clear(),
             (Meaning::None, Some(refusal)) => return self.not_followed(session, refusal),
             (Meaning::None, None) => {}
@@ -245,10 +245,10 @@ impl Actor {
         Ok(())
     }
 
-    fn followed(&mut self, subscribe: Subscribe, granted: Option<Subscribed>) {
+    fn followed(&mut self, subscribe: Subscribe, granted: Option<&Subscribed>) {
         let mut table = self.shared.positions();
         table.wanted = Some(subscribe);
-        for subscription in granted.iter().flat_map(|granted| &granted.subscriptions) {
+        for subscription in granted.into_iter().flat_map(|granted| &granted.subscriptions) {
             table.subscribed(subscription, Instant::now());
         }
     }
@@ -275,7 +275,7 @@ impl Actor {
         }
     }
 
-    fn heartbeat(&mut self, session: &mut Session, ping: Ping) -> Result<(), Loss> {
+    fn heartbeat(&mut self, session: &mut Session, ping: &Ping) -> Result<(), Loss> {
         session.pong = true;
         self.shared.server_said(ping.time);
         let pos: Vec<Cursor> = self.known(&ping.pos);
@@ -301,8 +301,7 @@ impl Actor {
 
     /// Those that this version knows. A later one has more kinds of topics, which say nothing to this application.
     fn known<T: DeserializeOwned>(&self, told: &[Box<RawValue>]) -> Vec<T> {
-        let read = |raw: &Box<RawValue>| serde_json::from_str(raw.get()).ok();
-        let known: Vec<T> = told.iter().filter_map(read).collect();
+        let known: Vec<T> = told.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect();
         self.shared.counters.unreadable.add((told.len() - known.len()) as u64);
         known
     }

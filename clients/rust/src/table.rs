@@ -104,7 +104,7 @@ impl Table {
         let gone: Vec<_> = self.agents.drain().map(|(id, _)| id).collect();
         let listeners = std::mem::take(&mut self.listeners);
         *self = Self { listeners, refused: self.refused, ..Self::default() };
-        self.tell(gone);
+        self.tell(&gone);
     }
 
     /// A part of the state of a view. A view that is not the current one has replaced it.
@@ -119,7 +119,7 @@ impl Table {
             let named = std::mem::take(&mut self.named);
             let gone: Vec<_> =
                 self.agents.extract_if(|id, _| !named.contains(id)).map(|(id, _)| id).collect();
-            self.tell(gone);
+            self.tell(&gone);
         }
         bad
     }
@@ -148,7 +148,7 @@ impl Table {
                 gone.push(id);
             }
         }
-        self.tell(gone);
+        self.tell(&gone);
     }
 
     /// A packet of ticks. It may overtake the names of its agents, and the word that its view begins.
@@ -169,7 +169,7 @@ impl Table {
                 None => self.hold(view, tick, now),
             }
         }
-        self.tell(moved);
+        self.tell(&moved);
     }
 
     /// A new view: aliases mean something else now. Agents stay until its snapshot is complete, so that a screen does
@@ -210,7 +210,7 @@ impl Table {
                 moved.push(agent_id);
             }
         }
-        self.tell(moved);
+        self.tell(&moved);
         bad
     }
 
@@ -247,7 +247,7 @@ impl Table {
         self.held.insert(key, Held { tick, since: now });
     }
 
-    fn tell(&mut self, changed: Vec<UserId>) {
+    fn tell(&mut self, changed: &[UserId]) {
         if changed.is_empty() {
             return;
         }

@@ -29,8 +29,9 @@ const WAITING: usize = 50_000;
 /// Fixes written together.
 const BATCH: usize = 5_000;
 
-/// How long fixes are gathered: many small writes cost the store more than one a little later.
-const GATHER: Duration = Duration::from_millis(20);
+/// How long fixes are gathered: many small writes cost the store more than one a little later. Short against the
+/// interval at which senders are told, so they do not notice.
+const GATHER: Duration = Duration::from_millis(200);
 
 /// After a failed write. The senders keep what was in it.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -106,6 +107,8 @@ impl Recorder {
         loop {
             if self.waiting.borrow().is_empty() {
                 self.arrived.notified().await;
+            }
+            if self.waiting.borrow().len() < BATCH {
                 tokio::time::sleep(GATHER).await;
             }
             let (fixes, senders): (Vec<_>, Vec<_>) = {

@@ -18,6 +18,10 @@ export async function open(told, transport, token) {
 /** Connects and says nothing. Fails where the server turns the page away. */
 export async function connect(told, transport) {
   const session = transport === 'websocket' ? new OverWebSocket(told) : new OverWebTransport(told);
+  // Every page has to say goodbye itself. Firefox 153 keeps a WebTransport session after its tab was closed or the page
+  // was left: its network process goes on answering. Chromium 156 keeps the WebSocket of a page that was left, with the
+  // page, for the case that the user comes back.
+  addEventListener('pagehide', () => session.close(4900, 'the page was left'));
   await session.ready;
   return session;
 }
@@ -88,9 +92,6 @@ class OverWebTransport extends Session {
       (error) => ({ error: String(error) }),
     );
     this.ready = this.#start();
-    // Firefox 153 keeps a session alive after its tab was closed or the page was left: its network process goes on
-    // answering. So every page has to say goodbye itself.
-    addEventListener('pagehide', () => this.transport.close());
   }
 
   async #start() {

@@ -113,7 +113,7 @@ fn hash(hex: &str) -> Result<Hash, String> {
         .ok_or_else(bad)?;
     let bytes: Vec<u8> =
         digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return Err(bad());
     }
     Hash::try_from(bytes).map_err(|_| bad())

@@ -26,7 +26,7 @@ use discover::Places;
 use tls::Trust;
 
 /// How long an answer to "where" is used. Certificates and their hashes change, so it does not last.
-const PLACES_LAST: Duration = Duration::from_secs(60);
+const PLACES_LAST: Duration = Duration::from_mins(1);
 
 /// Longest wait for an answer to "where" while an older one is at hand.
 const REFRESH: Duration = Duration::from_secs(3);

@@ -53,13 +53,14 @@ async fn run(session: Session, requests: (SendStream, RecvStream), ends: Ends) {
             close(&session, said).await;
             return;
         }
-        broken = first(&mut readers, &mut writers) => match timeout(LAST_WORD, session.closed()).await {
-            Ok(error) => ended(error),
-            Err(_) => {
+        broken = first(&mut readers, &mut writers) => {
+            if let Ok(error) = timeout(LAST_WORD, session.closed()).await {
+                ended(error)
+            } else {
                 session.close(u32::from(Goodbye::DONE.code), broken.as_bytes());
                 Ended { code: None, reason: broken }
             }
-        },
+        }
     };
     drop(writers);
     // A reader may wait for room; the client is still taking what came before the end.

@@ -214,6 +214,18 @@ async fn there_is_one_tracker_at_a_time() {
     assert!(test.client.tracker(from_one()).await.is_ok());
 }
 
+/// Threads: what a caller sees when `record` returns must not depend on who runs first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recorded_fix_is_pending_at_once() {
+    let test = Test::start(config());
+    let tracker = test.client.tracker(from_one()).await.unwrap();
+    for n in 1..=2000 {
+        tracker.record(sample(n)).await.unwrap();
+        let stats = tracker.stats();
+        assert_eq!((stats.recorded, stats.pending), (n, n));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn counters_start_at_the_time_of_day() {
     let test = Test::start(config());

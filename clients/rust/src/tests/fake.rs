@@ -208,7 +208,7 @@ impl Test {
 
     /// The next connection that reaches the server.
     pub(super) async fn peer(&mut self) -> Peer {
-        timeout(Duration::from_secs(600), self.peers.recv())
+        timeout(Duration::from_mins(10), self.peers.recv())
             .await
             .expect("a connection in time")
             .expect("a connection")

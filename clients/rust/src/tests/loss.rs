@@ -66,7 +66,7 @@ async fn track(seed: u64, loss: u64, reorder: u64, lives: Vec<(u64, u64)>, fixes
         assert!(recorded.insert(counter, fix(counter, sample)).is_none());
         sleep(Duration::from_millis(pause)).await;
     }
-    timeout(Duration::from_secs(3600), tracker.drained()).await.expect("drains");
+    timeout(Duration::from_hours(1), tracker.drained()).await.expect("drains");
     let mut told = BTreeMap::new();
     while let Ok(discarded) = discarded.try_recv() {
         assert!(matches!(discarded.why, Why::Rejected(_)));
@@ -88,7 +88,7 @@ async fn chat(seed: u64, lives: Vec<(u64, u64)>, messages: Vec<u64>) {
     let mut config = config();
     // Some runs meet a full queue too.
     config.limits.events = 4 + (seed % 8) as usize;
-    config.limits.request = Duration::from_secs(3600);
+    config.limits.request = Duration::from_hours(1);
     let Test { client, mut events, fake: _fake, peers } = Test::start(config);
     let server = tokio::spawn(run_server(peers, server, 0, 0, lives));
     let count = messages.len();
@@ -118,7 +118,7 @@ async fn chat(seed: u64, lives: Vec<(u64, u64)>, messages: Vec<u64>) {
     for sent in sent {
         sent.await.unwrap().expect("stored");
     }
-    let mut texts = timeout(Duration::from_secs(3600), reader).await.expect("all come").unwrap();
+    let mut texts = timeout(Duration::from_hours(1), reader).await.expect("all come").unwrap();
     let stored: Vec<_> = model.lock().unwrap().messages.iter().map(|m| m.text.clone()).collect();
     assert_eq!(texts, stored, "what is stored comes");
     texts.sort();

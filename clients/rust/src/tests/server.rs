@@ -69,14 +69,14 @@ impl Server {
         };
         peer.answer_with(name::AUTHENTICATED, &request, &authenticated()).await;
         let mut sent = self.resume(&mut peer, greeting).await;
-        let end = Instant::now() + chaos.lives.unwrap_or(Duration::from_secs(86_400));
+        let end = Instant::now() + chaos.lives.unwrap_or(Duration::from_hours(24));
         let mut acknowledge = interval(Duration::from_secs(2));
         acknowledge.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut told = LocationStored::default();
         let mut held = VecDeque::new();
         loop {
             // Live: what is new in the log.
-            sent = self.publish(&mut peer, sent).await;
+            sent = self.publish(&mut peer, sent);
             let ends = peer.ends();
             tokio::select! {
                 text = ends.ordered.recv() => {
@@ -186,7 +186,7 @@ impl Server {
         seq.0 as usize
     }
 
-    async fn publish(&mut self, peer: &mut Peer, sent: usize) -> usize {
+    fn publish(&mut self, peer: &mut Peer, sent: usize) -> usize {
         let new: Vec<MessageSend> = self.model.lock().unwrap().messages[sent..].to_vec();
         for (n, message) in new.iter().enumerate() {
             let entry = LogEntry {

@@ -19,7 +19,7 @@ use crate::{Client, Error, actor::until};
 
 /// The first and the longest wait after a request that failed.
 const RETRY: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(60);
+const RETRY_MAX: Duration = Duration::from_mins(1);
 /// Most fixes kept in one go.
 const MAX_RECORDED: usize = 256;
 
@@ -117,9 +117,13 @@ impl Task {
         match self.store.append(&samples).await {
             Ok(fixes) => {
                 let now = Instant::now();
+                for fix in &fixes {
+                    self.ledger.record(*fix, now);
+                }
+                self.counted.recorded += fixes.len() as u64;
+                // Before the callers go on: they may ask at once whether everything is stored.
+                self.publish();
                 for (order, fix) in orders.drain(..).zip(fixes) {
-                    self.ledger.record(fix, now);
-                    self.counted.recorded += 1;
                     // Who no longer waits for the counter still recorded the fix.
                     let _ = order.kept.send(Ok(fix.counter));
                 }

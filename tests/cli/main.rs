@@ -1,0 +1,7 @@
+//! The subcommands that are clients, as somebody uses them: processes, their input and their output.
+
+#![allow(unreachable_pub, missing_docs, clippy::unwrap_used)]
+
+mod chat;
+mod harness;
+mod replay;
