@@ -8,7 +8,8 @@
     clippy::large_enum_variant,
     clippy::float_cmp,
     clippy::match_wild_err_arm,
-    clippy::needless_pass_by_value
+    clippy::needless_pass_by_value,
+    clippy::unused_async
 )]
 
 mod client;

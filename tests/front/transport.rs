@@ -100,7 +100,7 @@ async fn pages_of_other_origins_are_turned_away() {
         match tokio_tungstenite::connect_async(request).await {
             Ok(_) => assert!(welcome, "{origin}"),
             Err(Error::Http(response)) => {
-                assert_eq!((welcome, response.status().as_u16()), (false, 403), "{origin}")
+                assert_eq!((welcome, response.status().as_u16()), (false, 403), "{origin}");
             }
             Err(error) => panic!("{origin}: {error}"),
         }

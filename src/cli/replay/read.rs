@@ -132,6 +132,7 @@ fn agent(name: &str, taken: &mut HashSet<UserId>) -> anyhow::Result<UserId> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact values are expected")]
 mod tests {
     use super::*;
 

@@ -95,6 +95,7 @@ fn between(a: Position, b: Position, part: f64) -> Option<Position> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact values are expected")]
 mod tests {
     use super::*;
 
