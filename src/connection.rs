@@ -15,6 +15,7 @@ use fanfare_proto::{
     CloseCode, ErrorCode, Lane, UnixMs,
     event::{self, name},
 };
+use futures::FutureExt;
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
@@ -156,30 +157,44 @@ async fn attend(
         tokio::select! {
             biased;
             _ = outbox.closed() => return None,
+            () = sleep_until(beat.min(heard + silence).min(expires)) => {
+                let now = Instant::now();
+                if now >= expires {
+                    outbox.close(CloseCode::TokenExpired);
+                } else if now < heard + silence {
+                    session.heartbeat();
+                    beat = now + heartbeat;
+                } else {
+                    // What came while this process could not run counts too.
+                    match incoming.recv().now_or_never() {
+                        None => outbox.close(CloseCode::Silent),
+                        Some(Err(ended)) => return Some(ended),
+                        Some(Ok(received)) => {
+                            heard = now;
+                            hear(session, received);
+                        }
+                    }
+                }
+            }
             received = async {
                 session.room().await;
                 incoming.recv().await
             } => {
                 heard = Instant::now();
                 match received {
-                    Ok(Received::Event(lane, text)) => session.take(lane, &text),
-                    Ok(Received::Ticks(packet)) => session.take_packet(&packet),
-                    Ok(Received::Alive) => {}
+                    Ok(received) => hear(session, received),
                     Err(ended) => return Some(ended),
                 }
             }
-            () = sleep_until(beat.min(heard + silence).min(expires)) => {
-                let now = Instant::now();
-                if now >= expires {
-                    outbox.close(CloseCode::TokenExpired);
-                } else if now >= heard + silence {
-                    outbox.close(CloseCode::Silent);
-                } else {
-                    session.heartbeat();
-                    beat = now + heartbeat;
-                }
-            }
         }
+    }
+}
+
+fn hear(session: &Rc<Session>, received: Received) {
+    match received {
+        Received::Event(lane, text) => session.take(lane, &text),
+        Received::Ticks(packet) => session.take_packet(&packet),
+        Received::Alive => {}
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Bounds {
 /// Bytes taken for one write. Small, so that an urgent frame never waits behind much.
 const BATCH: usize = 16 * 1024;
 
+/// What a replay may find on a lane when it adds its next page. With a page it takes a slow phone a few seconds.
+const LITTLE: usize = 32 * 1024;
+
 /// State events that may wait, each under a key of its own. Full: the oldest is dropped.
 const MAX_STATES: usize = 256;
 
@@ -149,17 +152,14 @@ impl Outbox {
         self.ordered_changed.notify_one();
     }
 
-    /// Waits until a lane is at most half full, so that a long replay never fills it.
+    /// Waits until little is left on a lane, so that a long replay neither fills it nor grows old on it.
     pub async fn room(&self, lane: Lane) {
-        let (queue, bound) = match lane {
-            Lane::Urgent => (&self.urgent, self.bounds.urgent),
-            Lane::Ordered => (&self.ordered, self.bounds.ordered),
+        let queue = match lane {
+            Lane::Urgent => &self.urgent,
+            Lane::Ordered => &self.ordered,
         };
-        while self.closing.get().is_none() && queue.borrow().bytes > bound / 2 {
+        while self.closing.get().is_none() && queue.borrow().bytes > LITTLE {
             self.room.notified().await;
-            // Another replay may be waiting too; it looks for itself.
-            self.room.notify_one();
-            tokio::task::yield_now().await;
         }
     }
 
@@ -252,7 +252,7 @@ impl Outbox {
     #[allow(clippy::option_option)]
     fn taken(&self, batch: Batch) -> Option<Option<Batch>> {
         if !batch.frames.is_empty() {
-            self.room.notify_one();
+            self.room.notify_waiters();
             return Some(Some(batch));
         }
         if self.closing.get().is_some() { None } else { Some(None) }

@@ -18,7 +18,7 @@ const AT_ONCE: usize = 16;
 
 /// What one read takes.
 const PAGE: usize = 100;
-const PAGE_BYTES: usize = 128 * 1024;
+const PAGE_BYTES: usize = 64 * 1024;
 
 /// How much of the store catch-ups may take, lane by lane, so that what is urgent waits for nothing else.
 #[derive(Debug)]

@@ -104,8 +104,8 @@ impl Shard {
         watching: hub::Watching,
     ) -> Following {
         let follower = Rc::new(Follower { member: member.clone(), changes, version: Cell::new(version) });
-        self.followers.borrow_mut().entry(view).or_default().insert(member.id, follower);
-        Following { shard: self.clone(), view, member: member.id, _watching: watching }
+        self.followers.borrow_mut().entry(view).or_default().insert(member.id, follower.clone());
+        Following { shard: self.clone(), view, follower, _watching: watching }
     }
 
     pub(super) async fn deliver_flush(&self, flush: &Flush) {
@@ -141,7 +141,7 @@ impl Shard {
 pub struct Following {
     shard: Rc<Shard>,
     view: u32,
-    member: u64,
+    follower: Rc<Follower>,
     _watching: hub::Watching,
 }
 
@@ -149,7 +149,11 @@ impl Drop for Following {
     fn drop(&mut self) {
         let mut followers = self.shard.followers.borrow_mut();
         if let Some(of_view) = followers.get_mut(&self.view) {
-            of_view.remove(&self.member);
+            let id = self.follower.member.id;
+            // A later subscription to the same view has taken this one's place: it stays.
+            if of_view.get(&id).is_some_and(|follower| Rc::ptr_eq(follower, &self.follower)) {
+                of_view.remove(&id);
+            }
             if of_view.is_empty() {
                 followers.remove(&self.view);
             }

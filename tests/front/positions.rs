@@ -252,3 +252,21 @@ async fn a_lost_value_is_sent_again_after_a_second() {
         times += boss.expect_ticks().await.ticks.iter().filter(|tick| tick.time.0 == start).count();
     }
 }
+
+#[tokio::test]
+async fn a_channel_may_be_subscribed_to_again() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        let mut boss = server.client(kind, "boss", "supervisor").await;
+        let mut agent = server.client(kind, &format!("a-{kind:?}"), "agent").await;
+        let (first, _) = follow(&mut boss, locations()).await;
+        let (second, _) = follow(&mut boss, locations()).await;
+        assert_eq!(first, second, "the same rights, the same view");
+        send(&mut agent, &[fix(1, now(), 1.0, 1.0)]).await;
+        boss.expect("location:agents").await;
+        boss.request("unsubscribe", locations()).await.unwrap();
+        send(&mut agent, &[fix(2, now(), 2.0, 2.0)]).await;
+        stored_up_to(&mut agent, 2).await;
+        boss.drain("location:agents").await;
+    }
+}

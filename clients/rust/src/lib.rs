@@ -38,6 +38,7 @@ mod net;
 mod outbox;
 mod positions;
 mod race;
+mod receive;
 mod session;
 mod shared;
 mod state;

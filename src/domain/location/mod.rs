@@ -149,8 +149,8 @@ pub async fn update(services: &Services, caller: &Caller<'_>, command: LocationU
         }
     }
     let counters: Vec<u64> = fixes.iter().map(|fix| fix.fix.counter).collect();
-    services.metrics.fixes_stored.inc_by(counters.len() as u64);
     services.store.put_fixes(fixes).await.map_err(refused)?;
+    services.metrics.fixes_stored.inc_by(counters.len() as u64);
     answer(&LocationStored { stored: recorder::ranges(counters), rejected })
 }
 

@@ -1,0 +1,10 @@
+//! The real server across a network that loses, stops and moves: two namespaces that `run.sh` makes and removes.
+//! The server runs in one, this program in the other. Every test is ignored unless that script asks for it.
+
+mod chat;
+mod handshakes;
+mod killed;
+mod moved;
+mod track;
+mod wire;
+mod world;
