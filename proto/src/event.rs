@@ -10,7 +10,7 @@ use crate::{
     code::ErrorCode,
     command::{Channel, ConversationKind, Priority, RequestId},
     fix::{BadFix, JsonFix},
-    id::{ClientId, ConversationId, Cursor, Epoch, OrgId, Seq, TopicName, UnixMs, UserId},
+    id::{ClientId, ConversationId, Cursor, Epoch, OrgId, Seq, TopicKind, TopicName, UnixMs, UserId},
 };
 
 /// Names of the server's events.
@@ -241,10 +241,29 @@ pub struct Authenticated {
 /// See [`name::TOPICS`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topics {
-    /// Some of the topics.
+    /// Some of the topics. Of a kind that this version does not know, none.
+    #[serde(deserialize_with = "known")]
     pub topics: Vec<TopicState>,
     /// Another `topics` event follows.
     pub more: bool,
+}
+
+/// A later server may have kinds of topic that this version does not know: they are left out, as nothing could be done
+/// with them.
+fn known<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<TopicState>, D::Error> {
+    #[derive(Deserialize)]
+    struct Named {
+        topic: String,
+    }
+    let mut states = Vec::new();
+    for raw in Vec::<Box<RawValue>>::deserialize(d)? {
+        let named: Named = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
+        let kind = named.topic.split(':').next().unwrap_or_default();
+        if kind.parse::<TopicKind>().is_ok() {
+            states.push(serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?);
+        }
+    }
+    Ok(states)
 }
 
 /// Where a device stands in a topic.
@@ -537,4 +556,27 @@ pub struct Track {
     /// Where the next page starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_of_unknown_kinds_are_left_out() {
+        let one = |topic: &str| format!(r#"{{"topic":"{topic}","epoch":1,"seq":0,"head":0,"unread":0}}"#);
+        let read = |topic: &str| {
+            let text = format!(r#"{{"topics":[{},{}],"more":false}}"#, one(topic), one("notice:all"));
+            serde_json::from_str::<Topics>(&text)
+        };
+        assert_eq!(read("hologram:7").unwrap().topics.len(), 1);
+        assert_eq!(read("conversation:7").unwrap().topics.len(), 2);
+        assert!(read("conversation:").is_err(), "a known kind must be right");
+    }
+
+    #[test]
+    fn unknown_codes_are_read() {
+        let error: ErrorBody = serde_json::from_str(r#"{"code":"FROM_THE_FUTURE","message":""}"#).unwrap();
+        assert_eq!(error.code, ErrorCode::Unknown);
+    }
 }
