@@ -61,19 +61,30 @@ pub async fn run(link: Link, local: Rc<Local>, door: Arc<Door>) {
     let entry = Entry::new(&local, door, peer.transport);
     let outbox = Rc::new(Outbox::new(local.services.config.bounds()));
     let (writers, ticks) = Writers::start(outgoing, &outbox);
-    if entry.refused() {
+    if entry.refused {
         let error = ErrorCode::ConnectionLimit.with("too many connections").retry_after(1000);
         outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
         outbox.close(CloseCode::ConnectionLimit);
     }
     let greeting = Greeting::new(local.clone(), outbox.clone(), entry.id, peer.bearer);
-    let ended = serve(incoming, greeting, ticks, &local, &entry, &outbox).await;
+    // However this ends, whoever waits for room in the outbox must stop waiting.
+    let _closed = CloseOnDrop(outbox.clone());
+    let ended =
+        if entry.refused { None } else { serve(incoming, greeting, ticks, &local, &entry, &outbox).await };
     if let Some(code) = outbox.closing() {
         tracing::debug!(connection = entry.id, code = code.number(), reason = code.reason(), "closing");
         local.services.metrics.closed.get_or_create(&Label::of(code.reason())).inc();
         writers.close(code).await;
     } else {
         tracing::debug!(connection = entry.id, ?ended, "ended");
+    }
+}
+
+struct CloseOnDrop(Rc<Outbox>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close(CloseCode::Silent);
     }
 }
 
@@ -117,9 +128,14 @@ async fn greet(
             }
         }
     };
+    let mut stopping = local.stopping.clone();
     let first = tokio::select! {
+        biased;
+        _ = stopping.wait_for(|stopping| *stopping) => {
+            outbox.close(CloseCode::GoingAway);
+            return Err(None);
+        }
         first = timeout(deadline, first) => first,
-        _ = outbox.closed() => return Err(None),
     };
     let text = match first {
         Ok(Ok(text)) => text,
@@ -134,9 +150,24 @@ async fn greet(
             return Err(None);
         }
     };
-    match greeting.take(&text, ticks, &entry.door.verifier).await {
-        Welcome::Session(session) => Ok(session),
-        Welcome::Refused => Err(None),
+    let welcome = tokio::select! {
+        biased;
+        _ = outbox.closed() => return Err(None),
+        welcome = timeout(deadline, greeting.take(&text, ticks, &entry.door.verifier)) => welcome,
+    };
+    match welcome {
+        Ok(Welcome::Session(session)) => {
+            if *stopping.borrow() {
+                outbox.close(CloseCode::GoingAway);
+            }
+            Ok(session)
+        }
+        Ok(Welcome::Refused) => Err(None),
+        Err(_) => {
+            // The store is slow: the client comes back later, from where it stands.
+            outbox.close(CloseCode::Unavailable);
+            Err(None)
+        }
     }
 }
 
@@ -223,7 +254,8 @@ fn closed_by_rule(ended: &Ended, outbox: &Outbox) {
 struct Entry {
     id: u64,
     door: Arc<Door>,
-    number: usize,
+    /// There are as many as there may be. One that is refused is not counted among them.
+    refused: bool,
     gauge: prometheus_client::metrics::gauge::Gauge,
 }
 
@@ -236,18 +268,19 @@ impl Entry {
         };
         let gauge = local.services.metrics.connections.get_or_create(&Label::of(label)).clone();
         gauge.inc();
-        let number = door.open.fetch_add(1, Ordering::Relaxed) + 1;
-        Self { id: door.next.fetch_add(1, Ordering::Relaxed), door, number, gauge }
-    }
-
-    fn refused(&self) -> bool {
-        self.number > self.door.limit
+        let refused = door.open.fetch_add(1, Ordering::Relaxed) >= door.limit;
+        if refused {
+            door.open.fetch_sub(1, Ordering::Relaxed);
+        }
+        Self { id: door.next.fetch_add(1, Ordering::Relaxed), door, refused, gauge }
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.door.open.fetch_sub(1, Ordering::Relaxed);
+        if !self.refused {
+            self.door.open.fetch_sub(1, Ordering::Relaxed);
+        }
         self.gauge.dec();
     }
 }
@@ -306,8 +339,8 @@ async fn write_lane(mut stream: StreamWriter, lane: Lane, outbox: Rc<Outbox>) ->
         tokio::select! {
             written = timeout_at(deadline, stream.write(&batch.frames)) => match written {
                 Ok(Ok(())) => {}
-                Ok(Err(_)) => return None,
-                Err(_) => outbox.close(CloseCode::Slow),
+                // A connection with a dead lane is of no use: its client comes back.
+                Ok(Err(_)) | Err(_) => outbox.close(CloseCode::Slow),
             },
             () = given_up(&outbox) => return None,
         }
@@ -327,7 +360,10 @@ async fn write_pipe(mut pipe: PipeWriter, slot: Rc<TickSlot>, outbox: Rc<Outbox>
         };
         match done {
             Ok(Ok(())) => slot.sent(),
-            Ok(Err(_)) => return None,
+            Ok(Err(_)) => {
+                outbox.close(CloseCode::Slow);
+                return None;
+            }
             Err(_) => {
                 outbox.close(CloseCode::Slow);
                 break;

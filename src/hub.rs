@@ -2,7 +2,7 @@
 //! across work, never a wait.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -55,6 +55,8 @@ pub struct State {
     pub audience: Audience,
     /// What it is the state of.
     pub key: StateKey,
+    /// The higher replaces the lower.
+    pub version: u64,
     /// The event.
     pub frame: Utf8Bytes,
 }
@@ -84,27 +86,58 @@ struct Port {
     lost: Arc<Lost>,
 }
 
-/// Topics of which a publication did not fit in a shard's inbox: they are read again from the log.
+/// What did not fit in a shard's inbox: topics are read again from the log, followers of views start anew.
 #[derive(Debug, Default)]
 pub struct Lost {
-    topics: Mutex<HashMap<Topic, (Seq, Audience)>>,
+    topics: Mutex<HashMap<Topic, LostEvents>>,
+    views: Mutex<HashSet<u32>>,
     /// Something was lost.
     pub changed: Notify,
 }
 
+/// Events of a topic that a shard did not get.
+#[derive(Debug)]
+pub struct LostEvents {
+    /// The topic.
+    pub topic: Topic,
+    /// The position before the first of them.
+    pub after: Seq,
+    /// The last of them.
+    pub last: Seq,
+    /// Who receives them.
+    pub audience: Audience,
+}
+
 impl Lost {
-    /// Takes the topics, each with the position before the first event lost, and its audience.
-    pub fn take(&self) -> Vec<(Topic, Seq, Audience)> {
-        let topics = std::mem::take(&mut *lock(&self.topics));
-        topics.into_iter().map(|(topic, (after, audience))| (topic, after, audience)).collect()
+    /// Takes the topics.
+    pub fn take(&self) -> Vec<LostEvents> {
+        std::mem::take(&mut *lock(&self.topics)).into_values().collect()
+    }
+
+    /// Takes the views of which an event was lost.
+    pub fn take_views(&self) -> HashSet<u32> {
+        std::mem::take(&mut *lock(&self.views))
     }
 
     fn add(&self, log: &Log) {
-        if let Some((first, _)) = log.frames.first() {
-            let after = Seq(first.0 - 1);
-            lock(&self.topics).entry(log.topic.clone()).or_insert((after, log.audience.clone()));
+        if let (Some((first, _)), Some((last, _))) = (log.frames.first(), log.frames.last()) {
+            let new = || LostEvents {
+                topic: log.topic.clone(),
+                after: Seq(first.0 - 1),
+                last: *last,
+                audience: log.audience.clone(),
+            };
+            let mut topics = lock(&self.topics);
+            let events = topics.entry(log.topic.clone()).or_insert_with(new);
+            events.last = events.last.max(*last);
+            drop(topics);
             self.changed.notify_one();
         }
+    }
+
+    fn add_view(&self, view: u32) {
+        lock(&self.views).insert(view);
+        self.changed.notify_one();
     }
 }
 
@@ -184,10 +217,15 @@ impl Hub {
     /// Sends what changed in a view. Where a shard cannot take it, its receivers catch up with a later flush.
     pub fn publish_flush(&self, flush: Flush) {
         let shards = with_receivers(lock(&self.interest).views.get(&flush.view));
+        // Ticks that are dropped come again; aliases and removals do not.
+        let (view, events) = (flush.view, !flush.events.is_empty());
         let flush = Publication::Flush(Arc::new(flush));
         for shard in shards {
             if self.ports[shard].ordinary.try_send(flush.clone()).is_err() {
                 self.metrics.inbox_dropped.inc();
+                if events {
+                    self.ports[shard].lost.add_view(view);
+                }
             }
         }
     }

@@ -45,6 +45,8 @@ pub struct Metrics {
     pub fixes_accepted: Counter,
     /// Fixes rejected, by reason.
     pub fixes_rejected: Family<Label, Counter>,
+    /// Fixes of agents that were not shown live, as limits.agents_per_organisation was reached.
+    pub fixes_not_shown: Counter,
     /// Fixes stored.
     pub fixes_stored: Counter,
     /// Fixes that were not stored because the store or its queue could not take them. Their senders keep them.
@@ -70,6 +72,11 @@ impl Metrics {
         r.register("catch_ups", "Topics caught up from the log", self.catch_ups.clone());
         r.register("fixes_accepted", "Fixes accepted", self.fixes_accepted.clone());
         r.register("fixes_rejected", "Fixes rejected", self.fixes_rejected.clone());
+        r.register(
+            "fixes_not_shown",
+            "Fixes not shown live, as the table is full",
+            self.fixes_not_shown.clone(),
+        );
         r.register("fixes_stored", "Fixes stored", self.fixes_stored.clone());
         r.register("fixes_deferred", "Fixes left with their senders", self.fixes_deferred.clone());
         r.register("packets_sent", "Tick packets sent", self.packets_sent.clone());

@@ -36,13 +36,20 @@ const MAX_STATES: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StateKey(pub String);
 
+#[derive(Debug)]
+struct StateFrame {
+    key: StateKey,
+    version: u64,
+    frame: Utf8Bytes,
+}
+
 /// The lanes of one connection.
 #[derive(Debug)]
 pub struct Outbox {
     bounds: Bounds,
     urgent: RefCell<Queue>,
     ordered: RefCell<Queue>,
-    states: RefCell<VecDeque<(StateKey, Utf8Bytes)>>,
+    states: RefCell<VecDeque<StateFrame>>,
     closing: Cell<Option<CloseCode>>,
     /// Something was put in, or the outbox closed. One for each lane: each may have a writer of its own.
     urgent_changed: Notify,
@@ -136,18 +143,21 @@ impl Outbox {
     }
 
     /// Puts a state event on the ordered lane, in place of an unsent older one of the same key.
-    pub fn push_state(&self, key: StateKey, frame: Utf8Bytes) {
+    pub fn push_state(&self, key: StateKey, version: u64, frame: Utf8Bytes) {
         if self.closing.get().is_some() {
             return;
         }
         let mut states = self.states.borrow_mut();
-        if let Some(slot) = states.iter_mut().find(|(k, _)| *k == key) {
-            slot.1 = frame;
+        if let Some(waiting) = states.iter_mut().find(|waiting| waiting.key == key) {
+            // Two that were made at the same time may come in either order.
+            if waiting.version <= version {
+                *waiting = StateFrame { key, version, frame };
+            }
         } else {
             if states.len() == MAX_STATES {
                 states.pop_front();
             }
-            states.push_back((key, frame));
+            states.push_back(StateFrame { key, version, frame });
         }
         self.ordered_changed.notify_one();
     }
@@ -242,9 +252,9 @@ impl Outbox {
         self.ordered.borrow_mut().take(batch);
         let mut states = self.states.borrow_mut();
         while batch.bytes < BATCH
-            && let Some((_, frame)) = states.pop_front()
+            && let Some(state) = states.pop_front()
         {
-            batch.add(Instant::now(), frame);
+            batch.add(Instant::now(), state.frame);
         }
     }
 

@@ -120,6 +120,12 @@ impl From<&ConversationId> for TopicKey {
     }
 }
 
+impl From<&ConversationId> for ClientId {
+    fn from(id: &ConversationId) -> Self {
+        Self(id.0.clone())
+    }
+}
+
 impl TopicKey {
     /// The key of a kind that has one topic for each organisation.
     pub fn all() -> Self {

@@ -78,16 +78,30 @@ pub struct Claims {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teams: Vec<TeamId>,
     /// End, Unix seconds.
+    #[serde(deserialize_with = "seconds")]
     pub exp: u64,
     /// Start, Unix seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some_seconds", skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
-    /// Who issued it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Who issued it. Checked before claims are read.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
-    /// Whom it is meant for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Whom it is meant for. Checked before claims are read; may be a list there.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub aud: Option<String>,
+}
+
+/// A NumericDate may have a fraction.
+fn seconds<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    let seconds = f64::deserialize(d)?;
+    if seconds.is_finite() && seconds >= 0.0 {
+        return Ok(seconds as u64);
+    }
+    Err(serde::de::Error::custom("no time"))
+}
+
+fn some_seconds<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
+    seconds(d).map(Some)
 }
 
 impl Verifier {

@@ -56,7 +56,12 @@ impl ShardThread {
         tokio::task::spawn_local(shard.clone().fan_out(inbox));
         tokio::task::spawn_local(recorder.clone().write());
         tokio::task::spawn_local(recorder.clone().acknowledge(acknowledge));
-        let local = Rc::new(Local { services, shard: shard.clone(), recorder });
+        let local = Rc::new(Local {
+            services,
+            shard: shard.clone(),
+            recorder: recorder.clone(),
+            stopping: stopping.clone(),
+        });
         let router = routes.router();
         // Held by every connection: once all are gone, the last sender is.
         let (open, mut all_gone) = mpsc::channel::<()>(1);
@@ -111,5 +116,7 @@ impl ShardThread {
         drop(open);
         shard.close_all(CloseCode::GoingAway);
         let _ = timeout(DRAIN, all_gone.recv()).await;
+        // Fixes that were taken but not yet written, and so not acknowledged. Their senders have them still.
+        let _ = timeout(DRAIN, recorder.write_out()).await;
     }
 }

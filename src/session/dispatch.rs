@@ -7,7 +7,7 @@ use fanfare_proto::{
 };
 use serde_json::{Value, json};
 
-use super::Session;
+use super::{Session, Subscription};
 use crate::{
     auth::policy::{self, Action},
     domain::{chat, location, notice},
@@ -60,9 +60,10 @@ impl Session {
         let shard = &self.local.shard;
         let (reply, following, parts) =
             location::subscribe(&self.local.services, &self.caller(), shard, self.member(), &command).await?;
+        let snapshot = tokio::task::spawn_local(parts.send(self.member().clone())).abort_handle();
         // A new subscription replaces the one before: a channel is followed once.
-        self.following.borrow_mut().insert(Channel::Locations, following);
-        tokio::task::spawn_local(parts.send(self.member().clone()));
+        let subscription = Subscription { _following: following, snapshot };
+        self.following.borrow_mut().insert(Channel::Locations, subscription);
         Ok(reply)
     }
 

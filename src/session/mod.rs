@@ -22,7 +22,10 @@ use fanfare_proto::{
 use tokio::sync::Notify;
 
 use crate::{
-    auth::Identity,
+    auth::{
+        Identity,
+        policy::{self, Action},
+    },
     config::Limits,
     domain::{
         Caller, Services,
@@ -46,6 +49,8 @@ pub struct Local {
     pub shard: Rc<Shard>,
     /// The shard's recorder of fixes.
     pub recorder: Rc<Recorder>,
+    /// Whether the server is on its way down.
+    pub stopping: tokio::sync::watch::Receiver<bool>,
 }
 
 /// An authenticated connection.
@@ -56,7 +61,7 @@ pub struct Session {
     source: u32,
     outbox: Rc<Outbox>,
     membership: Membership,
-    following: RefCell<HashMap<Channel, Following>>,
+    following: RefCell<HashMap<Channel, Subscription>>,
     receipts: Rc<Receipts>,
     /// Topics whose positions are told with each heartbeat: those that every connection has, of the heartbeat's own
     /// lane. A position told on one lane could overtake its event on the other.
@@ -66,6 +71,19 @@ pub struct Session {
     ordered: Queue,
     /// A request is done.
     done: Notify,
+}
+
+/// A channel that is followed, and the task that sends its snapshot.
+#[derive(Debug)]
+struct Subscription {
+    _following: Following,
+    snapshot: tokio::task::AbortHandle,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.snapshot.abort();
+    }
 }
 
 /// Requests of one lane, done one after another so that none overtakes.
@@ -116,29 +134,29 @@ impl Session {
         }
     }
 
-    /// Takes a packet of ticks.
+    /// Takes a packet of ticks. Those above the rate are dropped: the newest matter, and what is missing is sent again.
     pub fn take_packet(&self, packet: &Bytes) {
         let services = &self.local.services;
         let now = services.clock.now();
-        let drop = |why| services.metrics.fixes_rejected.get_or_create(&Label::of(why)).inc();
+        let dropped = |why| services.metrics.fixes_rejected.get_or_create(&Label::of(why)).inc();
         if self.allowance.borrow_mut().packets.take(1.0, now).is_err() {
-            drop("rate");
+            dropped("rate");
             return;
         }
-        if !crate::auth::policy::may(&self.identity, crate::auth::policy::Action::SendFixes) {
-            drop("unauthorized");
-            return;
+        if !policy::may(&self.identity, Action::SendFixes) {
+            dropped("unauthorized");
+            return self.refuse(
+                Lane::Ordered,
+                None,
+                &ErrorCode::Unauthorized.with("you may not send positions"),
+            );
         }
-        let taken = location::take_packet(
-            services,
-            &self.caller(),
-            packet,
-            &self.local.recorder,
-            &self.receipts,
-            now,
-        );
-        if taken.is_err() {
-            drop("malformed");
+        let caller = self.caller();
+        let taken =
+            location::take_packet(services, &caller, packet, &self.local.recorder, &self.receipts, now);
+        if let Err(error) = taken {
+            dropped("malformed");
+            self.refuse(Lane::Ordered, None, &ErrorCode::InvalidMessage.with(error.to_string()));
         }
     }
 

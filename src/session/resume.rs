@@ -31,28 +31,45 @@ impl Session {
     pub(super) async fn resume(&self, cursors: Cursors) -> Result<(), ErrorBody> {
         let services = &*self.local.services;
         let (org, user) = (&self.identity.org, &self.identity.user);
+        // What everyone has comes first: urgent notices must not wait for a long list of conversations.
         let common = notice::topics(org);
-        let mut topics = common.to_vec();
-        topics.extend(chat::topics_of(services, org, user, MAX_CONVERSATIONS).await?);
-        let heads = services.store.heads(&topics).await.map_err(refused)?;
-        let marks = services.store.marks_of(user, &topics).await.map_err(refused)?;
+        let heads = self.resume_part(&common, &cursors, true).await?;
         let told = common.iter().zip(&heads).filter(|(topic, _)| topic.kind().lane() == Lane::Ordered);
         *self.told.borrow_mut() = told.map(|(topic, head)| (topic.name.clone(), head.epoch)).collect();
+        let conversations = chat::topics_of(services, org, user, MAX_CONVERSATIONS).await?;
+        self.resume_part(&conversations, &cursors, false).await?;
+        self.local.shard.placed(self.member());
+        Ok(())
+    }
 
+    /// Tells where the device stands in some topics, and starts what it missed in them. Answers the topics' heads.
+    async fn resume_part(
+        &self,
+        topics: &[Topic],
+        cursors: &Cursors,
+        common: bool,
+    ) -> Result<Vec<Head>, ErrorBody> {
+        let services = &*self.local.services;
+        let heads = services.store.heads(topics).await.map_err(refused)?;
+        let marks = services.store.marks_of(&self.identity.user, topics).await.map_err(refused)?;
         let mut states = Vec::new();
         for ((topic, head), mark) in topics.iter().zip(&heads).zip(&marks) {
-            states.push(self.state_of(topic, head, mark, &cursors, common.contains(topic)).await?);
+            states.push(self.state_of(topic, head, mark, cursors, common).await?);
         }
         let mut parts = states.chunks(TOPICS_PER_EVENT).peekable();
-        while let Some(part) = parts.next() {
-            let data = Topics { topics: part.to_vec(), more: parts.peek().is_some() };
+        loop {
+            let part = parts.next().unwrap_or_default();
+            let more = common || parts.peek().is_some();
+            let data = Topics { topics: part.to_vec(), more };
             self.outbox.push(Lane::Ordered, event::write(name::TOPICS, None, &data).into());
+            if parts.peek().is_none() {
+                break;
+            }
         }
         for ((topic, head), state) in topics.iter().zip(&heads).zip(&states) {
             self.local.shard.place(self.member(), topic, state.seq, head.seq);
         }
-        self.local.shard.placed(self.member());
-        Ok(())
+        Ok(heads)
     }
 
     async fn state_of(

@@ -8,8 +8,8 @@ use tokio::sync::Semaphore;
 
 use super::{Member, Position, Shard};
 use crate::{
-    hub,
-    id::{Audience, Topic},
+    hub::{self, LostEvents},
+    id::Topic,
     store::From,
 };
 
@@ -43,20 +43,27 @@ impl Permits {
 }
 
 impl Shard {
-    pub(super) fn repair(self: &Rc<Self>, lost: Vec<(Topic, Seq, Audience)>) {
-        for (topic, after, audience) in lost {
+    pub(super) fn repair(self: &Rc<Self>, lost: Vec<LostEvents>) {
+        for LostEvents { topic, after, last, audience } in lost {
             for member in self.receivers(&topic.org, &audience) {
-                let behind = match member.positions.borrow_mut().get_mut(&topic.name) {
-                    Some(Position::Live(at)) => Some(*at),
-                    // Being caught up: it must read on past what was lost.
-                    Some(Position::Behind { seen, .. }) => {
-                        *seen = (*seen).max(after.next());
-                        None
+                let behind = {
+                    let mut positions = member.positions.borrow_mut();
+                    match positions.get_mut(&topic.name) {
+                        Some(Position::Live(at)) => Some(*at),
+                        // Being caught up, or to be placed: it will be sent all up to what was lost.
+                        Some(Position::Behind { seen, .. }) => {
+                            *seen = (*seen).max(last);
+                            None
+                        }
+                        None if member.resuming.get() => {
+                            positions.insert(topic.name.clone(), Position::Behind { at: None, seen: last });
+                            None
+                        }
+                        None => Some(after),
                     }
-                    None => Some(after),
                 };
-                if let Some(at) = behind {
-                    self.start_catch_up(&member, &topic, at, after.next());
+                if let Some(at) = behind.filter(|at| *at < last) {
+                    self.start_catch_up(&member, &topic, at, last);
                 }
             }
         }
@@ -124,6 +131,8 @@ impl Shard {
                 return;
             }
             for event in &page.events {
+                // Each looks for itself: other topics of the member may be read at the same time.
+                member.outbox.room(lane).await;
                 at = event.seq;
                 member.outbox.push(lane, hub::encode(&topic, page.head.epoch, event));
                 self.metrics.events_delivered.inc();
@@ -133,7 +142,7 @@ impl Shard {
                 return;
             };
             *reached = Some(at);
-            if *seen <= at || (page.events.is_empty() && !page.more) {
+            if !page.more && (*seen <= at || page.events.is_empty()) {
                 positions.insert(topic.name.clone(), Position::Live(at));
                 return;
             }

@@ -130,6 +130,7 @@ impl Shard {
                 publication = inbox.urgent.recv() => publication,
                 () = inbox.lost.changed.notified() => {
                     self.repair(inbox.lost.take());
+                    self.repair_views(&inbox.lost.take_views());
                     continue;
                 }
                 publication = inbox.ordinary.recv() => publication,
@@ -195,7 +196,7 @@ impl Shard {
 
     fn deliver_state(&self, state: &State) {
         for member in self.receivers(&state.org, &state.audience) {
-            member.outbox.push_state(state.key.clone(), state.frame.clone());
+            member.outbox.push_state(state.key.clone(), state.version, state.frame.clone());
         }
     }
 

@@ -3,12 +3,12 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     rc::Rc,
     sync::Arc,
 };
 
-use fanfare_proto::Lane;
+use fanfare_proto::{CloseCode, Lane};
 use tokio::sync::Notify;
 
 use super::{Member, Shard, TURN};
@@ -57,20 +57,17 @@ impl TickPort {
         }
     }
 
-    fn send(&self, changes: &[Packet], repeats: &[Packet]) -> usize {
+    /// Sends packets, as many as there is room for.
+    fn send(&self, packets: &[Packet]) -> usize {
         match self {
-            Self::Datagrams(datagrams) => {
-                changes.iter().chain(repeats).filter(|packet| datagrams.send(packet)).count()
-            }
-            Self::Slot(slot) if changes.is_empty() => {
-                debug_assert!(!slot.busy.get());
-                0
-            }
+            Self::Datagrams(datagrams) => packets.iter().take_while(|packet| datagrams.send(packet)).count(),
             Self::Slot(slot) => {
-                slot.packets.borrow_mut().extend_from_slice(changes);
-                slot.busy.set(true);
-                slot.filled.notify_one();
-                changes.len()
+                if !packets.is_empty() {
+                    slot.packets.borrow_mut().extend_from_slice(packets);
+                    slot.busy.set(true);
+                    slot.filled.notify_one();
+                }
+                packets.len()
             }
         }
     }
@@ -108,6 +105,35 @@ impl Shard {
         Following { shard: self.clone(), view, follower, _watching: watching }
     }
 
+    fn send_flush(&self, follower: &Follower, flush: &Flush) {
+        let ticks = &follower.member.ticks;
+        if !ticks.ready() {
+            self.metrics.ticks_skipped.inc();
+            return;
+        }
+        let own;
+        let (version, changes) = if follower.version.get() >= flush.from {
+            (flush.to, &flush.changes)
+        } else {
+            own = follower.changes.since(follower.version.get());
+            (own.0, &own.1)
+        };
+        let sent = ticks.send(changes);
+        if sent == changes.len() {
+            follower.version.set(version);
+        }
+        let repeated = ticks.send(&flush.repeats);
+        self.metrics.packets_sent.inc_by((sent + repeated) as u64);
+    }
+
+    /// An event of these views was lost on its way here. Their followers come back, and begin with a snapshot.
+    pub(super) fn repair_views(&self, views: &HashSet<u32>) {
+        let followers = self.followers.borrow();
+        for follower in views.iter().filter_map(|view| followers.get(view)).flat_map(HashMap::values) {
+            follower.member.outbox.close(CloseCode::Slow);
+        }
+    }
+
     pub(super) async fn deliver_flush(&self, flush: &Flush) {
         let followers: Vec<_> = match self.followers.borrow().get(&flush.view) {
             Some(followers) => followers.values().cloned().collect(),
@@ -117,18 +143,7 @@ impl Shard {
             for event in &flush.events {
                 follower.member.outbox.push(Lane::Ordered, event.clone());
             }
-            if !follower.member.ticks.ready() {
-                self.metrics.ticks_skipped.inc();
-            } else if follower.version.get() >= flush.from {
-                let sent = follower.member.ticks.send(&flush.changes, &flush.repeats);
-                self.metrics.packets_sent.inc_by(sent as u64);
-                follower.version.set(flush.to);
-            } else {
-                let (version, changes) = follower.changes.since(follower.version.get());
-                let sent = follower.member.ticks.send(&changes, &[]);
-                self.metrics.packets_sent.inc_by(sent as u64);
-                follower.version.set(version);
-            }
+            self.send_flush(&follower, flush);
             if done % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }

@@ -41,10 +41,13 @@ async fn malformed_input_is_answered_by_code() {
         }
         // Still there.
         ann.request("client:ping", json!({})).await.unwrap();
-        // Packets that are none cost nothing but a count.
-        for packet in [vec![], vec![9, 9, 9], vec![1], vec![1, 255, 255, 255, 255, 255], vec![0; 1000]] {
-            ann.send_packet(packet).await;
+        let mut agent = server.client(kind, "agent", "agent").await;
+        for packet in [vec![9, 9, 9], vec![1], vec![1, 255, 255, 255, 255, 255], vec![0; 1000]] {
+            agent.send_packet(packet).await;
+            assert_eq!(agent.expect("error").await["data"]["code"], "INVALID_MESSAGE");
         }
+        ann.send_packet(vec![1, 0]).await;
+        assert_eq!(ann.expect("error").await["data"]["code"], "UNAUTHORIZED", "only agents send positions");
         ann.request("client:ping", json!({})).await.unwrap();
     }
 }

@@ -212,3 +212,14 @@ async fn a_conversation_has_the_members_that_it_may_have() {
     let fits = ann.request("conversation:create", create("group", crowd[1..].to_vec())).await;
     assert!(fits.is_ok());
 }
+
+#[tokio::test]
+async fn a_creation_and_a_message_may_have_the_same_client_id() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        let mut ann = server.client(kind, "ann", "member").await;
+        let id = format!("1-{kind:?}");
+        let room = create(&mut ann, &id, &["bob"]).await;
+        assert_eq!(say(&mut ann, &room, &id, "first").await["seq"], 2);
+    }
+}

@@ -270,3 +270,33 @@ async fn a_channel_may_be_subscribed_to_again() {
         boss.drain("location:agents").await;
     }
 }
+
+/// As above, in the view of one department while another is busy.
+#[tokio::test]
+async fn a_quiet_view_is_healed_while_others_are_busy() {
+    let server = TestServer::start().await;
+    let base = server.base();
+    let open = async |user: &str, role: &str, department: &str| {
+        Client::open(&base, Kind::WebTransport, &token(user, "acme", role, &[department])).await
+    };
+    let mut boss = open("boss", "supervisor", "north").await;
+    follow(&mut boss, locations()).await;
+    let mut busy = open("busy", "agent", "south").await;
+    let traffic = tokio::spawn(async move {
+        let mut timer = tokio::time::interval(std::time::Duration::from_millis(20));
+        for counter in 1.. {
+            timer.tick().await;
+            send(&mut busy, &[fix(counter, now(), 2.0, 2.0)]).await;
+        }
+    });
+    let mut quiet = open("quiet", "agent", "north").await;
+    let start = now();
+    send(&mut quiet, &[fix(1, start, 1.0, 1.0)]).await;
+    let mut times = 0;
+    while times < 3 {
+        let ticks = boss.expect_ticks().await.ticks;
+        assert!(ticks.iter().all(|tick| tick.position.lat() < 1.5), "nothing of the other department");
+        times += ticks.iter().filter(|tick| tick.time.0 == start).count();
+    }
+    traffic.abort();
+}

@@ -198,3 +198,42 @@ async fn kill_9_right_after_the_answer_loses_nothing() {
     assert_eq!(heard, complete, "no answered message lost, doubled or out of order");
     assert!(heard.len() >= 50, "{}", heard.len());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_topics_are_resumed_at_once_within_the_bounds_of_a_lane() {
+    let server = TestServer::with(|config| {
+        config.limits.ordered_bytes = 96 * 1024;
+        config.limits.messages_per_second = 100_000;
+    })
+    .await;
+    let mut ann = server.client(Kind::WebSocket, "ann", "member").await;
+    let mut cursors = Vec::new();
+    for room in 0..30 {
+        let room = create(&mut ann, &format!("many-{room}"), &["bob"]).await;
+        let epoch = ann.expect("conversation:created").await["epoch"].clone();
+        for n in 0..20 {
+            say(&mut ann, &room, &format!("m{n}"), &format!("{n} {}", "x".repeat(2000))).await;
+        }
+        cursors.push(json!({ "topic": format!("conversation:{room}"), "epoch": epoch, "seq": 1 }));
+    }
+    for kind in BOTH {
+        let mut bob = Client::open_with(&server.base(), kind, hello("bob", json!(cursors))).await;
+        let mut next = std::collections::HashMap::new();
+        for _ in 0..30 * 20 {
+            let message = bob.expect("message:new").await;
+            let seq = next.entry(message["topic"].as_str().unwrap().to_owned()).or_insert(2);
+            assert_eq!(message["seq"], *seq);
+            *seq += 1;
+        }
+        assert_eq!(bob.drain("message:new").await, Vec::<Value>::new());
+    }
+    assert_eq!(server.metric("fanfare_closed").await, 0.0, "nobody was too slow");
+    // Whoever leaves in the middle of a replay leaves nothing behind.
+    for kind in BOTH {
+        for _ in 0..5 {
+            Client::open_with(&server.base(), kind, hello("bob", json!(cursors))).await.vanish();
+        }
+    }
+    ann.close().await;
+    crate::closing::until_empty(&server).await;
+}

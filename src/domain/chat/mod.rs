@@ -78,7 +78,8 @@ pub async fn create(services: &Services, caller: &Caller<'_>, command: Conversat
     let said = Said {
         topic,
         audience: Audience::Members(room.members),
-        client_id: command.client_id,
+        // Not the request's: that may name a message of this conversation too.
+        client_id: ClientId::from(&id),
         name: event::name::CONVERSATION_CREATED,
         data: json(&conversation)?,
         countable: false,
@@ -208,6 +209,7 @@ pub async fn mark(services: &Services, caller: &Caller<'_>, command: MessageMark
             org: topic.org.clone(),
             audience: Audience::Members(room.members.clone()),
             key: StateKey(format!("{name} {} {}", topic.name, caller.user())),
+            version: seq.0,
             frame: event::write(name, None, &receipt).into(),
         });
     }

@@ -100,7 +100,7 @@ pub fn flush(services: &Services, now: UnixMs) {
         tables.values().cloned().collect()
     };
     for slot in slots {
-        for flush in slot.table.flush(now, |view| services.hub.watched(view)) {
+        for flush in slot.table.flush(now, oldest(services, now), |view| services.hub.watched(view)) {
             services.hub.publish_flush(flush);
         }
     }
@@ -159,7 +159,7 @@ fn show(services: &Services, caller: &Caller<'_>, table: &Table, fix: Fix) -> St
     services.metrics.fixes_accepted.inc();
     let (identity, agent) = (caller.identity, caller.user());
     if table.place(agent, &identity.departments, fix) == Placed::Full {
-        tracing::warn!(org = %identity.org, "more agents than limits.agents_per_organisation: one is not shown live");
+        services.metrics.fixes_not_shown.inc();
     }
     StoredFix { org: identity.org.clone(), agent: agent.clone(), source: caller.source, fix }
 }

@@ -111,30 +111,39 @@ impl Recorder {
             if self.waiting.borrow().len() < BATCH {
                 tokio::time::sleep(GATHER).await;
             }
-            let (fixes, senders): (Vec<_>, Vec<_>) = {
-                let mut waiting = self.waiting.borrow_mut();
-                let count = waiting.len().min(BATCH);
-                waiting.drain(..count).unzip()
-            };
-            if fixes.is_empty() {
-                continue;
-            }
-            let counters: Vec<u64> = fixes.iter().map(|fix| fix.fix.counter).collect();
-            match self.store.put_fixes(fixes).await {
-                Ok(()) => {
-                    self.metrics.fixes_stored.inc_by(counters.len() as u64);
-                    for (counter, receipts) in counters.into_iter().zip(&senders) {
-                        receipts.stored.borrow_mut().push(counter);
-                        self.owe(receipts);
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, fixes = counters.len(), "fixes were not stored; their senders keep them");
-                    self.metrics.fixes_deferred.inc_by(counters.len() as u64);
-                    tokio::time::sleep(PAUSE).await;
-                }
+            if !self.write_batch().await {
+                tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+
+    /// Writes all that waits, for the last time.
+    pub async fn write_out(&self) {
+        while !self.waiting.borrow().is_empty() && self.write_batch().await {}
+    }
+
+    /// Writes the oldest of what waits. False where the store could not.
+    async fn write_batch(&self) -> bool {
+        let (fixes, senders): (Vec<_>, Vec<_>) = {
+            let mut waiting = self.waiting.borrow_mut();
+            let count = waiting.len().min(BATCH);
+            waiting.drain(..count).unzip()
+        };
+        if fixes.is_empty() {
+            return true;
+        }
+        let counters: Vec<u64> = fixes.iter().map(|fix| fix.fix.counter).collect();
+        if let Err(error) = self.store.put_fixes(fixes).await {
+            tracing::warn!(%error, fixes = counters.len(), "fixes were not stored; their senders keep them");
+            self.metrics.fixes_deferred.inc_by(counters.len() as u64);
+            return false;
+        }
+        self.metrics.fixes_stored.inc_by(counters.len() as u64);
+        for (counter, receipts) in counters.into_iter().zip(&senders) {
+            receipts.stored.borrow_mut().push(counter);
+            self.owe(receipts);
+        }
+        true
     }
 
     /// Tells senders what is stored, every `interval`.

@@ -46,7 +46,9 @@ struct State {
     /// Aliases of entries that changed since the last flush.
     changed: Vec<u32>,
     views: Vec<View>,
+    /// When entries were last looked at for repeats, and the next one to look at.
     swept: UnixMs,
+    next: usize,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,8 @@ struct Entry {
     departments: Vec<DepartmentId>,
     fix: Fix,
     version: u64,
+    /// Forgotten. The alias stays taken: it must never stand for another agent.
+    gone: bool,
     /// Stands in `changed`.
     dirty: bool,
     /// When it was last sent, and whether that was a repeat.
@@ -133,23 +137,20 @@ impl Table {
         if fix.time <= entry.fix.time {
             return Placed::Older;
         }
-        state.version += 1;
-        entry.fix = fix;
-        entry.version = state.version;
-        entry.healed = false;
-        if !entry.dirty {
-            entry.dirty = true;
-            state.changed.push(alias);
-        }
+        state.renew(alias, fix);
         Placed::Newest
     }
 
     /// Takes a fix that was stored by an earlier life of the server. The agent's departments are not known, so until
     /// the agent is back only those see it who may see everyone.
     pub fn restore(&self, agent: &UserId, fix: Fix) {
-        let mut state = self.lock();
-        if !state.aliases.contains_key(agent) && state.aliases.len() < self.limit {
-            state.add(agent, &[], fix);
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        match state.aliases.get(agent).copied() {
+            // The agent is back already, with what it sent late.
+            Some(alias) => state.renew(alias, fix),
+            None if state.aliases.len() < self.limit => state.add(agent, &[], fix),
+            None => {}
         }
     }
 
@@ -185,7 +186,7 @@ impl Table {
     pub fn aliased(&self, scope: &Scope, aliases: &[u32]) -> Vec<AliasedAgent> {
         let state = self.lock();
         let entries = aliases.iter().filter_map(|alias| Some((*alias, state.entries.get(*alias as usize)?)));
-        let seen = entries.filter(|(_, entry)| scope.covers(&entry.departments));
+        let seen = entries.filter(|(_, entry)| !entry.gone && scope.covers(&entry.departments));
         seen.map(|(alias, entry)| entry.aliased(alias)).collect()
     }
 
@@ -212,7 +213,9 @@ impl Table {
     }
 
     /// What changed since the last flush, for each view that somebody follows. Other views are forgotten.
-    pub fn flush(&self, now: UnixMs, followed: impl Fn(u32) -> bool) -> Vec<Flush> {
+    ///
+    /// Agents whose newest fix is older than `oldest` are forgotten.
+    pub fn flush(&self, now: UnixMs, oldest: UnixMs, followed: impl Fn(u32) -> bool) -> Vec<Flush> {
         let mut guard = self.lock();
         let state = &mut *guard;
         state.views.retain(|view| followed(view.id));
@@ -222,12 +225,7 @@ impl Table {
             entry.dirty = false;
             entry.sent = now;
         }
-        let repeats = if now.since(state.swept) >= HEAL_MS {
-            state.swept = now;
-            state.sweep(now)
-        } else {
-            Vec::new()
-        };
+        let repeats = state.sweep(now, oldest);
         let (entries, to) = (&state.entries, state.version);
         let mut flushes = Vec::new();
         for view in &mut state.views {
@@ -241,8 +239,9 @@ impl Table {
             let events = view.take_events(self.epoch, entries);
             if !(changes.is_empty() && repeats.is_empty() && events.is_empty()) {
                 flushes.push(Flush { view: view.id, from: view.flushed, to, events, changes, repeats });
+                // Only now: what changed without being seen in this view leaves its followers where they are.
+                view.flushed = to;
             }
-            view.flushed = to;
         }
         flushes
     }
@@ -263,6 +262,7 @@ impl State {
             departments: departments.to_vec(),
             fix,
             version: self.version,
+            gone: false,
             dirty: true,
             sent: UnixMs(0),
             healed: false,
@@ -273,14 +273,48 @@ impl State {
         }
     }
 
-    fn visible<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = (u32, &'a Entry)> {
-        (0..).zip(&self.entries).filter(|(_, entry)| scope.covers(&entry.departments))
+    /// Takes a fix of a known agent, if it is newer.
+    fn renew(&mut self, alias: u32, fix: Fix) {
+        let entry = &mut self.entries[alias as usize];
+        if fix.time <= entry.fix.time {
+            return;
+        }
+        self.version += 1;
+        entry.fix = fix;
+        entry.version = self.version;
+        entry.healed = false;
+        if !entry.dirty {
+            entry.dirty = true;
+            self.changed.push(alias);
+        }
     }
 
-    /// Values to be sent again: once soon after their last change, then now and then.
-    fn sweep(&mut self, now: UnixMs) -> Vec<u32> {
+    fn visible<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = (u32, &'a Entry)> {
+        (0..).zip(&self.entries).filter(|(_, entry)| !entry.gone && scope.covers(&entry.departments))
+    }
+
+    /// Values to be sent again: once soon after their last change, then now and then. Looks at a part of the table
+    /// each time, so that all of it is looked at once a second and repeats are spread.
+    fn sweep(&mut self, now: UnixMs, oldest: UnixMs) -> Vec<u32> {
         let mut due = Vec::new();
-        for (alias, entry) in (0..).zip(&mut self.entries) {
+        let share = (self.entries.len() as u64 * now.since(self.swept).min(HEAL_MS)).div_ceil(HEAL_MS);
+        self.swept = now;
+        for _ in 0..share {
+            let alias = self.next % self.entries.len();
+            self.next = alias + 1;
+            let entry = &mut self.entries[alias];
+            if entry.gone {
+                continue;
+            }
+            let alias = alias as u32;
+            if entry.fix.time < oldest {
+                entry.gone = true;
+                self.aliases.remove(&entry.agent);
+                for view in &mut self.views {
+                    view.moved(alias, view.scope.covers(&entry.departments), false);
+                }
+                continue;
+            }
             let age = now.since(entry.sent);
             if (!entry.healed && age >= HEAL_MS) || age >= REPEAT_MS {
                 entry.healed = true;
