@@ -1,7 +1,10 @@
 //! The thread that owns the UDP socket.
 
-use std::{net::UdpSocket, sync::Arc, thread, time::Duration};
+use std::{
+    io::Write, net::UdpSocket, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, thread, time::Duration,
+};
 
+use quinn_proto::HashedConnectionIdGenerator;
 use tokio::{
     runtime,
     sync::{mpsc, oneshot},
@@ -31,12 +34,12 @@ pub(super) fn accept(
 ) -> Result<thread::JoinHandle<()>, StartError> {
     let tuning = Tuning { idle: Duration::from_millis(config.session.quic_idle_ms), ..Tuning::default() };
     let server = tuning.server_config(identity)?;
+    let endpoint = endpoint_config(&config.data_dir)?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let thread = thread::Builder::new().name("quic".into()).spawn(move || {
         runtime.block_on(async move {
             let tokio = Arc::new(quinn::TokioRuntime);
-            let endpoint =
-                quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(server), socket, tokio);
+            let endpoint = quinn::Endpoint::new(endpoint, Some(server), socket, tokio);
             let endpoint = match endpoint {
                 Ok(endpoint) => endpoint,
                 Err(error) => return tracing::error!(%error, "cannot serve WebTransport"),
@@ -65,4 +68,27 @@ pub(super) fn accept(
         });
     })?;
     Ok(thread)
+}
+
+/// With keys that outlive the process: a client of an earlier life is told at once that its connection is gone, and
+/// does not wait for its idle time-out.
+fn endpoint_config(data_dir: &Path) -> std::io::Result<quinn::EndpointConfig> {
+    let path = data_dir.join("quic.key");
+    let mut key = [0; 40];
+    match std::fs::read(&path) {
+        Ok(kept) if kept.len() == key.len() => key.copy_from_slice(&kept),
+        Ok(_) => return Err(std::io::Error::other(format!("{} is damaged: remove it", path.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            aws_lc_rs::rand::fill(&mut key).map_err(std::io::Error::other)?;
+            let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+            file?.write_all(&key)?;
+        }
+        Err(error) => return Err(error),
+    }
+    let (reset, ids) = key.split_at(32);
+    let ids = ids.iter().fold(0, |ids: u64, byte| ids << 8 | u64::from(*byte));
+    let reset = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, reset);
+    let mut config = quinn::EndpointConfig::new(Arc::new(reset));
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
+    Ok(config)
 }

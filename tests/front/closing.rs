@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::{
-    client::{BOTH, Client},
-    harness::{TestServer, metric, token},
+    client::{BOTH, Client, Kind},
+    harness::{Process, TestServer, metric, token},
 };
 
 /// Waits until the server counts no connection.
@@ -102,4 +102,18 @@ async fn a_token_may_come_with_the_handshake_of_a_websocket() {
         let Message::Text(text) = socket.next().await.unwrap().unwrap() else { panic!() };
         assert!(text.contains(r#""event":"authenticated""#), "{text}");
     }
+}
+
+/// A client of a server that was killed and is back learns it from the first packet that it sends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_of_an_earlier_life_is_told_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Process::start(dir.path()).await;
+    let token = token("ann", "acme", "member", &[]);
+    let mut client = Client::open(&server.base, Kind::WebTransport, &token).await;
+    let _server = server.kill_and_restart_here().await;
+    let start = Instant::now();
+    client.send(&json!({ "event": "client:ping" })).await;
+    client.expect_close().await;
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }

@@ -145,8 +145,12 @@ pub struct Process {
 
 impl Process {
     pub async fn start(dir: &Path) -> Self {
+        Self::start_at(dir, "127.0.0.1:0").await
+    }
+
+    async fn start_at(dir: &Path, listen: &str) -> Self {
         let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_fanfare"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--listen", listen, "--data-dir"])
             .arg(dir.join("data"))
             .env("FANFARE_AUTH__SECRET", SECRET)
             .env("FANFARE_TLS__DEVELOPMENT_DIR", dir.join("certs"))
@@ -181,8 +185,12 @@ impl Process {
     /// kill -9, and another life on the same folder.
     pub async fn kill_and_restart(mut self) -> Self {
         self.child.kill().await.unwrap();
-        let dir = self.dir.clone();
-        drop(self);
-        Self::start(&dir).await
+        Self::start(&self.dir).await
+    }
+
+    /// The same, at the same address.
+    pub async fn kill_and_restart_here(mut self) -> Self {
+        self.child.kill().await.unwrap();
+        Self::start_at(&self.dir, self.base.trim_start_matches("http://")).await
     }
 }

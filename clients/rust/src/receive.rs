@@ -183,7 +183,10 @@ impl Actor {
         }
         let gap =
             Gap { topic: state.topic.clone(), had, epoch: state.epoch, from: state.seq, head: state.head };
-        (Some(gap), Move::Set(cursor))
+        // Urgent events of the newest page may have come before this, on their own stream: they stand.
+        let ahead =
+            had.is_some_and(|(epoch, seq)| epoch == state.epoch && (state.seq..=state.head).contains(&seq));
+        (Some(gap), if ahead { Move::Forward(cursor) } else { Move::Set(cursor) })
     }
 
     fn location(&mut self, event: &ServerEvent) {
