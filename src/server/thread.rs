@@ -51,11 +51,12 @@ impl ShardThread {
         let Self { index, inbox, services, door, net, tls, routes, mut arrivals, mut pending, mut stopping } =
             self;
         let shard = Shard::new(index, services.hub.clone(), services.store.clone(), services.metrics.clone());
-        let recorder = location::recorder::Recorder::new(services.store.clone(), services.metrics.clone());
         let acknowledge = Duration::from_millis(services.config.ticks.acknowledge_ms);
+        let recorder =
+            location::recorder::Recorder::new(services.store.clone(), services.metrics.clone(), acknowledge);
         tokio::task::spawn_local(shard.clone().fan_out(inbox));
         tokio::task::spawn_local(recorder.clone().write());
-        tokio::task::spawn_local(recorder.clone().acknowledge(acknowledge));
+        tokio::task::spawn_local(recorder.clone().acknowledge());
         let local = Rc::new(Local {
             services,
             shard: shard.clone(),

@@ -40,7 +40,7 @@ async fn a_killed_client_is_noticed_within_the_idle_time() {
         Wire::Loses(0).set();
         let mut victim = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "--nocapture", "killed::the_victim"])
-            .envs([("FANFARE_BASE", world.base()), ("FANFARE_TRANSPORT", format!("{transport:?}"))])
+            .envs([("VICTIM_BASE", world.base()), ("VICTIM_TRANSPORT", format!("{transport:?}"))])
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -64,8 +64,7 @@ async fn a_killed_client_is_noticed_within_the_idle_time() {
 #[tokio::test]
 #[ignore = "run by a_killed_client_is_noticed_within_the_idle_time"]
 async fn the_victim() {
-    let (Ok(base), Ok(transport)) = (std::env::var("FANFARE_BASE"), std::env::var("FANFARE_TRANSPORT"))
-    else {
+    let (Ok(base), Ok(transport)) = (std::env::var("VICTIM_BASE"), std::env::var("VICTIM_TRANSPORT")) else {
         return;
     };
     let transport = BOTH.into_iter().find(|t| format!("{t:?}") == transport).unwrap();

@@ -67,7 +67,7 @@ program=$(cargo test --workspace --all-features --locked --test network --no-run
 
 # Runs the tests of a file in a pair of its own.
 tests() {
-    FANFARE_NETNS_SERVER=$run-$1-server FANFARE_NETNS_CLIENT=$run-$1-client \
+    NETWORK_TEST_SERVER=$run-$1-server NETWORK_TEST_CLIENT=$run-$1-client \
         ip netns exec "$run-$1-client" "$program" --ignored --nocapture --test-threads 1 "$1::" --skip the_victim
 }
 

@@ -58,8 +58,8 @@ pub enum Namespace {
 impl Namespace {
     fn name(self) -> String {
         let variable = match self {
-            Self::Server => "FANFARE_NETNS_SERVER",
-            Self::Client => "FANFARE_NETNS_CLIENT",
+            Self::Server => "NETWORK_TEST_SERVER",
+            Self::Client => "NETWORK_TEST_CLIENT",
         };
         std::env::var(variable).expect("run by tests/network/run.sh")
     }

@@ -129,6 +129,7 @@ pub fn take_packet(
             }
         }
     }
+    recorder.tell_if_due(receipts);
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use fanfare_proto::{
     event::{self, LocationStored, RejectedFix},
     frame::MAX_SENT,
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     metrics::Metrics,
@@ -46,6 +46,7 @@ pub struct Recorder {
     metrics: Arc<Metrics>,
     waiting: RefCell<VecDeque<(StoredFix, Rc<Receipts>)>>,
     arrived: Notify,
+    interval: Duration,
     /// Connections that have something to be told.
     owed: RefCell<Vec<Rc<Receipts>>>,
 }
@@ -57,6 +58,9 @@ pub struct Receipts {
     stored: RefCell<Vec<u64>>,
     rejected: RefCell<Vec<RejectedFix>>,
     owed: Cell<bool>,
+    /// Stands in the recorder's list.
+    listed: Cell<bool>,
+    told: Cell<Instant>,
 }
 
 impl Receipts {
@@ -67,18 +71,21 @@ impl Receipts {
             stored: RefCell::default(),
             rejected: RefCell::default(),
             owed: Cell::new(false),
+            listed: Cell::new(false),
+            told: Cell::new(Instant::now()),
         })
     }
 }
 
 impl Recorder {
-    /// A recorder with nothing to do.
-    pub fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Rc<Self> {
+    /// A recorder with nothing to do, which tells each sender every `interval` what is stored.
+    pub fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>, interval: Duration) -> Rc<Self> {
         Rc::new(Self {
             store,
             metrics,
             waiting: RefCell::default(),
             arrived: Notify::new(),
+            interval,
             owed: RefCell::default(),
         })
     }
@@ -146,31 +153,53 @@ impl Recorder {
         true
     }
 
-    /// Tells senders what is stored, every `interval`.
-    pub async fn acknowledge(self: Rc<Self>, interval: Duration) {
-        let mut timer = tokio::time::interval(interval);
+    /// Tells a sender what is stored, if it is time. Called when something has come from it: what is told now goes
+    /// out with the transport's own acknowledgement.
+    pub fn tell_if_due(&self, receipts: &Receipts) {
+        if receipts.owed.get() && receipts.told.get().elapsed() >= self.interval {
+            receipts.tell();
+        }
+    }
+
+    /// Tells those who are silent, a little later than those who are not.
+    pub async fn acknowledge(self: Rc<Self>) {
+        let mut timer = tokio::time::interval(self.interval / 4);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             timer.tick().await;
-            for receipts in self.owed.take() {
-                receipts.owed.set(false);
-                let mut ranges = ranges(receipts.stored.take());
-                let mut rejected = receipts.rejected.take();
-                while !(ranges.is_empty() && rejected.is_empty()) {
-                    let rest = ranges.split_off(ranges.len().min(MAX_RANGES));
-                    let more = rejected.split_off(rejected.len().min(MAX_RANGES));
-                    let told = LocationStored { stored: ranges, rejected };
-                    let frame = event::write(event::name::LOCATION_STORED, None, &told);
-                    receipts.outbox.push(Lane::Ordered, frame.into());
-                    (ranges, rejected) = (rest, more);
-                }
+            let late = self.interval + self.interval / 4;
+            let (due, later) = self.owed.take().into_iter().partition(|r| r.told.get().elapsed() >= late);
+            let due: Vec<Rc<Receipts>> = due;
+            self.owed.borrow_mut().extend::<Vec<_>>(later);
+            for receipts in due {
+                receipts.listed.set(false);
+                receipts.tell();
             }
         }
     }
 
     fn owe(&self, receipts: &Rc<Receipts>) {
-        if !receipts.owed.replace(true) {
+        receipts.owed.set(true);
+        if !receipts.listed.replace(true) {
             self.owed.borrow_mut().push(receipts.clone());
+        }
+    }
+}
+
+impl Receipts {
+    /// Tells what there is to be told.
+    fn tell(&self) {
+        self.owed.set(false);
+        self.told.set(Instant::now());
+        let mut ranges = ranges(self.stored.take());
+        let mut rejected = self.rejected.take();
+        while !(ranges.is_empty() && rejected.is_empty()) {
+            let rest = ranges.split_off(ranges.len().min(MAX_RANGES));
+            let more = rejected.split_off(rejected.len().min(MAX_RANGES));
+            let told = LocationStored { stored: ranges, rejected };
+            let frame = event::write(event::name::LOCATION_STORED, None, &told);
+            self.outbox.push(Lane::Ordered, frame.into());
+            (ranges, rejected) = (rest, more);
         }
     }
 }

@@ -19,11 +19,15 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::scope::Scope;
 use crate::{hub::Flush, net::Packet, shard::Changes};
 
-/// A value that no newer one followed is sent once more after this time, in milliseconds.
-const HEAL_MS: u64 = 1_000;
+/// A value that no newer one followed is sent once more after this time, in milliseconds. A little over a second, so
+/// that an agent that sends every second is not repeated each time.
+const HEAL_MS: u64 = 1_100;
 
-/// Every value passes at least this often: just under 10 s, as it is looked at once a second.
-const REPEAT_MS: u64 = 9_000;
+/// The whole table is looked at for repeats within this time.
+const SWEEP_MS: u64 = 250;
+
+/// Every value passes at least every 10 s.
+const REPEAT_MS: u64 = 9_500;
 
 /// Agents in one event: at about 200 bytes each they fit in one frame.
 const AGENTS_PER_EVENT: usize = MAX_SENT / 2 / 200;
@@ -297,7 +301,7 @@ impl State {
     /// each time, so that all of it is looked at once a second and repeats are spread.
     fn sweep(&mut self, now: UnixMs, oldest: UnixMs) -> Vec<u32> {
         let mut due = Vec::new();
-        let share = (self.entries.len() as u64 * now.since(self.swept).min(HEAL_MS)).div_ceil(HEAL_MS);
+        let share = (self.entries.len() as u64 * now.since(self.swept).min(SWEEP_MS)).div_ceil(SWEEP_MS);
         self.swept = now;
         for _ in 0..share {
             let alias = self.next % self.entries.len();

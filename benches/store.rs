@@ -1,0 +1,191 @@
+//! Figures of the embedded store, as a table. `cargo bench --bench store [-- directory]`
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use fanfare::{
+    id::{Audience, Topic},
+    store::{
+        Append, Committed, Event, From, NewEvent, Store, StoredFix,
+        sqlite::{Options, Sqlite},
+    },
+};
+use fanfare_proto::{
+    ClientId, Epoch, Fix, Motion, OrgId, Position, TopicKey, TopicKind, TopicName, UnixMs, UserId,
+};
+
+struct Deaf;
+
+impl Committed for Deaf {
+    fn committed(&self, _: &Topic, _: Epoch, _: &Audience, _: &[Event]) {}
+}
+
+fn topic(n: usize) -> Topic {
+    let key = TopicKey::new(&format!("conversation-{n}")).unwrap();
+    Topic { org: OrgId::new("organisation").unwrap(), name: TopicName { kind: TopicKind::Conversation, key } }
+}
+
+fn append(topic: &Topic, client: &str) -> Append {
+    let event = NewEvent {
+        author: UserId::new("user_2abcdefghijklmnopqrstuvwxyz").unwrap(),
+        client_id: ClientId::new(client).unwrap(),
+        at: UnixMs(1_800_000_000_000),
+        name: "message:new".to_owned(),
+        data: Bytes::from(format!("{{\"text\":\"{}\"}}", "x".repeat(180))),
+        countable: true,
+    };
+    Append { topic: topic.clone(), expect: None, events: vec![event], audience: Audience::Organisation }
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let base = base.map_or(dir.path().to_owned(), Into::into);
+    println!("{:<44} {:>10} {:>9} {:>9} {:>9}", "", "per second", "p50 ms", "p99 ms", "p99.9 ms");
+    for (name, topics, tasks, each) in [
+        ("append, 1 topic, 1 caller (idle)", 1, 1, 3_000),
+        ("append, 1 topic, 100 callers", 1, 100, 500),
+        ("append, 100 topics, 100 callers", 100, 100, 500),
+        ("append, 1000 topics, 1000 callers", 1_000, 1_000, 50),
+    ] {
+        let store = open(&base.join(name));
+        let (elapsed, times) = callers(tasks, |task| {
+            let (store, topic) = (Arc::clone(&store), topic(task % topics));
+            async move {
+                let mut times = Vec::new();
+                for n in 0..each {
+                    let append = append(&topic, &format!("{task:08}-{n:08}-client-id-36-characters"));
+                    let start = Instant::now();
+                    store.append(append).await.unwrap();
+                    times.push(start.elapsed());
+                }
+                times
+            }
+        })
+        .await;
+        row(name, 1, elapsed, times);
+        let (core, _) = store.stats();
+        println!("    {} writes in {} commits", core.writes, core.commits);
+        if topics == 100 {
+            reads(&store).await;
+        }
+        store.close().await;
+    }
+    fixes(&base.join("fixes")).await;
+}
+
+fn open(dir: &Path) -> Arc<Sqlite> {
+    Sqlite::open(dir, Arc::new(Deaf), &Options::default()).unwrap()
+}
+
+async fn callers<F, Fut>(tasks: usize, work: F) -> (Duration, Vec<Duration>)
+where
+    F: Fn(usize) -> Fut,
+    Fut: Future<Output = Vec<Duration>> + Send + 'static,
+{
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..tasks).map(|task| tokio::spawn(work(task))).collect();
+    let mut times = Vec::new();
+    for task in tasks {
+        times.extend(task.await.unwrap());
+    }
+    (start.elapsed(), times)
+}
+
+async fn reads(store: &Arc<Sqlite>) {
+    let (elapsed, times) = callers(8, |task| {
+        let store = Arc::clone(store);
+        async move {
+            let mut times = Vec::new();
+            for n in 0..500 {
+                let start = Instant::now();
+                let page =
+                    store.read(&topic((task * 31 + n) % 100), From::Latest, 50, usize::MAX).await.unwrap();
+                assert_eq!(page.events.len(), 50);
+                times.push(start.elapsed());
+            }
+            times
+        }
+    })
+    .await;
+    row("read, 50 events, 8 callers", 1, elapsed, times);
+    let topics: Vec<_> = (0..100).map(topic).collect();
+    let (elapsed, times) = callers(1, |_| {
+        let (store, topics) = (Arc::clone(store), topics.clone());
+        async move {
+            let mut times = Vec::new();
+            for _ in 0..500 {
+                let start = Instant::now();
+                store.heads(&topics).await.unwrap();
+                times.push(start.elapsed());
+            }
+            times
+        }
+    })
+    .await;
+    row("heads, of 100 topics", 1, elapsed, times);
+}
+
+/// 500 agents, as fast as it goes: batches of 500 fixes, one of each agent, a few in flight.
+async fn fixes(dir: &Path) {
+    const AGENTS: u64 = 500;
+    const EACH: u64 = 500;
+    let store = open(dir);
+    let org = OrgId::new("organisation").unwrap();
+    let agents: Arc<Vec<_>> =
+        Arc::new((0..AGENTS).map(|n| UserId::new(&format!("agent-{n:06}")).unwrap()).collect());
+    let (elapsed, times) = callers(4, |task| {
+        let (store, org, agents) = (Arc::clone(&store), org.clone(), Arc::clone(&agents));
+        async move {
+            let mut times = Vec::new();
+            for n in 0..EACH {
+                let counter = n * 4 + task as u64;
+                let time = UnixMs(1_800_000_000_000 + counter * 1_000);
+                let fix = |agent: &UserId| StoredFix {
+                    org: org.clone(),
+                    agent: agent.clone(),
+                    source: 7,
+                    fix: Fix {
+                        counter,
+                        time,
+                        position: Position::from_e7(525_200_000, 134_050_000).unwrap(),
+                        motion: Motion::from_raw(Some(50), Some(1_000), Some(9_000), Some(80)).unwrap(),
+                    },
+                };
+                let batch = agents.iter().map(fix).collect();
+                let start = Instant::now();
+                store.put_fixes(batch).await.unwrap();
+                times.push(start.elapsed());
+            }
+            times
+        }
+    })
+    .await;
+    row("fixes, batches of 500 agents, 4 callers", AGENTS, elapsed, times);
+    let size = std::fs::metadata(dir.join("ticks.db")).unwrap().len() as f64;
+    println!("    {:.0} bytes a fix on disk", size / (AGENTS * EACH * 4) as f64);
+    let start = Instant::now();
+    let track = store.track(&org, &agents[3], UnixMs(0)..=UnixMs(u64::MAX), None, usize::MAX).await.unwrap();
+    println!("    a track of {} fixes in {:.1} ms", track.len(), start.elapsed().as_secs_f64() * 1e3);
+    let start = Instant::now();
+    let latest = store.latest(&org, UnixMs(0)).await.unwrap();
+    println!("    the latest of {} agents in {:.1} ms", latest.len(), start.elapsed().as_secs_f64() * 1e3);
+    let start = Instant::now();
+    store.expire_fixes(UnixMs(u64::MAX)).await.unwrap();
+    println!("    {} fixes expired in {:.0} ms", AGENTS * EACH * 4, start.elapsed().as_secs_f64() * 1e3);
+    store.close().await;
+}
+
+fn row(name: &str, items: u64, elapsed: Duration, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e3;
+    let rate = (times.len() as u64 * items) as f64 / elapsed.as_secs_f64();
+    println!("{name:<44} {rate:>10.0} {:>9.2} {:>9.2} {:>9.2}", at(0.5), at(0.99), at(0.999));
+}
