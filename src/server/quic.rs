@@ -16,7 +16,7 @@ use crate::{
     config::Config,
     net::{
         tls::Identity,
-        webtransport::{Admission, Gathering, Tuning},
+        webtransport::{Admission, Tuning},
     },
 };
 
@@ -39,9 +39,7 @@ pub(super) fn accept(
     let thread = thread::Builder::new().name("quic".into()).spawn(move || {
         runtime.block_on(async move {
             let tokio = Arc::new(quinn::TokioRuntime);
-            let endpoint = Gathering::new(socket, &*tokio).and_then(|socket| {
-                quinn::Endpoint::new_with_abstract_socket(endpoint, Some(server), socket, tokio)
-            });
+            let endpoint = quinn::Endpoint::new(endpoint, Some(server), socket, tokio);
             let endpoint = match endpoint {
                 Ok(endpoint) => endpoint,
                 Err(error) => return tracing::error!(%error, "cannot serve WebTransport"),

@@ -30,6 +30,7 @@ async fn every_message_comes_once_and_in_order_where_10_percent_is_lost() {
     for (transport, outcome) in BOTH.into_iter().zip(futures::future::join_all(both).await) {
         outcome.unwrap_or_else(|_| panic!("{transport:?}: not done after {PATIENCE:?}"));
     }
+    assert!(Wire::dropped() > 0, "nothing was lost");
 }
 
 async fn talk(world: &World, transport: Transport) {

@@ -26,9 +26,11 @@ impl Wire {
     /// Makes the network so, at once.
     pub fn set(self) {
         let drop = match self {
-            Self::LosesUdp(percent) => format!("meta l4proto udp numgen random mod 100 < {percent} drop"),
-            Self::Loses(percent) => format!("numgen random mod 100 < {percent} drop"),
-            Self::Cut => "drop".into(),
+            Self::LosesUdp(percent) => {
+                format!("meta l4proto udp numgen random mod 100 < {percent} counter drop")
+            }
+            Self::Loses(percent) => format!("numgen random mod 100 < {percent} counter drop"),
+            Self::Cut => "counter drop".into(),
         };
         let [a, b, c, d] = OBSERVER;
         for (namespace, side) in [(Namespace::Server, "saddr"), (Namespace::Client, "daddr")] {
@@ -45,6 +47,18 @@ impl Wire {
                  }}\n"
             ));
         }
+    }
+
+    /// Packets that were dropped since it was last set.
+    pub fn dropped() -> u64 {
+        let tables = [Namespace::Server, Namespace::Client].map(|namespace| {
+            let rules = namespace.output("nft", &["-j", "list", "table", "inet", "wire"]);
+            let rules: serde_json::Value = serde_json::from_str(&rules).unwrap();
+            let items = rules["nftables"].as_array().unwrap().iter();
+            let expressions = items.filter_map(|item| item["rule"]["expr"].as_array()).flatten();
+            expressions.filter_map(|expression| expression["counter"]["packets"].as_u64()).sum::<u64>()
+        });
+        tables.iter().sum()
     }
 }
 

@@ -8,7 +8,6 @@ mod adapter;
 mod capsule;
 mod code;
 mod endpoint;
-mod gather;
 mod head;
 mod incoming;
 mod outgoing;
@@ -29,7 +28,6 @@ use http::StatusCode;
 use tokio::{sync::oneshot, time::timeout};
 
 pub use endpoint::{Admission, Ticket, Tuning};
-pub use gather::Gathering;
 pub(in crate::net) use incoming::Incoming;
 pub use outgoing::{Closer, Datagrams, StreamWriter};
 
