@@ -303,6 +303,7 @@ impl Config {
         require(self.limits.ordered_bytes >= lane, "limits.ordered_bytes", "at least 65536")?;
         require(self.limits.urgent_bytes >= lane, "limits.urgent_bytes", "at least 65536")?;
         require(self.session.heartbeat_ms >= 100, "session.heartbeat_ms", "at least 100")?;
+        require(self.session.quic_idle_ms >= 1000, "session.quic_idle_ms", "at least 1000")?;
         require(
             self.session.silence_ms > self.session.heartbeat_ms,
             "session.silence_ms",

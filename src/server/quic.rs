@@ -32,7 +32,10 @@ pub(super) fn accept(
     shards: Vec<mpsc::Sender<Arrival>>,
     stopped: oneshot::Receiver<()>,
 ) -> Result<thread::JoinHandle<()>, StartError> {
-    let tuning = Tuning { idle: Duration::from_millis(config.session.quic_idle_ms), ..Tuning::default() };
+    let idle = Duration::from_millis(config.session.quic_idle_ms);
+    let mut tuning = Tuning { idle, ..Tuning::default() };
+    // Asked twice for a sign of life before that time has passed, a quiet client stays.
+    tuning.keep_alive = tuning.keep_alive.map(|every| every.min(idle / 3));
     let server = tuning.server_config(identity)?;
     let endpoint = endpoint_config(&config.data_dir)?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;

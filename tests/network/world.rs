@@ -136,6 +136,9 @@ pub fn name(user: &str, transport: Transport) -> String {
 /// Median, 99th percentile and largest.
 pub fn spread(mut times: Vec<Duration>) -> String {
     times.sort();
-    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
+    let Some(last) = times.len().checked_sub(1) else {
+        return "none".into();
+    };
+    let at = |percent: usize| times[last * percent / 100];
     format!("p50 {:.1?}, p99 {:.1?}, max {:.1?}", at(50), at(99), at(100))
 }
