@@ -26,7 +26,8 @@ impl Bucket {
             self.left -= amount;
             return Ok(());
         }
-        Err(((amount - self.left) / self.rate * 1000.0).ceil() as u64)
+        // A thousandth of a millisecond is rounding, not waiting.
+        Err(((amount - self.left) / self.rate * 1000.0 - 1e-3).ceil() as u64)
     }
 }
 

@@ -22,6 +22,23 @@ pub fn rss(pid: u32) -> u64 {
     kib * 1024
 }
 
+/// Datagrams that a process's UDP sockets had no room for: a loss that neither side's code has made.
+pub fn udp_drops(pid: u32) -> u64 {
+    let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let tables =
+        ["/proc/net/udp", "/proc/net/udp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
+    let drops = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let mine = sockets.iter().any(|inode| Some(&inode.as_str()) == fields.get(9));
+        if mine { fields.last()?.parse::<u64>().ok() } else { None }
+    };
+    tables.iter().flat_map(|table| table.lines()).filter_map(drops).sum()
+}
+
 /// Ticks that all cores have spent working, and in all.
 #[derive(Debug, Clone, Copy)]
 struct Machine {

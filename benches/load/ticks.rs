@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     System, Window, dialect,
     link::{Got, Link},
-    process::Meter,
+    process::{Meter, udp_drops},
     server::Server,
     settle,
     summary::Round,
@@ -125,6 +125,10 @@ pub async fn run(system: System, window: Window) -> Round {
     let mut notes = vec![format!("{repeats} repeats")];
     if system.is_fanfare() {
         notes.push(format!("{} of {sent} stored", stored.borrow()));
+    }
+    if system == System::WebTransport {
+        let (server, load) = (udp_drops(server.id()), udp_drops(std::process::id()));
+        notes.push(format!("datagrams dropped by the kernel: {server} to the server, {load} to its clients"));
     }
     Round {
         cpu: used,
