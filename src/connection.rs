@@ -3,6 +3,7 @@
 //! This loop knows bytes and time; what a message means is the session's business.
 
 use std::{
+    pin::pin,
     rc::Rc,
     sync::{
         Arc,
@@ -41,7 +42,7 @@ const LAST_READ: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Door {
     /// Verifies tokens.
-    pub verifier: Verifier,
+    pub verifier: Arc<Verifier>,
     /// Most connections.
     pub limit: usize,
     open: AtomicUsize,
@@ -50,8 +51,8 @@ pub struct Door {
 
 impl Door {
     /// A door that lets `limit` connections in.
-    pub const fn new(verifier: Verifier, limit: usize, first: u64) -> Self {
-        Self { verifier, limit, open: AtomicUsize::new(0), next: AtomicU64::new(first) }
+    pub fn new(verifier: Verifier, limit: usize, first: u64) -> Self {
+        Self { verifier: Arc::new(verifier), limit, open: AtomicUsize::new(0), next: AtomicU64::new(first) }
     }
 }
 
@@ -183,12 +184,19 @@ async fn attend(
     let silence = Duration::from_millis(times.silence_ms);
     let mut heard = Instant::now();
     let mut beat = heard + heartbeat;
-    let expires = expiry(session.expires_at(), local.services.clock.now());
+    let mut expires = expiry(session.expires_at(), local.services.clock.now());
+    // One timer, moved only when it must be: a message seldom changes what comes next.
+    let mut timer = pin!(sleep_until(beat));
     loop {
+        let due = beat.min(heard + silence).min(expires);
+        if timer.deadline() != due {
+            timer.as_mut().reset(due);
+        }
         tokio::select! {
             biased;
             _ = outbox.closed() => return None,
-            () = sleep_until(beat.min(heard + silence).min(expires)) => {
+            () = session.refreshed() => expires = expiry(session.expires_at(), local.services.clock.now()),
+            () = &mut timer => {
                 let now = Instant::now();
                 if now >= expires {
                     outbox.close(CloseCode::TokenExpired);

@@ -6,6 +6,7 @@ use crate::event::ErrorBody;
 
 /// Why a request was refused. The first ten are what clients of the replaced products know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum ErrorCode {
@@ -66,6 +67,7 @@ impl ErrorCode {
 
 /// When a client whose connection was closed may come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Advice {
     /// At once (with jitter), and resume: codes 4000 to 4099, and every loss without a code.

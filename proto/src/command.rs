@@ -1,4 +1,4 @@
-//! What a client may say: one row of the table is one command.
+//! What a client may say: one row of the table is one command, `"name" => Variant(data) -> answer`.
 //!
 //! On the wire: `{"event":"message:send","id":"7","data":{…}}`. `id` is the client's, and comes back as `re`.
 
@@ -31,6 +31,7 @@ pub const MAX_TOKEN: usize = 8 * 1024;
 
 /// A request's id, as the client wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(untagged)]
 pub enum RequestId {
     /// `"id": 7`
@@ -68,7 +69,7 @@ struct Envelope<'a> {
 }
 
 macro_rules! commands {
-    ($($(#[$doc:meta])* $name:literal => $variant:ident($body:ty),)*) => {
+    ($($(#[$doc:meta])* $name:literal => $variant:ident($body:ty) -> $answer:ty,)*) => {
         /// Everything a client may ask.
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
@@ -106,41 +107,55 @@ macro_rules! commands {
                     $(Self::$variant(body) => serde_json::to_string(&Outgoing { event: $name, id, data: body }),)*
                 }
             }
+
+            /// Tells of every command its name, its data's type and its answer's.
+            #[cfg(feature = "typescript")]
+            pub(crate) fn describe(types: &mut crate::typescript::Types) -> Vec<crate::typescript::CommandRow> {
+                use crate::event::*;
+                vec![$(crate::typescript::CommandRow {
+                    name: $name,
+                    data: types.name::<$body>(),
+                    answer: types.name::<$answer>(),
+                    durable: types.inline::<$body>().contains("client_id:"),
+                }),*]
+            }
         }
     };
 }
 
 commands! {
     /// The first message of every connection.
-    "authenticate" => Authenticate(Authenticate),
+    "authenticate" => Authenticate(Authenticate) -> Authenticated,
     /// Follow channels of the organisation.
-    "subscribe" => Subscribe(Subscribe),
+    "subscribe" => Subscribe(Subscribe) -> Subscribed,
     /// Follow them no longer.
-    "unsubscribe" => Unsubscribe(Unsubscribe),
+    "unsubscribe" => Unsubscribe(Unsubscribe) -> Empty,
     /// Asks for `client:pong`.
-    "client:ping" => Ping(Empty),
+    "client:ping" => Ping(Empty) -> Pong,
     /// Answers `server:ping`.
-    "server:pong" => Pong(Empty),
+    "server:pong" => Pong(Empty) -> (),
+    /// Stay with a newer token.
+    "token:refresh" => TokenRefresh(TokenRefresh) -> TokenRefreshed,
     /// Create a conversation.
-    "conversation:create" => ConversationCreate(ConversationCreate),
+    "conversation:create" => ConversationCreate(ConversationCreate) -> Stored,
     /// The caller's conversations.
-    "conversation:list" => ConversationList(ConversationList),
+    "conversation:list" => ConversationList(ConversationList) -> Conversations,
     /// Send a message.
-    "message:send" => MessageSend(MessageSend),
+    "message:send" => MessageSend(MessageSend) -> Stored,
     /// Read a conversation's log.
-    "message:history" => MessageHistory(MessageHistory),
+    "message:history" => MessageHistory(MessageHistory) -> History,
     /// A device of the caller has the messages up to a position.
-    "message:received" => MessageReceived(MessageMark),
+    "message:received" => MessageReceived(MessageMark) -> Receipt,
     /// The caller has read the messages up to a position.
-    "message:read" => MessageRead(MessageMark),
+    "message:read" => MessageRead(MessageMark) -> Receipt,
     /// Fixes, reliably: answered when they are stored.
-    "location:update" => LocationUpdate(LocationUpdate),
+    "location:update" => LocationUpdate(LocationUpdate) -> LocationStored,
     /// The newest position of every agent that the caller may see.
-    "location:latest" => LocationLatest(LocationLatest),
+    "location:latest" => LocationLatest(LocationLatest) -> LatestFixes,
     /// An agent's track.
-    "location:history" => LocationHistory(LocationHistory),
+    "location:history" => LocationHistory(LocationHistory) -> Track,
     /// A notice to everyone of the organisation.
-    "system:broadcast" => SystemBroadcast(SystemBroadcast),
+    "system:broadcast" => SystemBroadcast(SystemBroadcast) -> Stored,
 }
 
 impl Request {
@@ -221,11 +236,13 @@ fn json_length(text: &str) -> usize {
 
 /// A command without content.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Empty {}
 impl Check for Empty {}
 
 /// See [`Command::Authenticate`].
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Authenticate {
     /// The JSON web token. May be left out where the handshake carried it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -235,6 +252,7 @@ pub struct Authenticate {
     pub device_id: Option<DeviceId>,
     /// Where the device stands, newest topics first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<_>"))]
     pub cursors: Vec<Cursor>,
 }
 
@@ -254,8 +272,29 @@ impl Check for Authenticate {
     }
 }
 
+/// See [`Command::TokenRefresh`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
+pub struct TokenRefresh {
+    /// A token of the same user and organisation.
+    pub token: String,
+}
+
+impl std::fmt::Debug for TokenRefresh {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenRefresh").finish_non_exhaustive()
+    }
+}
+
+impl Check for TokenRefresh {
+    fn check(&self) -> Result<(), String> {
+        at_most("token", self.token.len(), MAX_TOKEN)
+    }
+}
+
 /// What can be subscribed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Channel {
@@ -265,6 +304,7 @@ pub enum Channel {
 
 /// See [`Command::Subscribe`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Subscribe {
     /// Which channels.
     pub channels: Vec<Channel>,
@@ -281,6 +321,7 @@ impl Check for Subscribe {
 
 /// See [`Command::Unsubscribe`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Unsubscribe {
     /// Which channels.
     pub channels: Vec<Channel>,
@@ -294,6 +335,7 @@ impl Check for Unsubscribe {
 
 /// Kinds of conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum ConversationKind {
     /// Of exactly two people.
@@ -304,6 +346,7 @@ pub enum ConversationKind {
 
 /// See [`Command::ConversationCreate`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct ConversationCreate {
     /// Makes a repeat harmless.
     pub client_id: ClientId,
@@ -325,6 +368,7 @@ impl Check for ConversationCreate {
 
 /// See [`Command::ConversationList`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct ConversationList {
     /// `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -337,6 +381,7 @@ impl Check for ConversationList {}
 
 /// See [`Command::MessageSend`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct MessageSend {
     /// Makes a repeat harmless: the first answer comes again.
     pub client_id: ClientId,
@@ -367,6 +412,7 @@ impl Check for MessageSend {
 
 /// See [`Command::MessageHistory`]. Without `before` and `after` the newest page is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct MessageHistory {
     /// Which conversation.
     pub conversation_id: ConversationId,
@@ -392,6 +438,7 @@ impl Check for MessageHistory {
 
 /// See [`Command::MessageReceived`] and [`Command::MessageRead`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct MessageMark {
     /// Which conversation.
     pub conversation_id: ConversationId,
@@ -402,6 +449,7 @@ impl Check for MessageMark {}
 
 /// See [`Command::LocationUpdate`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct LocationUpdate {
     /// The fixes, each told apart by its counter.
     pub fixes: Vec<JsonFix>,
@@ -415,6 +463,7 @@ impl Check for LocationUpdate {
 
 /// See [`Command::LocationLatest`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct LocationLatest {
     /// `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -427,6 +476,7 @@ impl Check for LocationLatest {}
 
 /// See [`Command::LocationHistory`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct LocationHistory {
     /// Whose track.
     pub agent_id: UserId,
@@ -453,6 +503,7 @@ impl Check for LocationHistory {
 
 /// How soon a notice must arrive. `urgent` travels on the urgent lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Whenever.
@@ -468,6 +519,7 @@ pub enum Priority {
 
 /// See [`Command::SystemBroadcast`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct SystemBroadcast {
     /// Makes a repeat harmless.
     pub client_id: ClientId,
@@ -475,6 +527,7 @@ pub struct SystemBroadcast {
     pub message: String,
     /// How soon.
     #[serde(default)]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<_>"))]
     pub priority: Priority,
 }
 

@@ -81,6 +81,7 @@ pub struct ServerEvent {
 
 /// What an event of a log carries besides name and payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct LogEntry {
     /// Its topic.
     pub topic: TopicName,
@@ -140,6 +141,11 @@ impl ServerEvent {
 
 /// An event of a log, as histories list it and as it is sent live.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "typescript",
+    derive(ts_rs::TS),
+    ts(type = "{ [E in keyof LogEvents]: LogEntry & { event: E; data: LogEvents[E] } }[keyof LogEvents]")
+)]
 pub struct LogEvent {
     /// The event's name.
     pub event: String,
@@ -198,6 +204,7 @@ fn push_json<T: Serialize>(out: &mut String, value: &T) {
 
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 #[error("{code:?}: {message}")]
 pub struct ErrorBody {
     /// For programs.
@@ -219,6 +226,7 @@ impl ErrorBody {
 
 /// See [`name::AUTHENTICATED`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Authenticated {
     /// This connection.
     pub connection_id: String,
@@ -240,6 +248,7 @@ pub struct Authenticated {
 
 /// See [`name::TOPICS`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Topics {
     /// Some of the topics. Of a kind that this version does not know, none.
     #[serde(deserialize_with = "known")]
@@ -268,6 +277,7 @@ fn known<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<TopicState>, D::E
 
 /// Where a device stands in a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct TopicState {
     /// The topic.
     pub topic: TopicName,
@@ -287,23 +297,41 @@ pub struct TopicState {
 
 /// See [`name::SERVER_PING`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct ServerPing {
     /// The server's clock.
     pub time: UnixMs,
     /// Cursors that moved without an event for this client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<_>"))]
     pub pos: Vec<Cursor>,
 }
 
 /// See [`name::CLIENT_PONG`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Pong {
     /// The server's clock.
     pub time: UnixMs,
 }
 
+/// Answers `token:refresh`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
+pub struct TokenRefreshed {
+    /// When the new token ends.
+    pub expires_at: UnixMs,
+    /// The roles that count from now on.
+    pub roles: Vec<String>,
+    /// Channels that were ended because the rights have changed: subscribe again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<_>"))]
+    pub resubscribe: Vec<Channel>,
+}
+
 /// Answers `subscribe`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Subscribed {
     /// One for each channel.
     pub subscriptions: Vec<Subscription>,
@@ -311,6 +339,7 @@ pub struct Subscribed {
 
 /// A channel as it was granted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Subscription {
     /// The channel.
     pub channel: Channel,
@@ -322,6 +351,7 @@ pub struct Subscription {
 
 /// A conversation: data of [`name::CONVERSATION_CREATED`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Conversation {
     /// Its id.
     pub conversation_id: ConversationId,
@@ -341,6 +371,7 @@ pub const LISTED_MEMBERS: usize = 100;
 
 /// Answers `conversation:create`, `message:send` and `system:broadcast`: what was asked is durable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Stored {
     /// The topic.
     pub topic: TopicName,
@@ -352,6 +383,7 @@ pub struct Stored {
     pub at: UnixMs,
     /// It was stored by an earlier request with the same client id.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<_>"))]
     pub duplicate: bool,
     /// The conversation that was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -360,6 +392,7 @@ pub struct Stored {
 
 /// Answers `conversation:list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Conversations {
     /// A page, by id.
     pub conversations: Vec<ConversationSummary>,
@@ -370,6 +403,7 @@ pub struct Conversations {
 
 /// A conversation and where its caller stands in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct ConversationSummary {
     /// Its id.
     pub conversation_id: ConversationId,
@@ -394,6 +428,7 @@ pub struct ConversationSummary {
 
 /// Data of [`name::MESSAGE_NEW`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct MessageNew {
     /// Where.
     pub conversation_id: ConversationId,
@@ -412,6 +447,7 @@ impl std::fmt::Debug for MessageNew {
 
 /// Answers `message:history`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct History {
     /// The events, oldest first.
     pub events: Vec<LogEvent>,
@@ -425,6 +461,7 @@ pub struct History {
 
 /// How far a member is. Listed for at most 40 members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct MemberMark {
     /// Who.
     pub user_id: UserId,
@@ -436,6 +473,7 @@ pub struct MemberMark {
 
 /// Data of [`name::MESSAGE_DELIVERED`] and [`name::MESSAGE_READ`], and the answer to the commands that cause them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Receipt {
     /// Where.
     pub conversation_id: ConversationId,
@@ -447,6 +485,7 @@ pub struct Receipt {
 
 /// Data of [`name::SYSTEM_BROADCAST`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Notice {
     /// What everyone is told.
     pub message: String,
@@ -465,6 +504,7 @@ impl std::fmt::Debug for Notice {
 
 /// An agent's alias, and its newest fix where one is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct AliasedAgent {
     /// Stands for the agent in ticks of this epoch.
     pub alias: u32,
@@ -477,6 +517,7 @@ pub struct AliasedAgent {
 
 /// See [`name::LOCATION_SNAPSHOT`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct LocationSnapshot {
     /// The view.
     pub view: u32,
@@ -490,6 +531,7 @@ pub struct LocationSnapshot {
 
 /// See [`name::LOCATION_AGENTS`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct LocationAgents {
     /// The view.
     pub view: u32,
@@ -501,6 +543,7 @@ pub struct LocationAgents {
 
 /// See [`name::LOCATION_REMOVED`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct LocationRemoved {
     /// The view.
     pub view: u32,
@@ -512,16 +555,19 @@ pub struct LocationRemoved {
 
 /// See [`name::LOCATION_STORED`]; also the answer to `location:update`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct LocationStored {
     /// Counters of fixes that are stored, as ranges `[first, last]`.
     pub stored: Vec<(u64, u64)>,
     /// Fixes that will never be stored. Sending them again is of no use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<_>"))]
     pub rejected: Vec<RejectedFix>,
 }
 
 /// A fix that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct RejectedFix {
     /// Its counter.
     pub counter: u64,
@@ -531,6 +577,7 @@ pub struct RejectedFix {
 
 /// Answers `location:latest`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct LatestFixes {
     /// A page, by agent.
     pub agents: Vec<AgentFix>,
@@ -541,6 +588,7 @@ pub struct LatestFixes {
 
 /// An agent's fix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct AgentFix {
     /// The agent.
     pub agent_id: UserId,
@@ -550,6 +598,7 @@ pub struct AgentFix {
 
 /// Answers `location:history`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Track {
     /// A page, by time.
     pub fixes: Vec<JsonFix>,

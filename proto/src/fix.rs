@@ -6,6 +6,7 @@ use crate::id::{MAX_NUMBER, UnixMs};
 
 /// Why a value is no fix. Also the label under which the server counts the rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BadFix {
@@ -196,6 +197,7 @@ impl Fix {
 
 /// A fix as JSON carries it, in everyday units. [`Fix::try_from`] checks it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct JsonFix {
     /// See [`Fix::counter`].
     pub counter: u64,

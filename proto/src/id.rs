@@ -28,6 +28,7 @@ macro_rules! text_id {
         ///
         /// Cheap to clone: the text is shared.
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
         #[serde(transparent)]
         pub struct $name(#[serde(serialize_with = "serialize_text")] Arc<str>);
 
@@ -153,6 +154,7 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// Position of an event in its topic: 1, 2, 3 … without gaps. 0 stands before the first event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(transparent)]
 pub struct Seq(#[serde(deserialize_with = "deserialize_number")] pub u64);
 
@@ -174,11 +176,13 @@ impl fmt::Display for Seq {
 
 /// A life of a topic's log. Positions of different epochs cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(transparent)]
 pub struct Epoch(pub u32);
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(transparent)]
 pub struct UnixMs(#[serde(deserialize_with = "deserialize_number")] pub u64);
 
@@ -196,6 +200,7 @@ impl UnixMs {
 
 /// Kinds of topic. A kind decides the lane, so within a topic nothing overtakes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TopicKind {
@@ -247,6 +252,7 @@ pub enum Lane {
 
 /// A topic as a client names it, `kind:key`. Its organisation is the connection's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "`${TopicKind}:${string}`"))]
 pub struct TopicName {
     /// What kind of topic.
     pub kind: TopicKind,
@@ -283,6 +289,7 @@ impl<'de> Deserialize<'de> for TopicName {
 
 /// Where a device stands in a topic: it has everything up to `seq` that it may see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Cursor {
     /// The topic.
     pub topic: TopicName,

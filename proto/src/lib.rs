@@ -9,6 +9,8 @@ pub mod fix;
 pub mod frame;
 pub mod id;
 pub mod tick;
+#[cfg(feature = "typescript")]
+pub mod typescript;
 
 pub use code::{Advice, CloseCode, ErrorCode};
 pub use command::{Command, Refusal, Request, RequestId};

@@ -6,7 +6,7 @@ pub mod policy;
 use fanfare_proto::{DepartmentId, OrgId, TeamId, UnixMs, UserId};
 
 /// What a verified token says.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The organisation. Everything that the caller touches belongs to it.
     pub org: OrgId,
@@ -20,4 +20,21 @@ pub struct Identity {
     pub teams: Vec<TeamId>,
     /// When the token ends.
     pub expires_at: UnixMs,
+}
+
+impl Identity {
+    /// The roles as tokens and clients name them.
+    pub fn role_names(&self) -> Vec<String> {
+        self.roles.iter().map(|role| role.as_str().to_owned()).collect()
+    }
+
+    /// Whether it is the same person as `other`, of the same organisation.
+    pub fn is_same_user(&self, other: &Self) -> bool {
+        (&self.org, &self.user) == (&other.org, &other.user)
+    }
+
+    /// Whether it may do what `other` may, where `other` may.
+    pub fn has_same_rights(&self, other: &Self) -> bool {
+        (&self.roles, &self.departments, &self.teams) == (&other.roles, &other.departments, &other.teams)
+    }
 }

@@ -1,4 +1,6 @@
-//! HTTP: how to connect, health, numbers, and the door for WebSockets. Served by the shard that accepted the socket.
+//! HTTP: how to connect, health, numbers, the console, and the door for WebSockets. Served by the shard that accepted the socket.
+
+mod console;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -48,12 +50,12 @@ impl Routes {
     /// The router of a shard.
     pub fn router(self) -> Router {
         Router::new()
-            .route("/", get(home))
             .route("/ws", get(upgrade))
             .route("/api/v1/transport", get(transport))
             .route("/health/live", get(|| async { "ok" }))
             .route("/health/ready", get(ready))
             .route("/metrics", get(metrics))
+            .fallback_service(get(console::file).with_state(self.clone()))
             .with_state(self)
     }
 }
@@ -138,12 +140,4 @@ async fn ready(State(routes): State<Routes>) -> Response {
 async fn metrics(State(routes): State<Routes>) -> Response {
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, TYPE)], Metrics::render(&routes.registry)).into_response()
-}
-
-async fn home() -> &'static str {
-    "Fanfare is running.\n\n\
-     GET /api/v1/transport   how to connect\n\
-     GET /health/ready       whether it takes clients\n\
-     GET /metrics            its numbers\n\
-     /ws                     WebSocket\n"
 }

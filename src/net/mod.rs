@@ -10,6 +10,7 @@ mod origin;
 mod outgoing;
 mod task;
 pub mod tls;
+pub mod udp;
 pub mod websocket;
 pub mod webtransport;
 

@@ -1,6 +1,7 @@
 //! Start-up, in order, and the way down.
 
 mod chores;
+mod gather;
 mod quic;
 mod thread;
 
@@ -18,7 +19,7 @@ use std::{
 use fanfare_proto::Epoch;
 use prometheus_client::registry::Registry;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     task::JoinHandle,
 };
 
@@ -34,7 +35,7 @@ use crate::{
         self, Origins,
         listener::Acceptor,
         tls::{Identity, TlsError},
-        webtransport::Ticket,
+        udp,
     },
     store::{Store, StoreError, sqlite},
     time::Clock,
@@ -76,20 +77,14 @@ pub struct Server {
     ready: Arc<AtomicBool>,
     services: Arc<Services>,
     acceptor: Option<Acceptor>,
-    quic: Option<Thread<()>>,
-    stop_quic: Option<oneshot::Sender<()>>,
     shards: Vec<Thread<()>>,
     stop_shards: watch::Sender<bool>,
     chores: Vec<JoinHandle<()>>,
     identity: Arc<Identity>,
 }
 
-/// A connection on its way to the shard that will own it.
-#[allow(clippy::large_enum_variant, reason = "moved once, and most arrivals are of the large kind")]
-enum Arrival {
-    Tcp(TcpStream, SocketAddr),
-    Quic(quinn::Incoming, Ticket),
-}
+/// A TCP connection on its way to the shard that will own it.
+type Arrival = (TcpStream, SocketAddr);
 
 impl Server {
     /// Starts, in this order: what can be wrong is checked before anything is opened; the store is open before
@@ -109,7 +104,8 @@ impl Server {
     ) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let verifier = config.verifier()?;
-        let (tcp, udp) = listen(config.listen)?;
+        let shards = if config.shards == 0 { cores() } else { config.shards };
+        let (tcp, udp) = listen(config.listen, shards)?;
         let identity = identity(&config)?;
 
         let metrics = Arc::new(Metrics::default());
@@ -117,7 +113,6 @@ impl Server {
         metrics.register(&mut registry);
         let registry = Arc::new(registry);
 
-        let shards = if config.shards == 0 { cores() } else { config.shards };
         let (hub, inboxes) = Hub::new(shards, metrics.clone());
         let store = open(&hub)?;
         let now = clock.now();
@@ -141,7 +136,8 @@ impl Server {
         });
         let tls = if identity.is_development() { None } else { Some(Arc::new(identity.tcp()?)) };
         let ready = Arc::new(AtomicBool::new(false));
-        let udp_address = udp.local_addr()?;
+        let udp_address = udp[0].local_addr()?;
+        let mut quic = quic::parts(udp, &identity, &config)?.into_iter();
         let (stop_shards, stopping) = watch::channel(false);
         let mut threads = Vec::new();
         let mut arrivals = Vec::new();
@@ -166,6 +162,7 @@ impl Server {
                 tls: tls.clone(),
                 routes,
                 arrivals: receiver,
+                quic: quic.next(),
                 pending,
                 stopping: stopping.clone(),
             };
@@ -173,13 +170,11 @@ impl Server {
             arrivals.push(sender);
         }
 
-        let (stop_quic, quic_stopped) = oneshot::channel();
-        let quic = quic::accept(udp, &identity, &config, arrivals.clone(), quic_stopped)?;
         let mut next = 0;
         let acceptor = Acceptor::spawn(tcp, move |stream, peer| {
             next += 1;
             // Full: dropped, which closes it. The client comes back.
-            let _ = arrivals[next % arrivals.len()].try_send(Arrival::Tcp(stream, peer));
+            let _ = arrivals[next % arrivals.len()].try_send((stream, peer));
         })?;
         let chores = vec![
             tokio::spawn(chores::flush(services.clone())),
@@ -193,8 +188,6 @@ impl Server {
             ready,
             services,
             acceptor: Some(acceptor),
-            quic: Some(quic),
-            stop_quic: Some(stop_quic),
             shards: threads,
             stop_shards,
             chores,
@@ -227,8 +220,6 @@ impl Server {
         self.ready.store(false, Ordering::Relaxed);
         let acceptor = self.acceptor.take();
         let shards = std::mem::take(&mut self.shards);
-        let quic = self.quic.take();
-        let stop_quic = self.stop_quic.take();
         let _ = self.stop_shards.send(true);
         // Joining threads blocks.
         let joined = tokio::task::spawn_blocking(move || {
@@ -236,9 +227,6 @@ impl Server {
             for shard in shards {
                 let _ = shard.join();
             }
-            // The endpoint carries the last packets of the shards' connections.
-            drop(stop_quic);
-            quic.map(Thread::join)
         });
         let _ = joined.await;
         for chore in &self.chores {
@@ -253,10 +241,11 @@ fn cores() -> usize {
 }
 
 /// One port for both, where it may be chosen: clients then need to know one number.
-fn listen(address: SocketAddr) -> Result<(TcpListener, UdpSocket), StartError> {
+fn listen(address: SocketAddr, shards: usize) -> Result<(TcpListener, Vec<UdpSocket>), StartError> {
     let attempt = || -> std::io::Result<_> {
+        // First, as it is refused if another server has the port; sockets that share one would not be.
         let tcp = TcpListener::bind(address)?;
-        let udp = UdpSocket::bind(tcp.local_addr()?)?;
+        let udp = udp::bind(tcp.local_addr()?, shards)?;
         Ok((tcp, udp))
     };
     let tries = if address.port() == 0 { 16 } else { 1 };

@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::Arrival;
+use super::{Arrival, gather, quic};
 use crate::{
     connection::{self, Door},
     domain::{Services, location},
@@ -25,6 +25,9 @@ use crate::{
 /// Time for connections to end on the way down.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// Tasks that run before the thread looks again for what has arrived. A flush wakes many, and few of them are long.
+const TASKS_A_LOOK: u32 = 256;
+
 /// What a shard's thread is made of.
 pub(super) struct ShardThread {
     pub(super) index: usize,
@@ -35,21 +38,42 @@ pub(super) struct ShardThread {
     pub(super) tls: Option<Arc<rustls::ServerConfig>>,
     pub(super) routes: Routes,
     pub(super) arrivals: mpsc::Receiver<Arrival>,
+    /// `None` where the system has one socket for all.
+    pub(super) quic: Option<quic::Part>,
     pub(super) pending: mpsc::Receiver<websocket::Pending>,
     pub(super) stopping: watch::Receiver<bool>,
 }
 
 impl ShardThread {
-    pub(super) fn start(self) -> std::io::Result<thread::JoinHandle<()>> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    pub(super) fn start(mut self) -> std::io::Result<thread::JoinHandle<()>> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .event_interval(TASKS_A_LOOK)
+            .on_thread_park(gather::before_park)
+            .build()?;
+        let quic = {
+            let _within = runtime.enter();
+            self.quic.take().map(quic::Part::open).transpose()?
+        };
         thread::Builder::new()
             .name(format!("shard-{}", self.index))
-            .spawn(move || LocalSet::new().block_on(&runtime, self.run()))
+            .spawn(move || LocalSet::new().block_on(&runtime, self.run(quic)))
     }
 
-    async fn run(self) {
-        let Self { index, inbox, services, door, net, tls, routes, mut arrivals, mut pending, mut stopping } =
-            self;
+    async fn run(self, quic: Option<quic::Arrivals>) {
+        let Self {
+            index,
+            inbox,
+            services,
+            door,
+            net,
+            tls,
+            routes,
+            mut arrivals,
+            mut pending,
+            mut stopping,
+            ..
+        } = self;
         let shard = Shard::new(index, services.hub.clone(), services.store.clone(), services.metrics.clone());
         let acknowledge = Duration::from_millis(services.config.ticks.acknowledge_ms);
         let recorder =
@@ -66,47 +90,49 @@ impl ShardThread {
         let router = routes.router();
         // Held by every connection: once all are gone, the last sender is.
         let (open, mut all_gone) = mpsc::channel::<()>(1);
+        let next_quic = async || match &quic {
+            Some(quic) => quic.next().await,
+            None => std::future::pending().await,
+        };
         loop {
             tokio::select! {
                 _ = stopping.changed() => break,
-                Some(arrival) = arrivals.recv() => match arrival {
-                    Arrival::Tcp(stream, peer) => {
-                        let (tls, router, patience) = (tls.clone(), router.clone(), net.handshake);
-                        let local = local.clone();
-                        tokio::task::spawn_local(async move {
-                            if let Err(error) = listener::serve(stream, peer, tls, router, patience).await {
-                                tracing::debug!(%peer, %error, "http connection ended");
-                                local.services.metrics.handshakes_failed.get_or_create(&Label::of("http")).inc();
+                Some((stream, peer)) = arrivals.recv() => {
+                    let (tls, router, patience) = (tls.clone(), router.clone(), net.handshake);
+                    let local = local.clone();
+                    tokio::task::spawn_local(async move {
+                        if let Err(error) = listener::serve(stream, peer, tls, router, patience).await {
+                            tracing::debug!(%peer, %error, "http connection ended");
+                            failed(&local, "http");
+                        }
+                    });
+                }
+                Some((incoming, ticket)) = next_quic() => {
+                    let (net, local, door, open) = (net.clone(), local.clone(), door.clone(), open.clone());
+                    tokio::task::spawn_local(async move {
+                        let _counted = gather::Connection::new();
+                        let peer = incoming.remote_address();
+                        let accepted = webtransport::accept(incoming, &net).await;
+                        drop(ticket);
+                        match accepted {
+                            Ok(link) => connection::run(link, local, door).await,
+                            Err(error) => {
+                                tracing::debug!(%peer, %error, "handshake failed");
+                                failed(&local, "webtransport");
                             }
-                        });
-                    }
-                    Arrival::Quic(incoming, ticket) => {
-                        let (net, local, door, open) = (net.clone(), local.clone(), door.clone(), open.clone());
-                        tokio::task::spawn_local(async move {
-                            let peer = incoming.remote_address();
-                            let accepted = webtransport::accept(incoming, &net).await;
-                            drop(ticket);
-                            match accepted {
-                                Ok(link) => connection::run(link, local, door).await,
-                                Err(error) => {
-                                    tracing::debug!(%peer, %error, "handshake failed");
-                                    let label = Label::of("webtransport");
-                                    local.services.metrics.handshakes_failed.get_or_create(&label).inc();
-                                }
-                            }
-                            drop(open);
-                        });
-                    }
-                },
+                        }
+                        drop(open);
+                    });
+                }
                 Some(pending) = pending.recv() => {
                     let (local, door, open) = (local.clone(), door.clone(), open.clone());
                     tokio::task::spawn_local(async move {
+                        let _counted = gather::Connection::new();
                         match pending.link().await {
                             Ok(link) => connection::run(link, local, door).await,
                             Err(error) => {
                                 tracing::debug!(%error, "upgrade failed");
-                                let label = Label::of("websocket");
-                                local.services.metrics.handshakes_failed.get_or_create(&label).inc();
+                                failed(&local, "websocket");
                             }
                         }
                         drop(open);
@@ -115,9 +141,19 @@ impl ShardThread {
             }
         }
         drop(open);
+        if let Some(quic) = &quic {
+            quic.refuse();
+        }
         shard.close_all(CloseCode::GoingAway);
         let _ = timeout(DRAIN, all_gone.recv()).await;
         // Fixes that were taken but not yet written, and so not acknowledged. Their senders have them still.
         let _ = timeout(DRAIN, recorder.write_out()).await;
+        if let Some(quic) = quic {
+            quic.close().await;
+        }
     }
+}
+
+fn failed(local: &Local, transport: &'static str) {
+    local.services.metrics.handshakes_failed.get_or_create(&Label::of(transport)).inc();
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Session, Subscription};
 use crate::{
     auth::policy::{self, Action},
-    domain::{chat, location, notice},
+    domain::{Caller, chat, location, notice},
     store::MarkKind,
 };
 
@@ -19,11 +19,12 @@ type Answered = Result<Option<(&'static str, Value)>, ErrorBody>;
 
 impl Session {
     pub(super) async fn dispatch(&self, command: Command) -> Answered {
-        if !policy::may(&self.identity, Action::of(&command)) {
+        let identity = &self.identity();
+        if !policy::may(identity, Action::of(&command)) {
             return Err(ErrorCode::Unauthorized.with(format!("{} is not allowed to you", command.name())));
         }
         let services = &*self.local.services;
-        let caller = &self.caller();
+        let caller = &Caller { identity, source: self.source };
         let data = match command {
             Command::Authenticate(_) => return Err(ErrorCode::InvalidMessage.with("already authenticated")),
             Command::Ping(_) => {
@@ -32,7 +33,8 @@ impl Session {
             }
             // That it came is all that matters.
             Command::Pong(_) => return Ok(None),
-            Command::Subscribe(command) => self.subscribe(command).await?,
+            Command::TokenRefresh(command) => self.refresh(&command)?,
+            Command::Subscribe(command) => self.subscribe(caller, command).await?,
             Command::Unsubscribe(command) => self.unsubscribe(&command),
             Command::ConversationCreate(command) => chat::create(services, caller, command).await?,
             Command::ConversationList(command) => chat::list(services, caller, command).await?,
@@ -52,14 +54,17 @@ impl Session {
         Ok(Some((name::REPLY, data)))
     }
 
-    async fn subscribe(&self, command: Subscribe) -> Result<Value, ErrorBody> {
+    async fn subscribe(&self, caller: &Caller<'_>, command: Subscribe) -> Result<Value, ErrorBody> {
         // One channel exists so far; naming it twice is naming it once.
         if command.channels.is_empty() {
             return Err(ErrorCode::SubscriptionFailed.with("no channel named"));
         }
         let shard = &self.local.shard;
         let (reply, following, parts) =
-            location::subscribe(&self.local.services, &self.caller(), shard, self.member(), &command).await?;
+            location::subscribe(&self.local.services, caller, shard, self.member(), &command).await?;
+        if !self.identity().has_same_rights(caller.identity) {
+            return Err(ErrorCode::Conflict.with("your rights have changed meanwhile: subscribe again"));
+        }
         let snapshot = tokio::task::spawn_local(parts.send(self.member().clone())).abort_handle();
         // A new subscription replaces the one before: a channel is followed once.
         let subscription = Subscription { _following: following, snapshot };

@@ -1,6 +1,6 @@
 //! A connection before it is authenticated: it can do one thing.
 
-use std::{collections::HashMap, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use fanfare_proto::{
     CloseCode, Command, DeviceId, ErrorCode, Lane, Request, RequestId,
@@ -43,7 +43,7 @@ impl Greeting {
     }
 
     /// Takes the first message: a session, or a refusal. Consumes itself, so that nothing else can be done before.
-    pub async fn take(self, text: &[u8], ticks: TickPort, verifier: &Verifier) -> Welcome {
+    pub async fn take(self, text: &[u8], ticks: TickPort, verifier: &Arc<Verifier>) -> Welcome {
         let (id, command) = match Request::parse(text) {
             Ok(Request { id, command: Command::Authenticate(command) }) => (id, command),
             Ok(request) => {
@@ -83,7 +83,9 @@ impl Greeting {
             ordered: Queue::default(),
             done: Notify::new(),
             local,
-            identity,
+            identity: RefCell::new(Rc::new(identity)),
+            refreshed: Notify::new(),
+            verifier: verifier.clone(),
             outbox,
             membership,
         });
@@ -108,12 +110,13 @@ impl Greeting {
 impl Session {
     fn welcome(&self, connection: u64, id: Option<&RequestId>) {
         let services = &self.local.services;
+        let identity = self.identity();
         let welcome = Authenticated {
             connection_id: format!("{connection:x}"),
-            user_id: self.identity.user.clone(),
-            organization_id: self.identity.org.clone(),
-            roles: self.identity.roles.iter().map(|role| role.as_str().to_owned()).collect(),
-            expires_at: self.identity.expires_at,
+            user_id: identity.user.clone(),
+            organization_id: identity.org.clone(),
+            roles: identity.role_names(),
+            expires_at: identity.expires_at,
             heartbeat_ms: services.config.session.heartbeat_ms,
             silence_ms: services.config.session.silence_ms,
             time: services.clock.now(),

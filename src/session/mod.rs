@@ -2,6 +2,7 @@
 
 mod dispatch;
 mod greeting;
+mod refresh;
 mod resume;
 
 pub use greeting::{Greeting, Welcome};
@@ -24,6 +25,7 @@ use tokio::sync::Notify;
 use crate::{
     auth::{
         Identity,
+        jwt::Verifier,
         policy::{self, Action},
     },
     config::Limits,
@@ -57,7 +59,10 @@ pub struct Local {
 #[derive(Debug)]
 pub struct Session {
     local: Rc<Local>,
-    identity: Identity,
+    identity: RefCell<Rc<Identity>>,
+    /// A newer token has come.
+    refreshed: Notify,
+    verifier: Arc<Verifier>,
     source: u32,
     outbox: Rc<Outbox>,
     membership: Membership,
@@ -116,7 +121,12 @@ impl Allowance {
 impl Session {
     /// When the token ends.
     pub fn expires_at(&self) -> UnixMs {
-        self.identity.expires_at
+        self.identity().expires_at
+    }
+
+    /// Waits until the token's end has moved.
+    pub async fn refreshed(&self) {
+        self.refreshed.notified().await;
     }
 
     /// Takes a request off the wire. It is done by a task of the shard: that this connection ends changes nothing.
@@ -143,7 +153,8 @@ impl Session {
             dropped("rate");
             return;
         }
-        if !policy::may(&self.identity, Action::SendFixes) {
+        let identity = self.identity();
+        if !policy::may(&identity, Action::SendFixes) {
             dropped("unauthorized");
             return self.refuse(
                 Lane::Ordered,
@@ -151,7 +162,7 @@ impl Session {
                 &ErrorCode::Unauthorized.with("you may not send positions"),
             );
         }
-        let caller = self.caller();
+        let caller = Caller { identity: &identity, source: self.source };
         let taken =
             location::take_packet(services, &caller, packet, &self.local.recorder, &self.receipts, now);
         if let Err(error) = taken {
@@ -230,8 +241,9 @@ impl Session {
         }
     }
 
-    fn caller(&self) -> Caller<'_> {
-        Caller { identity: &self.identity, source: self.source }
+    /// Who this is now. A request that is being done keeps the identity that it was allowed with.
+    fn identity(&self) -> Rc<Identity> {
+        self.identity.borrow().clone()
     }
 
     fn member(&self) -> &Rc<Member> {

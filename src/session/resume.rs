@@ -30,7 +30,8 @@ impl Session {
     /// Tells the device where it stands in each topic, then sends what it missed.
     pub(super) async fn resume(&self, cursors: Cursors) -> Result<(), ErrorBody> {
         let services = &*self.local.services;
-        let (org, user) = (&self.identity.org, &self.identity.user);
+        let identity = self.identity();
+        let (org, user) = (&identity.org, &identity.user);
         // What everyone has comes first: urgent notices must not wait for a long list of conversations.
         let common = notice::topics(org);
         let heads = self.resume_part(&common, &cursors, true).await?;
@@ -51,7 +52,7 @@ impl Session {
     ) -> Result<Vec<Head>, ErrorBody> {
         let services = &*self.local.services;
         let heads = services.store.heads(topics).await.map_err(refused)?;
-        let marks = services.store.marks_of(&self.identity.user, topics).await.map_err(refused)?;
+        let marks = services.store.marks_of(&self.identity().user, topics).await.map_err(refused)?;
         let mut states = Vec::new();
         for ((topic, head), mark) in topics.iter().zip(&heads).zip(&marks) {
             states.push(self.state_of(topic, head, mark, cursors, common).await?);

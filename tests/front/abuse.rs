@@ -158,20 +158,9 @@ async fn only_a_good_token_opens() {
     }
 }
 
-fn signed(claims: &Value) -> String {
+pub fn signed(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
-}
-
-#[tokio::test]
-async fn a_token_ends_and_the_connection_with_it() {
-    let server = TestServer::start().await;
-    for kind in BOTH {
-        let soon = crate::positions::now() / 1000 - 3;
-        let token = signed(&json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": soon }));
-        let mut client = Client::open(&server.base(), kind, &token).await;
-        assert_eq!(client.expect_close().await, (4003, "token expired".into()));
-    }
 }
 
 #[tokio::test]

@@ -83,6 +83,11 @@ impl TestServer {
         Client::open_with(&self.base(), kind, hello).await
     }
 
+    /// An agent of a department.
+    pub async fn agent(&self, kind: Kind, user: &str, department: &str) -> Client {
+        Client::open(&self.base(), kind, &token(user, "acme", "agent", &[department])).await
+    }
+
     pub async fn metric(&self, name: &str) -> f64 {
         metric(&self.base(), name).await
     }

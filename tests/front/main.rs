@@ -23,4 +23,5 @@ mod lanes;
 mod positions;
 mod reluctant;
 mod resume;
+mod token;
 mod transport;

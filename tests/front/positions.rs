@@ -28,7 +28,7 @@ pub async fn send(client: &mut Client, fixes: &[Fix]) {
 }
 
 /// Follows positions; answers the view and the agents of the snapshot.
-async fn follow(client: &mut Client, data: Value) -> (u64, Vec<Value>) {
+pub async fn follow(client: &mut Client, data: Value) -> (u64, Vec<Value>) {
     let granted = client.request("subscribe", data).await.unwrap();
     let view = granted["subscriptions"][0]["view"].as_u64().unwrap();
     let mut agents = Vec::new();
@@ -41,7 +41,7 @@ async fn follow(client: &mut Client, data: Value) -> (u64, Vec<Value>) {
     }
 }
 
-fn locations() -> Value {
+pub fn locations() -> Value {
     json!({ "channels": ["locations"] })
 }
 

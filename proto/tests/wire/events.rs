@@ -6,7 +6,7 @@ use fanfare_proto::{
     event::{
         self, Authenticated, Conversation, Conversations, History, LatestFixes, LocationAgents,
         LocationRemoved, LocationSnapshot, LocationStored, MessageNew, Notice, Pong, Receipt, ServerPing,
-        Stored, Subscribed, Topics, Track, name,
+        Stored, Subscribed, TokenRefreshed, Topics, Track, name,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -36,6 +36,7 @@ pub(crate) fn rewrite(wire: &str, answers: Option<&str>) -> String {
             write::<LocationStored>(&event)
         }
         (name::ERROR, _) => write::<ErrorBody>(&event),
+        (name::REPLY, Some("token:refresh")) => write::<TokenRefreshed>(&event),
         (name::REPLY, Some("subscribe")) => write::<Subscribed>(&event),
         (name::REPLY, Some("unsubscribe")) => write::<Empty>(&event),
         (name::REPLY, Some("conversation:create" | "message:send" | "system:broadcast")) => {

@@ -1,0 +1,5 @@
+//! Prints the protocol in TypeScript.
+
+fn main() {
+    print!("{}", fanfare_proto::typescript::generate());
+}

@@ -1,0 +1,107 @@
+//! A connection's token while it lasts: its end, and newer ones in its place.
+
+use serde_json::{Value, json};
+
+use crate::{
+    abuse::signed,
+    client::{BOTH, Client},
+    harness::{TestServer, token},
+    positions::{fix, follow, locations, now, send},
+};
+
+/// Ends while the server is still patient, which is for some seconds.
+fn ending(user: &str) -> String {
+    signed(&json!({ "sub": user, "org": "acme", "roles": ["member"], "exp": now() / 1000 - 3 }))
+}
+
+async fn refresh(client: &mut Client, token: &str) -> Result<Value, Value> {
+    client.request("token:refresh", json!({ "token": token })).await
+}
+
+#[tokio::test]
+async fn a_token_ends_and_the_connection_with_it() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        let mut client = Client::open(&server.base(), kind, &ending("ann")).await;
+        assert_eq!(client.expect_close().await, (4003, "token expired".into()));
+    }
+}
+
+#[tokio::test]
+async fn a_newer_token_moves_the_end() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        let mut ann = Client::open(&server.base(), kind, &ending("ann")).await;
+        let refreshed = refresh(&mut ann, &token("ann", "acme", "member", &[])).await.unwrap();
+        assert_eq!(refreshed, json!({ "expires_at": 4_102_444_800_000_u64, "roles": ["member"] }));
+        // One that came later with the same end shows when that is over.
+        let mut bob = Client::open(&server.base(), kind, &ending("bob")).await;
+        assert_eq!(bob.expect_close().await.0, 4003);
+        ann.request("client:ping", json!({})).await.unwrap();
+        // It can come nearer, too.
+        refresh(&mut ann, &ending("ann")).await.unwrap();
+        assert_eq!(ann.expect_close().await.0, 4003);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_token_changes_nothing() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        let mut ann = server.client(kind, "ann", "member").await;
+        let past = signed(&json!({ "sub": "ann", "org": "acme", "roles": ["admin"], "exp": 1_700_000_000 }));
+        let unknown =
+            signed(&json!({ "sub": "ann", "org": "acme", "roles": ["king"], "exp": 4_102_444_800_u64 }));
+        for (offered, code) in [
+            (token("bob", "acme", "admin", &[]), "UNAUTHORIZED"),
+            (token("ann", "other", "admin", &[]), "UNAUTHORIZED"),
+            (past, "TOKEN_EXPIRED"),
+            (unknown, "AUTH_FAILED"),
+            ("e30.e30.e30".to_owned(), "AUTH_FAILED"),
+            ("x".repeat(9000), "INVALID_MESSAGE"),
+        ] {
+            assert_eq!(refresh(&mut ann, &offered).await.unwrap_err()["code"], code);
+        }
+        let denied = ann.request("subscribe", locations()).await.unwrap_err();
+        assert_eq!(denied["code"], "UNAUTHORIZED", "still a member");
+    }
+}
+
+#[tokio::test]
+async fn other_rights_end_what_was_granted_before() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        let boss = |departments: &[&str]| token("boss", "acme", "supervisor", departments);
+        let mut north = server.agent(kind, &format!("north-{kind:?}"), "north").await;
+        let mut south = server.agent(kind, &format!("south-{kind:?}"), "south").await;
+        let mut boss_client = Client::open(&server.base(), kind, &boss(&["north"])).await;
+        let (old, _) = follow(&mut boss_client, locations()).await;
+
+        let same = refresh(&mut boss_client, &boss(&["north"])).await.unwrap();
+        assert_eq!(same.get("resubscribe"), None, "the same rights end nothing");
+        let other = refresh(&mut boss_client, &boss(&["south"])).await.unwrap();
+        assert_eq!(other["resubscribe"], json!(["locations"]));
+
+        // Nobody of the old view is shown any more; whoever is of the new one is.
+        send(&mut north, &[fix(1, now(), 31.0, 120.0)]).await;
+        north.expect("location:stored").await;
+        let (new, _) = follow(&mut boss_client, locations()).await;
+        assert_ne!(old, new);
+        send(&mut south, &[fix(1, now(), 32.0, 121.0)]).await;
+        let joined = boss_client.expect("location:agents").await;
+        assert_eq!(joined["data"]["view"], new);
+        let names: Vec<&str> = joined["data"]["agents"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|a| a["agent_id"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, [format!("south-{kind:?}")]);
+        assert!(boss_client.drain("location:agents").await.is_empty(), "nothing of the old view came");
+
+        let member = token("boss", "acme", "member", &[]);
+        refresh(&mut boss_client, &member).await.unwrap();
+        let denied = boss_client.request("subscribe", locations()).await.unwrap_err();
+        assert_eq!(denied["code"], "UNAUTHORIZED");
+    }
+}
