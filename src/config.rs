@@ -219,7 +219,7 @@ impl Default for Session {
 
 impl Default for Ticks {
     fn default() -> Self {
-        Self { flush_ms: 50, ahead_ms: 60_000, acknowledge_ms: 2_000 }
+        Self { flush_ms: 100, ahead_ms: 60_000, acknowledge_ms: 2_000 }
     }
 }
 

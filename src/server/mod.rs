@@ -130,7 +130,7 @@ impl Server {
         let door = Arc::new(Door::new(verifier, config.limits.connections, now.0 << 20));
 
         let net = Arc::new(net::Config {
-            origins: Origins::Only(config.origins.clone()),
+            origins: Origins::Only(origins(&config, &identity, tcp.local_addr()?.port())),
             max_frame: config.limits.message_bytes,
             ..net::Config::default()
         });
@@ -258,6 +258,14 @@ fn listen(address: SocketAddr, shards: usize) -> Result<(TcpListener, Vec<UdpSoc
     }
     let error = last.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into());
     Err(StartError::Listen { address, error })
+}
+
+/// Who may connect: the pages named, and in development the console, on whatever port.
+fn origins(config: &Config, identity: &Identity, port: u16) -> Vec<String> {
+    let own = |host| format!("http://{host}:{port}");
+    let console =
+        if identity.is_development() { vec![own("localhost"), own("127.0.0.1")] } else { Vec::new() };
+    config.origins.iter().cloned().chain(console).collect()
 }
 
 fn identity(config: &Config) -> Result<Arc<Identity>, TlsError> {

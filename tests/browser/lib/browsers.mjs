@@ -32,6 +32,14 @@ export class Browser {
     return page;
   }
 
+  /** An empty tab, in a context of its own: nothing is shared with other tabs, storage neither. */
+  async tab({ width = 1440, height = 900, scale = 1 } = {}) {
+    const context = await this.#browser.createBrowserContext();
+    const page = await context.newPage();
+    await page.setViewport({ width, height, deviceScaleFactor: scale });
+    return page;
+  }
+
   /** Ends all its processes at once: none says goodbye. They are a group of their own. */
   kill() {
     process.kill(-this.#browser.process().pid, 'SIGKILL');

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { until } from './until.mjs';
 
-const SECRET = 'a secret that is long enough for HS256';
+export const SECRET = 'a secret that is long enough for HS256';
 
 export class Server {
   #process;
@@ -79,10 +79,10 @@ export class Server {
   }
 }
 
-/** A token of organisation `acme`. */
-export function token(user, role) {
+/** A token of organisation `acme`; `exp` is in seconds. */
+export function token(user, role, exp = 4_102_444_800) {
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const claims = { sub: user, org: 'acme', roles: [role], departments: [], teams: [], exp: 4_102_444_800 };
+  const claims = { sub: user, org: 'acme', roles: [role], departments: [], teams: [], exp };
   const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
   return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`;
 }

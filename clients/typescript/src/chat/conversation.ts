@@ -1,0 +1,236 @@
+// One conversation: what is known of its log, who has read how far, and what is on its way.
+import type { ConversationSummary, Conversation as Created, Entry, FanfareError, LogEvent, MemberMark, MessageNew } from '../index.ts';
+import type { ConversationView, MessageStatus, MessagesView, MessageView } from './views.ts';
+
+/** Messages kept of a conversation that is open, besides what scrolling loaded; and of one that is not. */
+export const KEPT = { open: 500, left: 50 };
+
+const EMPTY: MessagesView = { items: [], more: false, loading: false, gap: false };
+
+export class Conversation {
+  readonly id: string;
+  /** How many places show it. */
+  open = 0;
+  /** The log is known from somewhere up to its end. */
+  loaded = false;
+  loading = false;
+  gap = false;
+  more = false;
+  /** Newest position known to exist, and how far this user has read. */
+  head = 0;
+  read = 0;
+  unread = 0;
+  #about: Pick<ConversationView, 'kind' | 'title' | 'members' | 'memberCount'>;
+  /** Stored messages by position, in order. */
+  #stored = new Map<number, MessageView>();
+  /** Messages on their way by client id, in order. */
+  readonly #sending = new Map<string, MessageView>();
+  readonly #marks = new Map<string, { delivered: number; read: number }>();
+  #scrolled = 0;
+  #last?: MessageView;
+  #view?: ConversationView | undefined;
+  #messages?: MessagesView | undefined;
+
+  constructor(about: ConversationSummary | Created) {
+    this.id = about.conversation_id;
+    this.#about = aboutOf(about);
+  }
+
+  /** What `conversation:list` says. Live events may have told more meanwhile. */
+  listed(summary: ConversationSummary): void {
+    this.#about = aboutOf(summary);
+    if (summary.head >= this.head) this.stands(summary.head, summary.unread, summary.read);
+    this.#changed();
+  }
+
+  /** Where the server says that the user stands. */
+  stands(head: number, unread: number, read = this.read): void {
+    this.head = Math.max(this.head, head);
+    this.read = Math.max(this.read, read);
+    this.unread = unread;
+    this.#changed();
+  }
+
+  get view(): ConversationView {
+    return (this.#view ??= {
+      id: this.id,
+      ...this.#about,
+      unread: this.unread,
+      ...(this.#last && { last: this.#last }),
+    });
+  }
+
+  get messages(): MessagesView {
+    if (!this.loaded && this.#sending.size === 0 && !this.loading && !this.gap) return EMPTY;
+    return (this.#messages ??= {
+      items: [...this.#stored.values(), ...this.#sending.values()],
+      more: this.more,
+      loading: this.loading,
+      gap: this.gap,
+    });
+  }
+
+  /** Position of the oldest message that is known. */
+  get oldest(): number | undefined {
+    for (const seq of this.#stored.keys()) return seq;
+    return undefined;
+  }
+
+  setLoading(loading: boolean, gap = this.gap): void {
+    this.loading = loading;
+    this.gap = gap;
+    this.#messages = undefined;
+  }
+
+  /** A message, live or missed. */
+  arrived(entry: Entry<MessageNew>, me: string): void {
+    const message = this.#message(entry, me);
+    // Its last line is a loaded one's, or what stands in its place in the list.
+    if (!this.#last?.seq || this.#last.seq < entry.seq) this.#last = message;
+    if (entry.seq > this.head) {
+      this.head = entry.seq;
+      if (!message.mine && entry.seq > this.read) this.unread += 1;
+    }
+    // Whoever writes has read.
+    if (message.mine && entry.seq > this.read) this.marked(me, 'read', entry.seq, me);
+    this.#sending.delete(entry.client_id);
+    // While the first page is being read, too: the page may be older than this.
+    if ((this.loaded || this.loading) && !this.#stored.has(entry.seq)) {
+      this.#insert([message]);
+      this.trim();
+    }
+    this.#changed();
+  }
+
+  /** A page of history: the newest in place of everything known, or one before that. */
+  paged(events: readonly LogEvent[], marks: readonly MemberMark[], head: number, more: boolean, older: boolean, me: string): void {
+    for (const mark of marks) this.#mark(mark.user_id, mark);
+    const messages = events.flatMap((event) => (event.event === 'message:new' ? [this.#message(event, me)] : []));
+    for (const { client_id } of events) this.#sending.delete(client_id);
+    if (older) this.#scrolled += messages.length;
+    else if (!this.loaded || this.gap) {
+      // Live messages that are newer than the page go on from it.
+      for (const seq of this.#stored.keys()) if (seq <= head) this.#stored.delete(seq);
+    }
+    this.#insert(messages);
+    this.head = Math.max(this.head, head);
+    this.more = more;
+    this.loaded = true;
+    this.setLoading(false, false);
+    const last = messages.at(-1);
+    if (!older && last && (this.#last?.seq ?? 0) <= (last.seq ?? 0)) this.#last = last;
+    this.#restate(me);
+    this.#changed();
+  }
+
+  /** What is known is not worth keeping, or no longer contiguous. */
+  unload(): void {
+    this.#stored.clear();
+    this.#scrolled = 0;
+    this.loaded = false;
+    this.#changed();
+  }
+
+  /** Lets go of what is neither new nor shown. */
+  trim(): void {
+    if (this.open === 0) this.#scrolled = 0;
+    const keep = this.open === 0 ? KEPT.left : KEPT.open + this.#scrolled;
+    if (this.#stored.size <= keep) return;
+    this.#stored = new Map([...this.#stored].slice(-keep));
+    this.more = true;
+    this.#changed();
+  }
+
+  /** Somebody has messages up to `seq`, or has read them. */
+  marked(user: string, what: 'delivered' | 'read', seq: number, me: string): void {
+    if (user === me) {
+      if (what !== 'read' || seq <= this.read) return;
+      this.read = seq;
+      this.unread = this.#unreadAfter(seq, me);
+    } else {
+      this.#mark(user, { delivered: seq, read: what === 'read' ? seq : 0 });
+      this.#restate(me);
+    }
+    this.#changed();
+  }
+
+  sending(key: string, text: string, at: number, by: string): void {
+    this.#sending.set(key, { key, at, by, mine: true, text, status: 'sending' });
+    this.#changed();
+  }
+
+  failed(key: string, error: FanfareError): void {
+    const message = this.#sending.get(key);
+    if (!message) return;
+    this.#sending.set(key, { ...message, status: 'failed', error });
+    this.#changed();
+  }
+
+  /** Takes a failed message off the list; answers its text. */
+  discard(key: string): string | undefined {
+    const message = this.#sending.get(key);
+    if (message?.status !== 'failed') return undefined;
+    this.#sending.delete(key);
+    this.#changed();
+    return message.text;
+  }
+
+  #message({ client_id, seq, at, by, data }: Entry<MessageNew>, me: string): MessageView {
+    const mine = by === me;
+    const status = mine ? this.#status(seq, me) : 'sent';
+    // Another member may have chosen the same client id.
+    return { key: mine ? client_id : `${by}/${client_id}`, seq, at, by, mine, text: data.text, status };
+  }
+
+  #insert(messages: readonly MessageView[]): void {
+    const all = new Map(this.#stored);
+    for (const message of messages) all.set(message.seq as number, message);
+    const ordered = messages.every(({ seq }) => (seq as number) > (lastKey(this.#stored) ?? -1));
+    this.#stored = ordered ? all : new Map([...all].sort(([a], [b]) => a - b));
+  }
+
+  #mark(user: string, { delivered, read }: { delivered: number; read: number }): void {
+    const before = this.#marks.get(user) ?? { delivered: 0, read: 0 };
+    const reads = Math.max(before.read, read);
+    this.#marks.set(user, { delivered: Math.max(before.delivered, delivered, reads), read: reads });
+  }
+
+  #status(seq: number, me: string): MessageStatus {
+    const others = [...this.#marks].filter(([user]) => user !== me).map(([, mark]) => mark);
+    if (others.length < this.#about.memberCount - 1 || others.length === 0) return 'sent';
+    if (others.every(({ read }) => read >= seq)) return 'read';
+    return others.every(({ delivered }) => delivered >= seq) ? 'delivered' : 'sent';
+  }
+
+  #restate(me: string): void {
+    for (const [seq, message] of this.#stored) {
+      if (!message.mine) continue;
+      const status = this.#status(seq, me);
+      if (status !== message.status) this.#stored.set(seq, { ...message, status });
+    }
+    if (this.#last?.mine && this.#last.seq) {
+      const status = this.#status(this.#last.seq, me);
+      if (status !== this.#last.status) this.#last = { ...this.#last, status };
+    }
+  }
+
+  /** Exact where the messages are known; else nothing newer is there, or as many as before. */
+  #unreadAfter(seq: number, me: string): number {
+    if (seq >= this.head) return 0;
+    if (!this.loaded || (this.oldest ?? Infinity) > seq) return this.unread;
+    return [...this.#stored.values()].filter((message) => (message.seq ?? 0) > seq && message.by !== me).length;
+  }
+
+  #changed(): void {
+    this.#view = undefined;
+    this.#messages = undefined;
+  }
+}
+
+function aboutOf({ kind, title, members, member_count }: ConversationSummary | Created) {
+  return { kind, ...(title !== undefined && { title }), members, memberCount: member_count };
+}
+
+function lastKey(map: ReadonlyMap<number, unknown>): number | undefined {
+  return [...map.keys()].at(-1);
+}

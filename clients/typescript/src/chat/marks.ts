@@ -1,0 +1,44 @@
+import type { Client } from '../index.ts';
+
+/** Tells the server how far this device is. Of one conversation one request is under way, and the newest mark waits. */
+export class Marks {
+  readonly #client: Client;
+  readonly #event: 'message:received' | 'message:read';
+  readonly #wanted = new Map<string, number>();
+  readonly #told = new Map<string, number>();
+  readonly #flying = new Set<string>();
+
+  constructor(client: Client, event: 'message:received' | 'message:read') {
+    this.#client = client;
+    this.#event = event;
+  }
+
+  move(conversation: string, seq: number): void {
+    if (seq <= Math.max(this.#wanted.get(conversation) ?? 0, this.#told.get(conversation) ?? 0)) return;
+    this.#wanted.set(conversation, seq);
+    this.#tell(conversation);
+  }
+
+  /** A connection is there again: what was not told goes now. */
+  retry(): void {
+    for (const conversation of this.#wanted.keys()) this.#tell(conversation);
+  }
+
+  #tell(conversation: string): void {
+    const seq = this.#wanted.get(conversation);
+    if (seq === undefined || this.#flying.has(conversation) || this.#client.state.name !== 'open') return;
+    this.#flying.add(conversation);
+    const done = () => {
+      this.#told.set(conversation, seq);
+      if (this.#wanted.get(conversation) === seq) this.#wanted.delete(conversation);
+    };
+    this.#client
+      .request(this.#event, { conversation_id: conversation, seq })
+      // Refused, it would be refused again; unanswered, it goes with the next mark or connection.
+      .then(done, (error: { code?: string }) => ['DISCONNECTED', 'CLOSED', 'TIMEOUT'].includes(error.code ?? '') || done())
+      .finally(() => {
+        this.#flying.delete(conversation);
+        if ((this.#wanted.get(conversation) ?? 0) > seq) this.#tell(conversation);
+      });
+  }
+}

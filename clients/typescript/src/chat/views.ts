@@ -1,0 +1,51 @@
+// What a user interface shows. Every object is replaced when it changes, and only then.
+import type { ConversationKind, FanfareError } from '../index.ts';
+
+export interface ConversationView {
+  readonly id: string;
+  readonly kind: ConversationKind;
+  readonly title?: string;
+  /** The first members, in order of their ids. */
+  readonly members: readonly string[];
+  readonly memberCount: number;
+  readonly unread: number;
+  /** The newest message that was seen by this page. */
+  readonly last?: MessageView;
+}
+
+/**
+ * What became of a message of one's own: `sent` once it is stored, `delivered` and `read` once that holds for everybody
+ * else. Messages of others are `sent`.
+ */
+export type MessageStatus = 'sending' | 'sent' | 'delivered' | 'read' | 'failed';
+
+export interface MessageView {
+  /** Stays the same as `sending` becomes `sent`: fit for a list's keys. */
+  readonly key: string;
+  /** Its place in the conversation's log, once it has one. */
+  readonly seq?: number;
+  readonly at: number;
+  readonly by: string;
+  readonly mine: boolean;
+  readonly text: string;
+  readonly status: MessageStatus;
+  readonly error?: FanfareError;
+}
+
+export interface MessagesView {
+  /** Oldest first; those that are not stored yet stand last. */
+  readonly items: readonly MessageView[];
+  /** There are older ones. */
+  readonly more: boolean;
+  readonly loading: boolean;
+  /** Messages are missing; the newest page is being read anew. */
+  readonly gap: boolean;
+}
+
+export interface ChatSnapshot {
+  /** Those with the newest message first. */
+  readonly conversations: readonly ConversationView[];
+  /** The list is complete. */
+  readonly ready: boolean;
+  readonly totalUnread: number;
+}

@@ -1,0 +1,343 @@
+import { systemClock, type Clock } from './clock.ts';
+import { Connector } from './connector.ts';
+import { Cursors } from './cursors.ts';
+import { Emitter } from './emitter.ts';
+import { FanfareError, report } from './error.ts';
+import { Feed } from './feed.ts';
+import {
+  LOG_EVENTS,
+  type Answers,
+  type Authenticated,
+  type ErrorCode,
+  type LogEvent,
+  type ServerPing,
+  type Subscribe,
+  type Subscribed,
+  type Topics,
+} from './generated.ts';
+import { Kept } from './kept.ts';
+import { Locations } from './locations.ts';
+import type { Failure } from './machine.ts';
+import { watchPage } from './page.ts';
+import { isDurable, Requests } from './requests.ts';
+import type { Incoming, Session } from './session.ts';
+import { memoryStore, type KeyValue } from './store.ts';
+import { Tokens } from './tokens.ts';
+import type { Lane } from './transport.ts';
+import type { Events, Mode, Options, Pending, RequestData, RequestName, RequestOptions, State, Stats } from './types.ts';
+import { openWebSocket } from './websocket.ts';
+import { openWebTransport } from './webtransport.ts';
+
+/** Rules of subscribing that are not in the page's hands. */
+export type LocationOptions = Omit<Subscribe, 'channels'>;
+
+/** Round trips are measured for `stats` at most so often. */
+const MEASURE = 2_000;
+/** Pause before a page that was left tries again, if it is not gone after all. */
+const LEFT = 30_000;
+
+export class Client {
+  readonly #clock: Clock;
+  readonly #store: KeyValue;
+  readonly #base: URL;
+  readonly #deviceId: string | undefined;
+  readonly #connector: Connector;
+  readonly #requests: Requests;
+  readonly #cursors = new Cursors();
+  readonly #feed: Feed;
+  readonly #events = new Emitter<Events>();
+  readonly #subscriptions = new Set<{ readonly options: LocationOptions }>();
+  #kept?: Promise<Kept> | undefined;
+  #keptNow?: Kept | undefined;
+  #unwatch?: (() => void) | undefined;
+  #counts = { resumed: 0, gaps: 0 };
+  #measuredAt = -Infinity;
+
+  constructor(options: Options) {
+    this.#clock = options.clock ?? systemClock;
+    this.#store = options.store ?? memoryStore();
+    this.#base = new URL(options.url ?? location.origin);
+    this.#deviceId = options.deviceId;
+    this.#feed = new Feed(this.#clock);
+    const random = options.random ?? Math.random;
+    this.#requests = new Requests({
+      clock: this.#clock,
+      random,
+      limit: options.outboxLimit ?? 1000,
+      changed: () => {
+        this.#keptNow?.waits();
+        this.#events.emit('outbox', this.outbox);
+      },
+    });
+    const settings = {
+      base: this.#base,
+      clock: this.#clock,
+      random,
+      fetch: options.fetch ?? ((...args: Parameters<typeof fetch>) => fetch(...args)),
+      tokens: new Tokens(options.token, this.#clock),
+      transports: {
+        ...(typeof WebTransport === 'function' && { webtransport: openWebTransport }),
+        ...(typeof WebSocket === 'function' && { websocket: openWebSocket }),
+        ...options.transports,
+      },
+    };
+    this.#connector = new Connector(settings, options.transport ?? 'auto', {
+      prepare: () => this.#prepare(),
+      hello: () => this.#hello(),
+      welcome: (greeting) => this.#welcome(greeting),
+      attached: (session) => this.#attached(session),
+      detached: () => this.#detached(),
+      ended: (failure) => this.#ended(failure),
+      revoked: (session) => this.#subscriptions.size > 0 && this.#subscribe(session),
+      event: (event, lane) => this.#event(event, lane),
+      packet: (bytes, kind) => this.#subscriptions.size > 0 && this.#feed.packet(bytes, kind === 'webtransport'),
+      changed: (state, before) => this.#events.emit('state', state, before),
+      measured: () => this.#events.emit('stats', this.#read()),
+    });
+  }
+
+  get state(): State {
+    return this.#connector.state;
+  }
+
+  /** Durable requests that are not answered yet. */
+  get outbox(): readonly Pending[] {
+    return this.#requests.pending;
+  }
+
+  /** Connects, and comes back until `close`. */
+  connect(): void {
+    this.#unwatch ??= watchPage({
+      wake: () => this.#connector.input({ name: 'wake' }),
+      left: () => {
+        this.#keptNow?.flush();
+        this.#connector.cut({ reason: 'page left' }, LEFT);
+      },
+    });
+    this.#connector.input({ name: 'connect' });
+  }
+
+  /** Ends the connection. What the outbox holds is kept and goes with the next `connect`. */
+  close(): void {
+    this.#connector.input({ name: 'close' });
+  }
+
+  /** Hears an event of the server or of the client. Answers how to hear it no more. */
+  on<E extends keyof Events>(event: E, handler: (...args: Events[E]) => void): () => void {
+    return this.#events.on(event, handler);
+  }
+
+  /**
+   * Asks the server. Rejects with a `FanfareError`. A durable request (one with a `client_id`) waits for as long as it
+   * takes, across connections; others are rejected when theirs ends.
+   */
+  request<E extends RequestName>(event: E, data: RequestData<E>, options?: RequestOptions): Promise<Answers[E]> {
+    const durable = isDurable(event);
+    if (this.state.name === 'closed' && !durable) {
+      return Promise.reject(new FanfareError('CLOSED', 'the client is closed'));
+    }
+    if (this.state.name === 'backoff' && !durable) {
+      return Promise.reject(new FanfareError('DISCONNECTED', 'there is no connection now'));
+    }
+    return this.#requests.add(event, data as object, options) as Promise<Answers[E]>;
+  }
+
+  /** Follows the live positions. A later subscription with other options decides what all of them see. */
+  subscribe(channel: 'locations', options: LocationOptions = {}): Locations {
+    const before = this.#wish();
+    const subscription = { options };
+    this.#subscriptions.add(subscription);
+    const changed = (old?: string) => {
+      const wish = this.#wish();
+      if (wish === old) return;
+      const session = this.#connector.session;
+      if (wish !== undefined) return session && this.#subscribe(session);
+      session?.ask('unsubscribe', { channels: [channel] }, { done() {}, failed() {} });
+      this.#feed.clear();
+    };
+    changed(before);
+    return new Locations(this.#feed, () => {
+      const old = this.#wish();
+      this.#subscriptions.delete(subscription);
+      changed(old);
+    });
+  }
+
+  /** Numbers about the connection. Asking measures the round trip now and then; `stats` tells when it is known. */
+  stats(): Stats {
+    if (this.#clock.now() - this.#measuredAt >= MEASURE) {
+      this.#measuredAt = this.#clock.now();
+      this.#connector.ping();
+    }
+    return this.#read();
+  }
+
+  /** Changes the transport. The connection that there is stays until the other one is open. */
+  useTransport(mode: Mode): void {
+    this.#connector.prefer(mode);
+  }
+
+  /** Cuts the connection as a network would; it comes back by itself. */
+  interrupt(): void {
+    this.#connector.cut({ reason: 'interrupted' });
+  }
+
+  /**
+   * Sends a packet of fixes (`fanfare-client/fixes` makes them), which may get lost: `location:stored` tells what the
+   * server has. Send what it does not name again, by `request('location:update', …)`. Answers whether it went out.
+   */
+  sendPacket(packet: Uint8Array): boolean {
+    const link = this.#connector.session?.link;
+    link?.sendPacket(packet);
+    return link !== undefined;
+  }
+
+  /** Opens what is kept, once for each time between `connect` and `close`. */
+  async #prepare(): Promise<void> {
+    const opening = (this.#kept ??= Kept.open(this.#store, this.#base.href, this.#clock, {
+      cursors: () => this.#cursors.list(),
+      outbox: () => this.outbox,
+    }).then((kept) => {
+      // Closed meanwhile.
+      if (this.#kept !== opening) return kept;
+      if (this.#deviceId !== undefined) kept.device = this.#deviceId;
+      if (kept.transport) this.#connector.remembered = kept.transport;
+      this.#cursors.load(kept.cursors);
+      this.#keptNow = kept;
+      this.#requests.restore(kept.outbox);
+      return kept;
+    }));
+    await opening;
+  }
+
+  #hello() {
+    const cursors = this.#cursors.list();
+    const device = this.#keptNow?.device;
+    return { ...(device && { device_id: device }), ...(cursors.length > 0 && { cursors }) };
+  }
+
+  /** Cursors and outbox of one user are not another's. */
+  #welcome({ organization_id, user_id }: Authenticated): boolean {
+    const kept = this.#keptNow;
+    const owner = `${organization_id}/${user_id}`;
+    if (!kept || kept.owner === owner) return true;
+    const stranger = kept.owner !== undefined;
+    if (stranger) {
+      this.#cursors.clear();
+      this.#feed.clear();
+      this.#requests.clear(new FanfareError('CLOSED', 'another user has signed in'));
+      kept.forget(owner);
+      if (this.#deviceId !== undefined) kept.device = this.#deviceId;
+    }
+    kept.owner = owner;
+    kept.moved();
+    kept.flush();
+    return !stranger;
+  }
+
+  #attached(session: Session): void {
+    this.#cursors.begin();
+    this.#keptNow?.worked(this.#connector.remembered);
+    if (this.#subscriptions.size > 0) this.#subscribe(session);
+    this.#requests.attach(session);
+  }
+
+  #detached(): void {
+    this.#requests.detach();
+    this.#feed.interrupted();
+  }
+
+  #ended(failure: Failure): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+    this.#requests.end(new FanfareError('CLOSED', failure.reason ?? 'the client was closed'));
+    this.#feed.interrupted();
+    // At once, where it can be: whoever connects next in this page wants the same slot.
+    if (this.#keptNow) this.#keptNow.close();
+    else this.#kept?.then((kept) => kept.close(), report);
+    this.#kept = this.#keptNow = undefined;
+  }
+
+  #event(event: Incoming, lane: Lane): void {
+    const { data } = event;
+    switch (event.event) {
+      case 'topics':
+        return this.#topics(data as Topics);
+      case 'server:ping':
+        this.#cursors.moved((data as ServerPing).pos ?? [], lane);
+        return this.#keptNow?.moved();
+      case 'location:snapshot':
+        this.#feed.snapshot(data as never);
+        break;
+      case 'location:agents':
+        this.#feed.joined(data as never);
+        break;
+      case 'location:removed':
+        this.#feed.removed(data as never);
+        break;
+    }
+    if ((LOG_EVENTS as readonly string[]).includes(event.event)) return this.#entry(event as unknown as LogEvent);
+    // All names of the protocol but two have a colon, so that none is mistaken for one of the client's own.
+    if (event.event.includes(':') || event.event === 'error') this.#events.emit(event.event as 'message:read', data as never);
+  }
+
+  #entry(entry: LogEvent): void {
+    if (this.#cursors.seen(entry)) return;
+    // Handlers first: where the page dies between them and the cursor, the event comes again.
+    this.#events.emit(entry.event as 'message:new', entry as never);
+    this.#cursors.passed(entry);
+    this.#keptNow?.moved();
+  }
+
+  #topics(topics: Topics): void {
+    for (const state of topics.topics) {
+      this.#cursors.resumed(state);
+      if (state.recovered === true) this.#counts.resumed += 1;
+      if (state.recovered !== false) continue;
+      this.#counts.gaps += 1;
+      this.#events.emit('gap', { topic: state.topic });
+    }
+    this.#keptNow?.moved();
+    this.#events.emit('topics', topics);
+  }
+
+  /** The subscription that counts, as text. */
+  #wish(): string | undefined {
+    const last = [...this.#subscriptions].at(-1);
+    return last && JSON.stringify(last.options);
+  }
+
+  #subscribe(session: Session): void {
+    const options = [...this.#subscriptions].at(-1)?.options;
+    const wish = this.#wish();
+    session.ask('subscribe', { channels: ['locations'], ...options }, {
+      done: ({ subscriptions }: Subscribed) => {
+        if (wish !== this.#wish() || session !== this.#connector.session) return;
+        for (const granted of subscriptions) if (granted.channel === 'locations') this.#feed.granted(granted);
+      },
+      failed: ({ code, message, retryAfterMs }) => {
+        if (code === 'DISCONNECTED' || session !== this.#connector.session) return;
+        this.#events.emit('error', { code: code as ErrorCode, message });
+        const again = () => wish === this.#wish() && session === this.#connector.session && this.#subscribe(session);
+        if (retryAfterMs !== undefined) this.#clock.after(retryAfterMs, again);
+      },
+    });
+  }
+
+  #read(): Stats {
+    const { session, state, rttMs, connections, bytesBefore } = this.#connector;
+    return {
+      ...(state.name === 'open' && { transport: state.transport }),
+      ...(rttMs !== undefined && { rttMs }),
+      packets: this.#feed.packets,
+      lost: this.#feed.lost,
+      drops: this.#feed.drops,
+      reconnects: Math.max(0, connections - 1),
+      resumed: this.#counts.resumed,
+      gaps: this.#counts.gaps,
+      outbox: this.outbox.length,
+      bytesIn: bytesBefore + (session?.bytesIn ?? 0),
+      lastHeard: session?.lastHeard ?? 0,
+    };
+  }
+}

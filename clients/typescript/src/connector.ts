@@ -1,0 +1,314 @@
+// Carries out what the machine's table says: gets a connection, keeps an eye on it, gets the next one.
+import { CAP, delay } from './backoff.ts';
+import type { Clock } from './clock.ts';
+import { adviceOf } from './codes.ts';
+import { discover } from './discovery.ts';
+import { FanfareError } from './error.ts';
+import type { Authenticate, Authenticated, TokenRefreshed } from './generated.ts';
+import { step, type Action, type Failure, type Input } from './machine.ts';
+import { looked, online } from './page.ts';
+import { race, type Entrant, type Judge } from './race.ts';
+import type { Incoming, Session } from './session.ts';
+import type { Tokens } from './tokens.ts';
+import type { Kind, Lane, Open } from './transport.ts';
+import type { Mode, State } from './types.ts';
+import { Watch } from './watch.ts';
+
+/** WebTransport's lead over WebSocket. */
+const HEAD_START = 500;
+/** A connection that lived for so long was a good one: the next loss starts the back-off from its beginning. */
+const GOOD = 5_000;
+/** Pauses between attempts at a transport that we would rather have. */
+const UPGRADE = { first: 30_000, most: 600_000 };
+
+/** What the rest of the client does as connections come and go. */
+export interface Host {
+  /** Before each attempt. */
+  prepare(): Promise<void>;
+  hello(): Omit<Authenticate, 'token'>;
+  /** Whether this greeting is meant for us as we are; else the next attempt is. */
+  welcome(greeting: Authenticated): boolean;
+  attached(session: Session): void;
+  detached(): void;
+  ended(failure: Failure): void;
+  /** Rights have changed: what was subscribed to must be subscribed to again. */
+  revoked(session: Session): void;
+  event(event: Incoming, lane: Lane): void;
+  packet(bytes: Uint8Array, kind: Kind): void;
+  changed(state: State, before: State): void;
+  measured(): void;
+}
+
+export interface Settings {
+  readonly base: URL;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly fetch: typeof fetch;
+  readonly tokens: Tokens;
+  /** Transports that this platform has. */
+  readonly transports: Partial<Record<Kind, Open>>;
+}
+
+export class Connector {
+  state: State = { name: 'closed' };
+  mode: Mode;
+  session?: Session | undefined;
+  /** Which transport won last. */
+  remembered?: Kind;
+  rttMs?: number;
+  connections = 0;
+  /** Received by the connections before this one. */
+  bytesBefore = 0;
+  readonly #settings: Settings;
+  readonly #host: Host;
+  readonly #watch: Watch;
+  /** Failures in a row. */
+  #failures = 0;
+  /** A fresh token was tried after one that was refused. */
+  #secondToken = false;
+  #stopAttempt = () => {};
+  #stopUpgrade?: (() => void) | undefined;
+  #stopTimer = () => {};
+  #upgradePause = UPGRADE.first;
+  #nextUpgrade = Infinity;
+
+  constructor(settings: Settings, mode: Mode, host: Host) {
+    this.#settings = settings;
+    this.mode = mode;
+    this.#host = host;
+    this.#watch = new Watch(settings.clock, {
+      dead: (reason) => this.cut({ reason }),
+      awake: () => this.input({ name: 'wake' }),
+      expiring: () => this.#renew(),
+      tick: (now) => now >= this.#nextUpgrade && this.#upgrade(),
+      measured: (ms) => {
+        this.rttMs = ms;
+        host.measured();
+      },
+    });
+  }
+
+  /** The only way from one state to another. */
+  input(input: Input): void {
+    const before = this.state;
+    const next = step(before, input);
+    if (!next) return;
+    const [state, action] = next;
+    this.state = state;
+    this.#act(action, input);
+    // The action may have led on already: then that change was told, and this one is no news.
+    if (state !== before && this.state === state) this.#host.changed(state, before);
+  }
+
+  /** Ends the connection, or the attempt at one, as a network would. */
+  cut(failure: Failure, pause?: number): void {
+    if (this.state.name === 'closed' || this.state.name === 'backoff') return;
+    const lived = this.state.name === 'open' ? this.#now - this.state.since : 0;
+    this.#fail(failure, lived, pause);
+  }
+
+  /** Measures the round trip. */
+  ping(): void {
+    this.#watch.ping();
+  }
+
+  /** Another transport is wanted. */
+  prefer(mode: Mode): void {
+    this.mode = mode;
+    this.#stopUpgrade?.();
+    this.#stopUpgrade = undefined;
+    this.input({ name: 'redial' });
+  }
+
+  get #now(): number {
+    return this.#settings.clock.now();
+  }
+
+  #act(action: Action, input: Input): void {
+    switch (action) {
+      case 'dial':
+        this.#stop();
+        this.#stopAttempt = this.#dial(this.#kinds(), {
+          opened: (transport) => this.input({ name: 'opened', transport }),
+          lost: (failure) => this.#fail(failure, 0),
+        });
+        return;
+      case 'adopt':
+        return this.#adopt();
+      case 'wait':
+        this.#drop((input as Failure).reason);
+        this.#stopTimer = this.#settings.clock.after((input as { until: number }).until - this.#now, () =>
+          this.input({ name: 'due' }),
+        );
+        return this.#host.detached();
+      case 'end':
+        this.#drop((input as Failure).reason);
+        this.#failures = 0;
+        this.#secondToken = false;
+        return this.#host.ended(input as Failure);
+      case 'probe':
+        return this.#watch.probe();
+      case 'upgrade':
+        return this.#upgrade();
+      case 'none':
+    }
+  }
+
+  /** Begins an attempt. Answers how to give it up. */
+  #dial(kinds: readonly Kind[], judge: Pick<Judge, 'opened' | 'lost'>): () => void {
+    const { base, clock, fetch, tokens, transports } = this.#settings;
+    const abort = new AbortController();
+    const begin = async () => {
+      const [token, addresses] = await Promise.all([
+        this.#host.prepare().then(() => tokens.get()),
+        discover(base, clock, fetch, abort.signal),
+      ]);
+      if (abort.signal.aborted) return;
+      const entrants: Entrant[] = [];
+      for (const kind of kinds) {
+        const [address, open] = [addresses[kind], transports[kind]];
+        if (!address || !open) continue;
+        const lead = entrants.length > 0 && this.remembered !== 'websocket' ? HEAD_START : 0;
+        entrants.push({ kind, address, open, after: lead });
+      }
+      if (entrants.length === 0) return judge.lost({ reason: 'no transport' });
+      const stop = race(entrants, clock, {
+        ...judge,
+        hello: () => ({ token, ...this.#host.hello() }),
+        won: (session, kind) => {
+          abort.signal.removeEventListener('abort', stop);
+          this.#won(session, kind, judge);
+        },
+      });
+      abort.signal.addEventListener('abort', stop, { once: true });
+    };
+    begin().catch((error: unknown) => {
+      if (abort.signal.aborted) return;
+      const why = error instanceof FanfareError ? error : new FanfareError('AUTH_FAILED', String(error));
+      // Whoever throws this very error says that there will be no token.
+      const final = error instanceof FanfareError && error.code === 'AUTH_FAILED';
+      judge.lost({ code: final ? 4200 : 4102, reason: 'no token', error: why });
+    });
+    return () => abort.abort();
+  }
+
+  #won(session: Session, kind: Kind, judge: Pick<Judge, 'lost'>): void {
+    const greeting = session.greeting as Authenticated;
+    if (!this.#host.welcome(greeting)) {
+      session.close(1000, 'another user');
+      return judge.lost({ reason: 'another user' });
+    }
+    const before = this.session;
+    this.session = session;
+    session.user = {
+      event: (event, lane) => this.#host.event(event, lane),
+      packet: (bytes) => this.#host.packet(bytes, kind),
+      ended: (end) => this.cut(end),
+    };
+    if (this.mode === 'auto') this.remembered = kind;
+    this.connections += 1;
+    this.input({ name: 'accepted', transport: kind, greeting, now: this.#now });
+    // After the new one has taken over everything: nobody listens to the old one any more.
+    this.#close(before, 'another connection took over');
+  }
+
+  #adopt(): void {
+    const session = this.session as Session;
+    const greeting = session.greeting as Authenticated;
+    this.#secondToken = false;
+    this.#stopUpgrade?.();
+    this.#stopUpgrade = undefined;
+    this.#nextUpgrade = this.#wanted().length > 0 ? this.#now + this.#upgradePause : Infinity;
+    if (this.#nextUpgrade === Infinity) this.#upgradePause = UPGRADE.first;
+    this.#watch.start(session, greeting, this.#settings.tokens.renewable);
+    this.#host.attached(session);
+  }
+
+  /** Decides whether it is worth coming back, and when. */
+  #fail(failure: Failure, lived: number, pause?: number): void {
+    const { tokens, random } = this.#settings;
+    let advice = adviceOf(failure.code);
+    if (failure.code === 4003) {
+      tokens.spoil();
+      if (!tokens.renewable) advice = 'never';
+    } else if (failure.code === 4200 && tokens.renewable && !this.#secondToken && failure.reason !== 'no token') {
+      this.#secondToken = true;
+      tokens.spoil();
+      advice = 'now';
+    }
+    if (advice === 'never') return this.input({ name: 'refused', ...failure });
+    this.#failures = lived >= GOOD ? 0 : this.#failures + 1;
+    const wait = Math.max(
+      pause ?? delay(this.#failures, advice, random),
+      failure.error?.retryAfterMs ?? 0,
+      // No hammering without a network. `online` ends the wait.
+      online() ? 0 : CAP,
+    );
+    this.input({ name: 'lost', attempt: this.#failures + 1, until: this.#now + wait, ...failure });
+  }
+
+  #drop(reason = 'closed'): void {
+    this.#stop();
+    this.#nextUpgrade = Infinity;
+    this.#watch.stop();
+    const session = this.session;
+    this.session = undefined;
+    this.#close(session, reason);
+  }
+
+  #close(session: Session | undefined, reason: string): void {
+    this.bytesBefore += session?.bytesIn ?? 0;
+    session?.close(1000, reason);
+  }
+
+  #stop(): void {
+    this.#stopAttempt();
+    this.#stopUpgrade?.();
+    this.#stopUpgrade = undefined;
+    this.#stopTimer();
+  }
+
+  #kinds(): Kind[] {
+    return this.mode === 'auto' ? ['webtransport', 'websocket'] : [this.mode];
+  }
+
+  /** What we would rather have than the transport that there is. */
+  #wanted(): Kind[] {
+    if (this.state.name !== 'open') return [];
+    const better: Kind = this.mode === 'auto' ? 'webtransport' : this.mode;
+    return this.state.transport === better || !this.#settings.transports[better] ? [] : [better];
+  }
+
+  /** Tries it beside the connection that there is, which stays until the other one is authenticated. */
+  #upgrade(): void {
+    const kinds = this.#wanted();
+    this.#nextUpgrade = kinds.length > 0 ? this.#now + this.#upgradePause : Infinity;
+    if (kinds.length === 0 || this.#stopUpgrade || !online() || !looked()) return;
+    this.#upgradePause = Math.min(2 * this.#upgradePause, UPGRADE.most);
+    this.#nextUpgrade = this.#now + this.#upgradePause;
+    const lost = () => (this.#stopUpgrade = undefined);
+    this.#stopUpgrade = this.#dial(kinds, { opened() {}, lost });
+  }
+
+  /** Renews the token in place. Where that fails the server closes in the end, and we return with a new one. */
+  async #renew(): Promise<void> {
+    const { tokens } = this.#settings;
+    const session = this.session;
+    const token = await tokens.ask('expiring').catch(() => undefined);
+    if (token === undefined || !session || session !== this.session) return;
+    session.ask('token:refresh', { token }, {
+      done: (renewed: TokenRefreshed) => {
+        if (session !== this.session) return;
+        tokens.use(token);
+        const time = session.greeting?.time ?? this.#now;
+        // The server's clock is ahead of ours by as much as it was at the greeting.
+        const since = (this.state as Extract<State, { name: 'open' }>).since;
+        const expiresAt = renewed.expires_at - (time - since);
+        this.#watch.expires(expiresAt);
+        this.input({ name: 'renewed', roles: renewed.roles, expiresAt });
+        if (renewed.resubscribe?.length) this.#host.revoked(session);
+      },
+      failed() {},
+    });
+  }
+}

@@ -1,0 +1,235 @@
+// Live positions (proto/README.md, "Live positions"): what the events and packets of a view say, put together.
+import type { Clock } from './clock.ts';
+import { Emitter } from './emitter.ts';
+import type { AliasedAgent, LocationAgents, LocationRemoved, LocationSnapshot, Subscription } from './generated.ts';
+import { unpackTicks, type Ticks } from './ticks.ts';
+import type { Agent, LiveFix } from './types.ts';
+
+/** How long packets and ticks are held that nothing is known of yet, and how many. */
+const HOLD = 2_000;
+const HELD_PACKETS = 64;
+const HELD_TICKS = 2_048;
+/** The server repeats a value that no newer one followed after a second. */
+const REPEAT = 900;
+
+export interface Change {
+  readonly changed: readonly Agent[];
+  readonly removed: readonly string[];
+  /** Everything is new: `changed` holds all agents. */
+  readonly reset: boolean;
+}
+
+/** What an alias stands for. */
+interface Alias {
+  readonly agentId: string;
+  /** Least time that a fix of the agent took to us, by two clocks. */
+  lag: number;
+}
+
+export class Feed {
+  agents: ReadonlyMap<string, Agent> = new Map();
+  state: 'waiting' | 'live' = 'waiting';
+  version = 0;
+  packets = 0;
+  drops = 0;
+  readonly events = new Emitter<{ change: [change: Change] }>();
+  readonly #clock: Clock;
+  #view?: Pick<Subscription, 'view' | 'epoch'> | undefined;
+  #aliases = new Map<number, Alias>();
+  /** The agents as they are, and those of a snapshot that is not complete yet: until then the old ones are shown. */
+  #shown = new Map<string, Agent>();
+  #coming?: Map<string, Agent> | undefined;
+  #packets: { readonly packet: Ticks; readonly at: number }[] = [];
+  #ticks = new Map<number, { readonly fix: LiveFix; readonly at: number }>();
+  /** Repetitions that brought what we had, and those that brought news: their first sending was lost. */
+  #repeats = { known: 0, news: 0 };
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Estimate of packets that got lost. */
+  get lost(): number {
+    const { known, news } = this.#repeats;
+    return known === 0 ? news : Math.round((this.packets * news) / known);
+  }
+
+  /** The answer to `subscribe`: everything starts anew. */
+  granted({ view, epoch }: Subscription): void {
+    this.#view = { view, epoch };
+    this.#begin();
+    this.#replay();
+  }
+
+  /** Nothing comes any more. What is shown stays until there is something to show in its place. */
+  interrupted(): void {
+    this.#view = undefined;
+    this.#coming = undefined;
+    this.#aliases.clear();
+    this.#ticks.clear();
+    this.#packets = [];
+    if (this.state === 'waiting') return;
+    this.state = 'waiting';
+    this.#tell([], []);
+  }
+
+  /** Nobody looks any more. */
+  clear(): void {
+    this.interrupted();
+    this.#shown = new Map();
+    this.agents = this.#shown;
+    this.#tell([], [], true);
+  }
+
+  snapshot({ view, epoch, agents, more }: LocationSnapshot): void {
+    if (view !== this.#view?.view) return;
+    if (epoch !== this.#view.epoch || !this.#coming) {
+      this.#view = { view, epoch };
+      this.#begin();
+    }
+    this.#define(agents);
+    if (!more && this.#coming) {
+      this.agents = this.#shown = this.#coming;
+      this.#coming = undefined;
+      this.state = 'live';
+      this.#tell([...this.#shown.values()], [], true);
+    }
+    this.#replay();
+  }
+
+  joined({ view, epoch, agents }: LocationAgents): void {
+    if (!this.#current(view, epoch)) return;
+    this.#publish(this.#define(agents));
+  }
+
+  removed({ view, epoch, aliases }: LocationRemoved): void {
+    if (!this.#current(view, epoch)) return;
+    const removed: string[] = [];
+    for (const alias of aliases) {
+      const known = this.#aliases.get(alias);
+      this.#aliases.delete(alias);
+      this.#ticks.delete(alias);
+      if (known && this.#table.delete(known.agentId)) removed.push(known.agentId);
+    }
+    if (!this.#coming && removed.length > 0) this.#tell([], removed);
+  }
+
+  /** A packet, from a transport that may lose some, or not. */
+  packet(bytes: Uint8Array, lossy: boolean): void {
+    this.packets += 1;
+    let packet: Ticks;
+    try {
+      packet = unpackTicks(bytes);
+    } catch {
+      this.drops += 1;
+      return;
+    }
+    if (this.#current(packet.view, packet.epoch)) this.#apply(packet, lossy);
+    else this.#hold(packet);
+  }
+
+  get #table(): Map<string, Agent> {
+    return this.#coming ?? this.#shown;
+  }
+
+  #current(view: number, epoch: number): boolean {
+    return view === this.#view?.view && epoch === this.#view.epoch;
+  }
+
+  #begin(): void {
+    this.#aliases.clear();
+    this.#ticks.clear();
+    this.#coming = new Map();
+  }
+
+  #define(agents: readonly AliasedAgent[]): Agent[] {
+    const now = this.#clock.now();
+    const changed: Agent[] = [];
+    for (const { alias, agent_id: agentId, fix: told } of agents) {
+      this.#aliases.set(alias, { agentId, lag: Infinity });
+      const held = this.#ticks.get(alias);
+      this.#ticks.delete(alias);
+      let fix: LiveFix | undefined;
+      if (told) {
+        const { counter: _, ...rest } = told;
+        fix = rest;
+      }
+      if (held && now - held.at <= HOLD && held.fix.time > (fix?.time ?? -1)) fix = held.fix;
+      const shown = this.#table.get(agentId);
+      if (shown?.fix && shown.fix.time >= (fix?.time ?? 0)) continue;
+      changed.push(this.#put({ agentId, ...(fix && { fix }), receivedAt: now }));
+    }
+    return changed;
+  }
+
+  #apply({ ticks }: Ticks, lossy: boolean): void {
+    const now = this.#clock.now();
+    const changed: Agent[] = [];
+    for (const { alias, fix } of ticks) {
+      const known = this.#aliases.get(alias);
+      if (!known) {
+        this.#holdTick(alias, fix, now);
+        continue;
+      }
+      const before = this.#table.get(known.agentId)?.fix?.time ?? -1;
+      if (lossy) this.#count(known, fix.time, before, now);
+      if (fix.time > before) changed.push(this.#put({ agentId: known.agentId, fix, receivedAt: now }));
+    }
+    this.#publish(changed);
+  }
+
+  #count(alias: Alias, time: number, before: number, now: number): void {
+    const lag = now - time;
+    if (time === before) this.#repeats.known += 1;
+    else if (time > before && lag > alias.lag + REPEAT) this.#repeats.news += 1;
+    alias.lag = Math.min(alias.lag, lag);
+  }
+
+  #put(agent: Agent): Agent {
+    this.#table.set(agent.agentId, agent);
+    return agent;
+  }
+
+  #hold(packet: Ticks): void {
+    const now = this.#clock.now();
+    this.#packets = this.#packets.filter(({ at }) => now - at <= HOLD);
+    this.#packets.push({ packet, at: now });
+    if (this.#packets.length <= HELD_PACKETS) return;
+    this.#packets.shift();
+    this.drops += 1;
+  }
+
+  #holdTick(alias: number, fix: LiveFix, now: number): void {
+    const held = this.#ticks.get(alias);
+    if (held && held.fix.time >= fix.time) return;
+    if (!held && this.#ticks.size >= HELD_TICKS) {
+      for (const [old, { at }] of this.#ticks) if (now - at > HOLD) this.#ticks.delete(old);
+      if (this.#ticks.size >= HELD_TICKS) {
+        this.drops += 1;
+        return;
+      }
+    }
+    this.#ticks.set(alias, { fix, at: now });
+  }
+
+  /** What was held may be readable now. */
+  #replay(): void {
+    const now = this.#clock.now();
+    const held = this.#packets;
+    this.#packets = [];
+    for (const { packet, at } of held) {
+      if (now - at > HOLD) continue;
+      if (this.#current(packet.view, packet.epoch)) this.#apply(packet, false);
+      else this.#packets.push({ packet, at });
+    }
+  }
+
+  #publish(changed: Agent[]): void {
+    if (!this.#coming && changed.length > 0) this.#tell(changed, []);
+  }
+
+  #tell(changed: readonly Agent[], removed: readonly string[], reset = false): void {
+    this.version += 1;
+    this.events.emit('change', { changed, removed, reset });
+  }
+}

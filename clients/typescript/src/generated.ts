@@ -1,0 +1,635 @@
+// Generated from the types of proto/. Renew it with
+// cargo run -p fanfare-proto --features typescript --example typescript > clients/typescript/src/generated.ts
+
+/** When a client whose connection was closed may come back. */
+export type Advice = "now" | "later" | "never";
+
+/** An agent's fix. */
+export type AgentFix = {
+  /** The agent. */
+  agent_id: UserId,
+  /** The fix. */
+  fix: JsonFix,
+};
+
+/** An agent's alias, and its newest fix where one is told. */
+export type AliasedAgent = {
+  /** Stands for the agent in ticks of this epoch. */
+  alias: number,
+  /** The agent. */
+  agent_id: UserId,
+  /** Its newest fix. */
+  fix?: JsonFix,
+};
+
+/** See [`Command::Authenticate`]. */
+export type Authenticate = {
+  /** The JSON web token. May be left out where the handshake carried it. */
+  token?: string,
+  /** The device, kept by the client. Without one the connection is a device of its own. */
+  device_id?: DeviceId,
+  /** Where the device stands, newest topics first. */
+  cursors?: Array<Cursor>,
+};
+
+/** See [`name::AUTHENTICATED`]. */
+export type Authenticated = {
+  /** This connection. */
+  connection_id: string,
+  /** Who the token says the caller is. */
+  user_id: UserId,
+  /** The caller's organisation. */
+  organization_id: OrgId,
+  /** The caller's roles. */
+  roles: Array<string>,
+  /** When the token ends, and the connection with it. */
+  expires_at: UnixMs,
+  /** How often the server sends `server:ping`, in milliseconds. */
+  heartbeat_ms: number,
+  /** How long the client may be silent before it is closed, in milliseconds. */
+  silence_ms: number,
+  /** The server's clock. */
+  time: UnixMs,
+};
+
+/** Why a value is no fix. Also the label under which the server counts the rejection. */
+export type BadFix = "not_finite" | "out_of_range" | "clock_ahead" | "too_old" | "unknown";
+
+/** What can be subscribed to. */
+export type Channel = "locations";
+
+/**
+ * A client's id for one mutating request. A repeat with the same id changes nothing.
+ *
+ * Cheap to clone: the text is shared.
+ */
+export type ClientId = string;
+
+/** A conversation: data of [`name::CONVERSATION_CREATED`]. */
+export type Conversation = {
+  /** Its id. */
+  conversation_id: ConversationId,
+  /** Its kind. */
+  kind: ConversationKind,
+  /** Its name. */
+  title?: string,
+  /** How many take part. */
+  member_count: number,
+  /** The first of them, at most [`LISTED_MEMBERS`], in order of their ids. */
+  members: Array<UserId>,
+};
+
+/** See [`Command::ConversationCreate`]. */
+export type ConversationCreate = {
+  /** Makes a repeat harmless. */
+  client_id: ClientId,
+  /** What kind. */
+  kind: ConversationKind,
+  /** A name to show. */
+  title?: string,
+  /** Who takes part, besides the caller. */
+  members: Array<UserId>,
+};
+
+/**
+ * A conversation.
+ *
+ * Cheap to clone: the text is shared.
+ */
+export type ConversationId = string;
+
+/** Kinds of conversation. */
+export type ConversationKind = "private" | "group";
+
+/** See [`Command::ConversationList`]. */
+export type ConversationList = {
+  /** `next` of the page before. */
+  after?: ConversationId,
+  /** Most conversations to answer (1 to 20). */
+  limit?: number,
+};
+
+/** A conversation and where its caller stands in it. */
+export type ConversationSummary = {
+  /** Its id. */
+  conversation_id: ConversationId,
+  /** Its kind. */
+  kind: ConversationKind,
+  /** Its name. */
+  title?: string,
+  /** How many take part. */
+  member_count: number,
+  /** The first of them, at most 20, in order of their ids. */
+  members: Array<UserId>,
+  /** The life of its log. */
+  epoch: Epoch,
+  /** The newest position. */
+  head: Seq,
+  /** Up to where the caller has read. */
+  read: Seq,
+  /** Messages after that. */
+  unread: number,
+};
+
+/** Answers `conversation:list`. */
+export type Conversations = {
+  /** A page, by id. */
+  conversations: Array<ConversationSummary>,
+  /** Where the next page starts. */
+  next?: ConversationId,
+};
+
+/** Where a device stands in a topic: it has everything up to `seq` that it may see. */
+export type Cursor = {
+  /** The topic. */
+  topic: TopicName,
+  /** The life of the topic's log that `seq` counts in. */
+  epoch: Epoch,
+  /** The last position held. */
+  seq: Seq,
+};
+
+/**
+ * A department of an organisation: a scope of what a user may see.
+ *
+ * Cheap to clone: the text is shared.
+ */
+export type DepartmentId = string;
+
+/**
+ * A device of a user, chosen and kept by the client.
+ *
+ * Cheap to clone: the text is shared.
+ */
+export type DeviceId = string;
+
+/** A command without content. */
+export type Empty = Record<symbol, never>;
+
+/** A life of a topic's log. Positions of different epochs cannot be compared. */
+export type Epoch = number;
+
+/** Why a request was refused. */
+export type ErrorBody = {
+  /** For programs. */
+  code: ErrorCode,
+  /** For people. */
+  message: string,
+  /** When a repeat may succeed, where waiting helps. */
+  retry_after_ms?: number,
+};
+
+/** Why a request was refused. The first ten are what clients of the replaced products know. */
+export type ErrorCode = "AUTH_FAILED" | "UNAUTHORIZED" | "INVALID_MESSAGE" | "MESSAGE_TOO_LARGE" | "RATE_LIMIT_EXCEEDED" | "SUBSCRIPTION_FAILED" | "ROOM_NOT_FOUND" | "ROOM_FULL" | "CONNECTION_LIMIT" | "INTERNAL_ERROR" | "TOKEN_EXPIRED" | "CONFLICT" | "UNAVAILABLE" | "UNKNOWN";
+
+/** Answers `message:history`. */
+export type History = {
+  /** The events, oldest first. */
+  events: Array<LogEvent>,
+  /** There are more in the direction asked. */
+  more: boolean,
+  /** The newest position of the conversation. */
+  head: Seq,
+  /** How far the members are. */
+  marks: Array<MemberMark>,
+};
+
+/** A fix as JSON carries it, in everyday units. [`Fix::try_from`] checks it. */
+export type JsonFix = {
+  /** See [`Fix::counter`]. */
+  counter: number,
+  /** Unix milliseconds. */
+  time: UnixMs,
+  /** Degrees. */
+  lat: number,
+  /** Degrees. */
+  lon: number,
+  /** Metres. */
+  accuracy?: number,
+  /** Metres a second. */
+  speed?: number,
+  /** Degrees clockwise from north. */
+  heading?: number,
+  /** Percent. */
+  battery?: number,
+};
+
+/** Answers `location:latest`. */
+export type LatestFixes = {
+  /** A page, by agent. */
+  agents: Array<AgentFix>,
+  /** Where the next page starts. */
+  next?: UserId,
+};
+
+/** See [`name::LOCATION_AGENTS`]. */
+export type LocationAgents = {
+  /** The view. */
+  view: number,
+  /** The life of the aliases. */
+  epoch: Epoch,
+  /** The agents that joined, each with its first fix. */
+  agents: Array<AliasedAgent>,
+};
+
+/** See [`Command::LocationHistory`]. */
+export type LocationHistory = {
+  /** Whose track. */
+  agent_id: UserId,
+  /** From this time on. */
+  from: UnixMs,
+  /** Up to and with this time. */
+  to: UnixMs,
+  /** `next` of the page before. */
+  after?: string,
+  /** Most fixes to answer (1 to 200). */
+  limit?: number,
+};
+
+/** See [`Command::LocationLatest`]. */
+export type LocationLatest = {
+  /** `next` of the page before. */
+  after?: UserId,
+  /** Most agents to answer (1 to 100). */
+  limit?: number,
+};
+
+/** See [`name::LOCATION_REMOVED`]. */
+export type LocationRemoved = {
+  /** The view. */
+  view: number,
+  /** The life of the aliases. */
+  epoch: Epoch,
+  /** Who is no longer shown. */
+  aliases: Array<number>,
+};
+
+/** See [`name::LOCATION_SNAPSHOT`]. */
+export type LocationSnapshot = {
+  /** The view. */
+  view: number,
+  /** The life of the aliases. Another epoch than before: forget every agent of the view. */
+  epoch: Epoch,
+  /** The agents of the view. */
+  agents: Array<AliasedAgent>,
+  /** Another part follows. */
+  more: boolean,
+};
+
+/** See [`name::LOCATION_STORED`]; also the answer to `location:update`. */
+export type LocationStored = {
+  /** Counters of fixes that are stored, as ranges `[first, last]`. */
+  stored: Array<[number, number]>,
+  /** Fixes that will never be stored. Sending them again is of no use. */
+  rejected?: Array<RejectedFix>,
+};
+
+/** See [`Command::LocationUpdate`]. */
+export type LocationUpdate = {
+  /** The fixes, each told apart by its counter. */
+  fixes: Array<JsonFix>,
+};
+
+/** What an event of a log carries besides name and payload. */
+export type LogEntry = {
+  /** Its topic. */
+  topic: TopicName,
+  /** The life of the topic's log. */
+  epoch: Epoch,
+  /** Its position. */
+  seq: Seq,
+  /** When the server took it. */
+  at: UnixMs,
+  /** Who caused it. */
+  by: UserId,
+  /** The author's id for the request. */
+  client_id: ClientId,
+};
+
+/** An event of a log, as histories list it and as it is sent live. */
+export type LogEvent = { [E in keyof LogEvents]: LogEntry & { event: E; data: LogEvents[E] } }[keyof LogEvents];
+
+/** How far a member is. Listed for at most 40 members. */
+export type MemberMark = {
+  /** Who. */
+  user_id: UserId,
+  /** A device of theirs has everything up to this position. */
+  delivered: Seq,
+  /** They have read up to this position. */
+  read: Seq,
+};
+
+/** See [`Command::MessageHistory`]. Without `before` and `after` the newest page is read. */
+export type MessageHistory = {
+  /** Which conversation. */
+  conversation_id: ConversationId,
+  /** The newest events before this position. */
+  before?: Seq,
+  /** The oldest events after this position. */
+  after?: Seq,
+  /** Most events to answer (1 to 100). */
+  limit?: number,
+};
+
+/** See [`Command::MessageReceived`] and [`Command::MessageRead`]. */
+export type MessageMark = {
+  /** Which conversation. */
+  conversation_id: ConversationId,
+  /** Up to and with this position. */
+  seq: Seq,
+};
+
+/** Data of [`name::MESSAGE_NEW`]. */
+export type MessageNew = {
+  /** Where. */
+  conversation_id: ConversationId,
+  /** What. To be escaped by whoever shows it. */
+  text: string,
+};
+
+/** See [`Command::MessageSend`]. */
+export type MessageSend = {
+  /** Makes a repeat harmless: the first answer comes again. */
+  client_id: ClientId,
+  /** Where to. */
+  conversation_id: ConversationId,
+  /** The message. Opaque to the server; whoever shows it escapes it. */
+  text: string,
+};
+
+/** Data of [`name::SYSTEM_BROADCAST`]. */
+export type Notice = {
+  /** What everyone is told. */
+  message: string,
+  /** How soon it was to arrive. */
+  priority: Priority,
+};
+
+/**
+ * An organisation (tenant). Comes from the token only.
+ *
+ * Cheap to clone: the text is shared.
+ */
+export type OrgId = string;
+
+/** See [`name::CLIENT_PONG`]. */
+export type Pong = {
+  /** The server's clock. */
+  time: UnixMs,
+};
+
+/** How soon a notice must arrive. `urgent` travels on the urgent lane. */
+export type Priority = "low" | "medium" | "high" | "urgent";
+
+/** Data of [`name::MESSAGE_DELIVERED`] and [`name::MESSAGE_READ`], and the answer to the commands that cause them. */
+export type Receipt = {
+  /** Where. */
+  conversation_id: ConversationId,
+  /** Who. */
+  user_id: UserId,
+  /** Up to and with this position. */
+  seq: Seq,
+};
+
+/** A fix that was refused. */
+export type RejectedFix = {
+  /** Its counter. */
+  counter: number,
+  /** Why. */
+  reason: BadFix,
+};
+
+/** Position of an event in its topic: 1, 2, 3 … without gaps. 0 stands before the first event. */
+export type Seq = number;
+
+/** See [`name::SERVER_PING`]. */
+export type ServerPing = {
+  /** The server's clock. */
+  time: UnixMs,
+  /** Cursors that moved without an event for this client. */
+  pos?: Array<Cursor>,
+};
+
+/** Answers `conversation:create`, `message:send` and `system:broadcast`: what was asked is durable. */
+export type Stored = {
+  /** The topic. */
+  topic: TopicName,
+  /** The life of its log. */
+  epoch: Epoch,
+  /** The event's position. */
+  seq: Seq,
+  /** When the server took it. */
+  at: UnixMs,
+  /** It was stored by an earlier request with the same client id. */
+  duplicate?: boolean,
+  /** The conversation that was created. */
+  conversation_id?: ConversationId,
+};
+
+/** See [`Command::Subscribe`]. */
+export type Subscribe = {
+  /** Which channels. */
+  channels: Array<Channel>,
+  /** Only what happens in this department. */
+  department_id?: DepartmentId,
+};
+
+/** Answers `subscribe`. */
+export type Subscribed = {
+  /** One for each channel. */
+  subscriptions: Array<Subscription>,
+};
+
+/** A channel as it was granted. */
+export type Subscription = {
+  /** The channel. */
+  channel: Channel,
+  /** The view whose ticks and events belong to it. */
+  view: number,
+  /** The life of the view's aliases. */
+  epoch: Epoch,
+};
+
+/** See [`Command::SystemBroadcast`]. */
+export type SystemBroadcast = {
+  /** Makes a repeat harmless. */
+  client_id: ClientId,
+  /** What everyone is told. */
+  message: string,
+  /** How soon. */
+  priority?: Priority,
+};
+
+/** See [`Command::TokenRefresh`]. */
+export type TokenRefresh = {
+  /** A token of the same user and organisation. */
+  token: string,
+};
+
+/** Answers `token:refresh`. */
+export type TokenRefreshed = {
+  /** When the new token ends. */
+  expires_at: UnixMs,
+  /** The roles that count from now on. */
+  roles: Array<string>,
+  /** Channels that were ended because the rights have changed: subscribe again. */
+  resubscribe?: Array<Channel>,
+};
+
+/** Kinds of topic. A kind decides the lane, so within a topic nothing overtakes. */
+export type TopicKind = "conversation" | "notice" | "urgent_notice";
+
+/** A topic as a client names it, `kind:key`. Its organisation is the connection's. */
+export type TopicName = `${TopicKind}:${string}`;
+
+/** Where a device stands in a topic. */
+export type TopicState = {
+  /** The topic. */
+  topic: TopicName,
+  /** The life of its log. Replaces the epoch of an older cursor. */
+  epoch: Epoch,
+  /** Everything after this position follows as events. */
+  seq: Seq,
+  /** The newest position. */
+  head: Seq,
+  /** Countable events after the user's read mark. */
+  unread: number,
+  /**
+   * Whether the cursor could be honoured: with `true` nothing is missing; with `false` there is a gap before
+   * the events that follow. Absent where no cursor was given.
+   */
+  recovered?: boolean,
+};
+
+/** See [`name::TOPICS`]. */
+export type Topics = {
+  /** Some of the topics. Of a kind that this version does not know, none. */
+  topics: Array<TopicState>,
+  /** Another `topics` event follows. */
+  more: boolean,
+};
+
+/** Answers `location:history`. */
+export type Track = {
+  /** A page, by time. */
+  fixes: Array<JsonFix>,
+  /** Where the next page starts. */
+  next?: string,
+};
+
+/** Milliseconds since 1970-01-01T00:00:00Z. */
+export type UnixMs = number;
+
+/** See [`Command::Unsubscribe`]. */
+export type Unsubscribe = {
+  /** Which channels. */
+  channels: Array<Channel>,
+};
+
+/**
+ * A user within an organisation: the token's `sub`.
+ *
+ * Cheap to clone: the text is shared.
+ */
+export type UserId = string;
+
+/** Data of each request. */
+export interface Requests {
+  'authenticate': Authenticate;
+  'subscribe': Subscribe;
+  'unsubscribe': Unsubscribe;
+  'client:ping': Empty;
+  'server:pong': Empty;
+  'token:refresh': TokenRefresh;
+  'conversation:create': ConversationCreate;
+  'conversation:list': ConversationList;
+  'message:send': MessageSend;
+  'message:history': MessageHistory;
+  'message:received': MessageMark;
+  'message:read': MessageMark;
+  'location:update': LocationUpdate;
+  'location:latest': LocationLatest;
+  'location:history': LocationHistory;
+  'system:broadcast': SystemBroadcast;
+}
+
+/** Data of each request's answer. */
+export interface Answers {
+  'authenticate': Authenticated;
+  'subscribe': Subscribed;
+  'unsubscribe': Empty;
+  'client:ping': Pong;
+  'token:refresh': TokenRefreshed;
+  'conversation:create': Stored;
+  'conversation:list': Conversations;
+  'message:send': Stored;
+  'message:history': History;
+  'message:received': Receipt;
+  'message:read': Receipt;
+  'location:update': LocationStored;
+  'location:latest': LatestFixes;
+  'location:history': Track;
+  'system:broadcast': Stored;
+}
+
+/** Data of the events of logs: each has a place in a topic. */
+export interface LogEvents {
+  'conversation:created': Conversation;
+  'message:new': MessageNew;
+  'system:broadcast': Notice;
+}
+
+/** Data of all other events. */
+export interface PlainEvents {
+  'error': ErrorBody;
+  'topics': Topics;
+  'server:ping': ServerPing;
+  'message:delivered': Receipt;
+  'message:read': Receipt;
+  'location:snapshot': LocationSnapshot;
+  'location:agents': LocationAgents;
+  'location:removed': LocationRemoved;
+  'location:stored': LocationStored;
+}
+
+/** Requests that a client repeats until they are answered. */
+export const DURABLE = ['conversation:create', 'message:send', 'system:broadcast'] as const;
+
+/** Events of logs. */
+export const LOG_EVENTS = ['conversation:created', 'message:new', 'system:broadcast'] as const;
+
+/** Kinds of topic on the urgent lane; all others travel on the ordered one. */
+export const URGENT_KINDS = ['urgent_notice'] as const;
+
+/** Close codes: what happened, and when to come back. */
+export const CLOSE = {
+  4000: { reason: 'going away', advice: 'now' },
+  4001: { reason: 'slow, resume', advice: 'now' },
+  4002: { reason: 'silent for too long', advice: 'now' },
+  4003: { reason: 'token expired', advice: 'now' },
+  4100: { reason: 'not authenticated in time', advice: 'later' },
+  4101: { reason: 'too many connections', advice: 'later' },
+  4102: { reason: 'unavailable', advice: 'later' },
+  4200: { reason: 'authentication failed', advice: 'never' },
+  4201: { reason: 'too many invalid messages', advice: 'never' },
+  4202: { reason: 'message too large', advice: 'never' },
+  4203: { reason: 'protocol violation', advice: 'never' },
+} as const;
+
+/** Limits of the protocol. */
+export const LIMITS = {
+  id_bytes: 128,
+  number: 9007199254740991,
+  event_bytes: 1048576,
+  sent_event_bytes: 32768,
+  frame_header_bytes: 4,
+  packet_bytes: 1024,
+  packet_version: 1,
+  token_bytes: 8192,
+  cursors: 100,
+  members: 1000,
+  title_bytes: 256,
+  text_bytes: 16384,
+  broadcast_bytes: 4096,
+  fixes: 500,
+} as const;

@@ -1,0 +1,10 @@
+export { Client, type LocationOptions } from './client.ts';
+export type { Clock } from './clock.ts';
+export { FanfareError, type Code } from './error.ts';
+export type { Change } from './feed.ts';
+export { LIMITS } from './generated.ts';
+export type * from './generated.ts';
+export type { Locations } from './locations.ts';
+export { indexedStore, localStore, memoryStore, type KeyValue } from './store.ts';
+export type { Address, End, Kind, Lane, Link, Listener, Open } from './transport.ts';
+export type * from './types.ts';

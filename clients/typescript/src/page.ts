@@ -1,0 +1,30 @@
+// What happens to the page and its network. Outside a browser nothing does.
+
+export interface PageEvents {
+  /** The network is back, or the page is looked at again. */
+  wake(): void;
+  /** The page is left. It may come back as it was. */
+  left(): void;
+}
+
+/** Listens; answers how to stop. */
+export function watchPage({ wake, left }: PageEvents): () => void {
+  if (typeof addEventListener !== 'function' || typeof removeEventListener !== 'function') return () => {};
+  const stop = new AbortController();
+  const { signal } = stop;
+  addEventListener('online', wake, { signal });
+  addEventListener('pageshow', (event) => event.persisted && wake(), { signal });
+  addEventListener('pagehide', left, { signal });
+  globalThis.document?.addEventListener('visibilitychange', () => looked() && wake(), { signal });
+  return () => stop.abort();
+}
+
+/** Whether an attempt makes sense now: not without a network. */
+export function online(): boolean {
+  return globalThis.navigator?.onLine !== false;
+}
+
+/** Whether somebody looks at the page. */
+export function looked(): boolean {
+  return globalThis.document?.visibilityState !== 'hidden';
+}

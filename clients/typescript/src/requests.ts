@@ -1,0 +1,217 @@
+// Requests that wait for their turn, for their answer, or for a connection. Durable ones outlive connections: they go
+// again with the same `client_id` until they are answered.
+import { delay } from './backoff.ts';
+import type { Clock } from './clock.ts';
+import { FanfareError } from './error.ts';
+import { DURABLE } from './generated.ts';
+import type { Session } from './session.ts';
+import type { Pending, RequestOptions } from './types.ts';
+import { uid } from './uid.ts';
+
+/** Requests under way on one connection. The server reads no more than 32 (`limits.in_flight`). */
+const IN_FLIGHT = 16;
+/** Requests that are not durable and wait: more are refused. */
+const VOLATILE = 256;
+const PATIENCE = 15_000;
+/** A durable request refused with one of these is sent again. */
+const RETRIED = ['UNAVAILABLE', 'RATE_LIMIT_EXCEEDED', 'INTERNAL_ERROR'];
+
+interface Job {
+  readonly event: string;
+  readonly data: { readonly client_id?: string; readonly conversation_id?: string };
+  readonly durable: boolean;
+  readonly since: number;
+  /** Where it is under way. */
+  session?: Session | undefined;
+  attempts: number;
+  pausing?: boolean;
+  /** Who wants to know. Nobody where an earlier page has asked. */
+  readonly callers: Set<{ done(data: unknown): void; failed(error: FanfareError): void }>;
+}
+
+interface Host {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly limit: number;
+  /** The outbox is another. */
+  changed(): void;
+}
+
+export class Requests {
+  readonly #host: Host;
+  /** In order. */
+  readonly #jobs = new Set<Job>();
+  #session?: Session | undefined;
+  #pending?: readonly Pending[] | undefined;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  /** Durable requests that are not answered. */
+  get pending(): readonly Pending[] {
+    return (this.#pending ??= [...this.#jobs]
+      .filter((job) => job.durable)
+      .map(({ event, data, since }) => ({ clientId: data.client_id, event, data, since }) as Pending));
+  }
+
+  /** Adds a request. One with the `client_id` of a request that waits already joins it. */
+  add(event: string, data: object & { client_id?: string }, options: RequestOptions = {}): Promise<unknown> {
+    const durable = isDurable(event);
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason);
+    const known = durable && data.client_id && [...this.#jobs].find((job) => job.data.client_id === data.client_id);
+    if (known) return this.#follow(known, options);
+    const waiting = [...this.#jobs].filter((job) => job.durable === durable).length;
+    if (waiting >= (durable ? this.#host.limit : VOLATILE)) {
+      return Promise.reject(new FanfareError('OUTBOX_FULL', `${waiting} requests are waiting already`));
+    }
+    const job: Job = {
+      event,
+      data: durable ? { client_id: uid(), ...data } : data,
+      durable,
+      since: this.#host.clock.now(),
+      attempts: 0,
+      callers: new Set(),
+    };
+    this.#jobs.add(job);
+    const answer = this.#follow(job, options);
+    if (durable) this.#changed();
+    this.#pump();
+    return answer;
+  }
+
+  /** Takes what an earlier page left behind. Ahead of what this one has asked already. */
+  restore(pending: readonly Pending[]): void {
+    const later = [...this.#jobs];
+    const known = new Set(later.map((job) => job.data.client_id));
+    this.#jobs.clear();
+    for (const { event, data, since, clientId } of pending) {
+      if (!isDurable(event) || typeof clientId !== 'string' || known.has(clientId)) continue;
+      this.#jobs.add({ event, data: { ...data, client_id: clientId }, durable: true, since, attempts: 0, callers: new Set() });
+    }
+    for (const job of later) this.#jobs.add(job);
+    this.#changed();
+  }
+
+  /** A connection is there, perhaps in place of another: what is not answered goes (again). */
+  attach(session: Session): void {
+    this.#session = session;
+    for (const job of this.#jobs) job.session = undefined;
+    this.#pump();
+  }
+
+  /** The connection is gone. Durable requests wait for the next. */
+  detach(error = new FanfareError('DISCONNECTED', 'the connection has ended')): void {
+    this.#session = undefined;
+    for (const job of [...this.#jobs]) {
+      job.session = undefined;
+      if (!job.durable) this.#fail(job, error);
+    }
+  }
+
+  /** Nobody waits for answers any longer. Durable requests are kept. */
+  end(error: FanfareError): void {
+    this.detach(error);
+    for (const { callers } of this.#jobs) {
+      for (const caller of callers) caller.failed(error);
+    }
+  }
+
+  /** Drops everything. */
+  clear(error: FanfareError): void {
+    this.end(error);
+    this.#jobs.clear();
+    this.#changed();
+  }
+
+  #pump(): void {
+    const session = this.#session;
+    if (!session) return;
+    let flying = 0;
+    // What an earlier durable request has not done yet: a conversation's messages go one after another, or a refused
+    // one would be overtaken.
+    const busy = new Set<string>();
+    for (const job of [...this.#jobs]) {
+      if (flying >= IN_FLIGHT) return;
+      const line = job.durable ? (job.data.conversation_id ?? job.event) : undefined;
+      const blocked = line !== undefined && busy.has(line);
+      if (line !== undefined) busy.add(line);
+      if (job.session) flying += 1;
+      else if (!blocked && !job.pausing) {
+        flying += 1;
+        this.#send(job, session);
+      }
+    }
+  }
+
+  #send(job: Job, session: Session): void {
+    job.session = session;
+    const mine = () => job.session === session && this.#jobs.has(job);
+    session.ask(job.event, job.data, {
+      done: (data) => {
+        if (!mine()) return;
+        this.#settle(job);
+        for (const caller of job.callers) caller.done(data);
+        this.#pump();
+      },
+      failed: (error) => {
+        // With its connection gone, `attach` or `detach` decides.
+        if (!mine() || error.code === 'DISCONNECTED') return;
+        if (job.durable && RETRIED.includes(error.code)) this.#again(job, error);
+        else this.#fail(job, error);
+        this.#pump();
+      },
+    });
+  }
+
+  #again(job: Job, error: FanfareError): void {
+    const { clock, random } = this.#host;
+    job.session = undefined;
+    job.pausing = true;
+    job.attempts += 1;
+    clock.after((error.retryAfterMs ?? 0) + delay(job.attempts, 'now', random), () => {
+      job.pausing = false;
+      this.#pump();
+    });
+  }
+
+  #follow(job: Job, { timeoutMs, signal }: RequestOptions): Promise<unknown> {
+    return new Promise((done, failed) => {
+      const patience = timeoutMs ?? (job.durable ? undefined : PATIENCE);
+      const late = () => this.#fail(job, new FanfareError('TIMEOUT', `${job.event} was not answered in time`));
+      const cancel = patience === undefined ? undefined : this.#host.clock.after(patience, late);
+      const abort = () => this.#fail(job, signal?.reason);
+      signal?.addEventListener('abort', abort, { once: true });
+      const caller = {
+        done: (data: unknown) => done(over(data)),
+        failed: (error: FanfareError) => failed(over(error)),
+      };
+      const over = <T>(result: T): T => {
+        cancel?.();
+        signal?.removeEventListener('abort', abort);
+        job.callers.delete(caller);
+        return result;
+      };
+      job.callers.add(caller);
+    });
+  }
+
+  #fail(job: Job, error: FanfareError): void {
+    this.#settle(job);
+    for (const caller of job.callers) caller.failed(error);
+  }
+
+  #settle(job: Job): void {
+    if (this.#jobs.delete(job) && job.durable) this.#changed();
+  }
+
+  #changed(): void {
+    this.#pending = undefined;
+    this.#host.changed();
+  }
+}
+
+/** Whether a request is repeated until it is answered. */
+export function isDurable(event: string): boolean {
+  return (DURABLE as readonly string[]).includes(event);
+}

@@ -1,0 +1,119 @@
+// One connection, from the open transport to its end: requests and their answers, and a sign of life when asked.
+import type { Clock } from './clock.ts';
+import { FanfareError, report } from './error.ts';
+import type { Authenticate, Authenticated, ErrorBody } from './generated.ts';
+import type { End, Lane, Link, Listener } from './transport.ts';
+
+/** An event as it comes, before anything is known of it but its name. */
+export interface Incoming {
+  readonly event: string;
+  readonly re?: unknown;
+  readonly data?: unknown;
+}
+
+/** Gets the answer, or why there is none. At once, in the order of the stream: what follows relies on it. */
+export interface Answer {
+  done(data: never): void;
+  failed(error: FanfareError): void;
+}
+
+/** Whoever uses the connection. */
+export interface User {
+  event(event: Incoming, lane: Lane): void;
+  packet(bytes: Uint8Array): void;
+  ended(end: End): void;
+}
+
+export class Session implements Listener {
+  /** Until it is set, nobody is interested but in answers. */
+  user?: User;
+  link?: Link;
+  greeting?: Authenticated;
+  lastHeard: number;
+  bytesIn = 0;
+  readonly #clock: Clock;
+  readonly #open = new Map<number, Answer>();
+  #lastId = 0;
+  #end?: End;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.lastHeard = clock.now();
+  }
+
+  authenticate(data: Authenticate, answer: { done(greeting: Authenticated): void; failed: Answer['failed'] }): void {
+    this.ask('authenticate', data, {
+      done: (greeting: Authenticated) => {
+        this.greeting = greeting;
+        answer.done(greeting);
+      },
+      failed: (error) => answer.failed(error),
+    });
+  }
+
+  /** Sends a request. A connection that has ended answers that it has. */
+  ask(event: string, data: unknown, answer: Answer): void {
+    if (this.#end || !this.link) return answer.failed(disconnected());
+    const id = (this.#lastId += 1);
+    this.#open.set(id, answer);
+    this.link.send(JSON.stringify({ event, id, data }));
+  }
+
+  close(code: number, reason: string): void {
+    delete this.user;
+    this.link?.close(code, reason);
+    this.closed({ code, reason });
+  }
+
+  event(text: string, lane: Lane): void {
+    this.#heard(text.length);
+    let event: Incoming;
+    try {
+      event = JSON.parse(text) as Incoming;
+    } catch {
+      return;
+    }
+    if (typeof event?.event !== 'string') return;
+    // From the read loop, as timers of a hidden page hardly run.
+    if (event.event === 'server:ping') this.link?.send('{"event":"server:pong","data":{}}');
+    try {
+      if (event.re === undefined || event.re === null) this.user?.event(event, lane);
+      else this.#answered(event);
+    } catch (error) {
+      // Not what the protocol says an event looks like: it is left out.
+      report(error);
+    }
+  }
+
+  #answered(event: Incoming): void {
+    const answer = this.#open.get(event.re as number);
+    if (!answer) return;
+    this.#open.delete(event.re as number);
+    if (event.event !== 'error') return answer.done((event.data ?? {}) as never);
+    const { code, message, retry_after_ms } = (event.data ?? {}) as Partial<ErrorBody>;
+    answer.failed(new FanfareError(code ?? 'INTERNAL_ERROR', message ?? '', retry_after_ms));
+  }
+
+  packet(bytes: Uint8Array): void {
+    this.#heard(bytes.length);
+    this.user?.packet(bytes);
+  }
+
+  closed(end: End): void {
+    if (this.#end) return;
+    this.#end = end;
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    for (const answer of open) answer.failed(disconnected());
+    this.user?.ended(end);
+  }
+
+  #heard(bytes: number): void {
+    this.lastHeard = this.#clock.now();
+    this.bytesIn += bytes;
+  }
+}
+
+function disconnected(): FanfareError {
+  return new FanfareError('DISCONNECTED', 'the connection has ended');
+}

@@ -1,0 +1,112 @@
+import { encodeFrame, Frames } from './frames.ts';
+import type { Address, End, Link, Listener } from './transport.ts';
+
+/** Bytes that may wait for the network before the connection is taken for stuck. */
+const BACKLOG = 4 * 1024 * 1024;
+/** Packets that the browser keeps for us. By default it is one, which the next would replace before we have looked. */
+const PACKETS = 512;
+/** Older packets are worth nothing. */
+const PACKET_AGE = 2_000;
+
+/** WebTransport: requests on a stream of ours, events on streams of the server, packets as datagrams. */
+export async function openWebTransport(address: Address, listener: Listener, signal: AbortSignal): Promise<Link> {
+  const session = new WebTransport(address.url, {
+    serverCertificateHashes: address.hashes.map((value) => ({ algorithm: 'sha-256', value })),
+  });
+  // A session that fails rejects both; `closed` is listened to below, once it is open.
+  session.closed.catch(() => {});
+  const give = () => session.close();
+  signal.addEventListener('abort', give, { once: true });
+  if (signal.aborted) give();
+  await session.ready;
+  const requests = (await session.createBidirectionalStream()).writable.getWriter();
+  const datagrams = session.datagrams as WebTransportDatagramDuplexStream & Named;
+  const packets = (datagrams.writable ?? datagrams.createWritable?.()).getWriter();
+  signal.removeEventListener('abort', give);
+
+  let closed = false;
+  const ended = (end: End) => {
+    if (closed) return;
+    closed = true;
+    listener.closed(end);
+  };
+  const close = (closeCode: number, reason: string) => {
+    session.close({ closeCode, reason });
+    ended({ code: closeCode, reason });
+  };
+  session.closed.then(
+    // 0 without a reason stands for "no code".
+    ({ closeCode, reason }) => ended(closeCode ? { code: closeCode, reason: reason ?? '' } : {}),
+    () => ended({}),
+  );
+
+  tune(datagrams);
+  const packet = (bytes: Uint8Array) => closed || listener.packet(bytes);
+  void each(datagrams.readable, packet);
+  void each(session.incomingUnidirectionalStreams, (stream: ReadableStream<Uint8Array>) => {
+    lane(stream, (text, urgent) => closed || listener.event(text, urgent ? 'urgent' : 'ordered')).catch(() => {
+      // Not a frame that the protocol knows: nothing after it can be read.
+      close(4202, 'malformed stream');
+    });
+  });
+
+  let waiting = 0;
+  return {
+    kind: 'webtransport',
+    send: (text) => {
+      const frame = encodeFrame(text);
+      waiting += frame.length;
+      // Without it a network that stands still would fill the page.
+      if (waiting > BACKLOG) return close(4001, 'stuck');
+      // A write that fails ends the session, which `closed` tells.
+      requests.write(frame).then(() => (waiting -= frame.length), () => {});
+    },
+    // What the network does not take now is not worth waiting for.
+    sendPacket: (bytes) => {
+      if ((packets.desiredSize ?? 0) > 0) packets.write(bytes).catch(() => {});
+    },
+    close,
+  };
+}
+
+/** Names that depend on the browser's age. */
+interface Named {
+  createWritable?: () => WritableStream<Uint8Array>;
+  incomingHighWaterMark?: number;
+  incomingMaxBufferedDatagrams?: number;
+  incomingMaxAge?: number | null;
+}
+
+function tune(datagrams: Named): void {
+  if ('incomingMaxBufferedDatagrams' in datagrams) datagrams.incomingMaxBufferedDatagrams = PACKETS;
+  else datagrams.incomingHighWaterMark = PACKETS;
+  if ('incomingMaxAge' in datagrams) datagrams.incomingMaxAge = PACKET_AGE;
+}
+
+/** Reads a stream of the server: a byte that names its lane, then frames. */
+async function lane(stream: ReadableStream<Uint8Array>, event: (text: string, urgent: boolean) => void): Promise<void> {
+  const frames = new Frames();
+  let name: number | undefined;
+  await each(stream, (chunk) => {
+    if (name === undefined) {
+      name = chunk[0];
+      chunk = chunk.subarray(1);
+    }
+    // A lane of a later version is read and left alone.
+    if (name !== undefined && name > 1) return;
+    for (const text of frames.push(chunk)) event(text, name === 1);
+  });
+}
+
+/**
+ * Hands everything of a stream to `take`, one after another: what is not taken yet waits at the sender. Ends quietly
+ * with the session; what `take` throws ends it, too, and is passed on.
+ */
+async function each<T>(stream: ReadableStream<T>, take: (value: T) => void): Promise<void> {
+  const reader = stream.getReader();
+  for (;;) {
+    const next = await reader.read().catch(() => undefined);
+    if (!next || next.done) return;
+    take(next.value);
+  }
+}

@@ -1,0 +1,216 @@
+// The built package in real browsers, with the real server, over both transports.
+import { execFileSync } from 'node:child_process';
+import { createServer, type Server as Site } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { build } from 'esbuild';
+import puppeteer, { type Browser, type Page } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { packFixes } from '../../dist/fixes.js';
+import type * as Fanfare from '../../dist/index.js';
+import { Client } from '../../dist/index.js';
+import { start, token, until, type Server } from './server.ts';
+
+declare global {
+  interface Window {
+    fanfare: typeof Fanfare;
+    client: Fanfare.Client;
+    got: string[];
+    locations: Fanfare.Locations;
+    kinds: string[];
+  }
+}
+
+const which = (...names: string[]) => {
+  for (const name of names) {
+    try {
+      return execFileSync('which', [name]).toString().trim();
+    } catch {
+      // The next.
+    }
+  }
+  throw new Error(`none of ${names.join(', ')} is installed`);
+};
+const KINDS = {
+  chromium: () =>
+    puppeteer.launch({
+      browser: 'chrome',
+      executablePath: process.env.CHROMIUM ?? which('chromium', 'chromium-browser', 'google-chrome'),
+      // Its sandbox refuses root, which CI is.
+      args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+    }),
+  firefox: () =>
+    puppeteer.launch({ browser: 'firefox', executablePath: process.env.FIREFOX ?? which('firefox-esr', 'firefox') }),
+};
+
+let site: Site;
+let origin: string;
+let server: Server;
+
+beforeAll(async () => {
+  const { outputFiles } = await build({
+    entryPoints: [new URL('../../dist/index.js', import.meta.url).pathname],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    globalName: 'fanfare',
+  });
+  const script = outputFiles[0]?.text ?? '';
+  site = createServer((request, response) => {
+    if (request.url === '/fanfare.js') return response.setHeader('content-type', 'text/javascript').end(script);
+    response.setHeader('content-type', 'text/html').end('<!doctype html><title>t</title><script src="/fanfare.js"></script>');
+  });
+  await new Promise<void>((resolve) => site.listen(0, resolve));
+  origin = `http://localhost:${(site.address() as AddressInfo).port}`;
+  server = await start([origin]);
+});
+
+afterAll(async () => {
+  await server?.stop();
+  site?.closeAllConnections();
+  site?.close();
+});
+
+async function connect(page: Page, user: string, options: { transport?: Fanfare.Mode; kept?: boolean } = {}): Promise<void> {
+  await page.goto(origin);
+  await page.evaluate(
+    (url, token, transport, kept) => {
+      window.got = [];
+      window.kinds = [];
+      window.client = new window.fanfare.Client({
+        url,
+        token,
+        transport,
+        ...(kept && { store: window.fanfare.indexedStore('test') }),
+      });
+      window.client.on('message:new', ({ data }) => void window.got.push(data.text));
+      window.client.on('state', (state) => void window.kinds.push(state.name));
+      window.client.connect();
+    },
+    server.base,
+    token(user, 'supervisor'),
+    options.transport ?? 'auto',
+    options.kept ?? false,
+  );
+  await page.waitForFunction(() => window.client.state.name === 'open', { polling: 10, timeout: 20_000 });
+}
+
+/**
+ * Leaves the page: its connection ends, and the peer's alone is left. (A tab that is closed in Firefox may die before
+ * the goodbye of its session has left the process; the server notices by its silence.)
+ */
+async function leave(page: Page): Promise<void> {
+  await page.goto('about:blank');
+  await server.connections(1, 5_000);
+  await page.close();
+}
+
+const transport = (page: Page) => page.evaluate(() => window.client.stats().transport);
+
+for (const [kind, launch] of Object.entries(KINDS)) {
+  describe(kind, () => {
+    let browser: Browser;
+    let peer: Client;
+    beforeAll(async () => {
+      browser = await launch();
+      peer = new Client({ url: server.base, token: token('peer', 'service') });
+      peer.connect();
+      await until('the peer', () => peer.state.name === 'open');
+    });
+    afterAll(async () => {
+      peer?.close();
+      await browser?.close();
+    });
+
+    for (const mode of ['auto', 'websocket'] as const) {
+      test(`messages and positions, ${mode}`, async () => {
+        const user = `${kind}-${mode}`;
+        const page = await browser.newPage();
+        const began = performance.now();
+        await connect(page, user, { transport: mode });
+        const took = Math.round(performance.now() - began);
+        expect(await transport(page)).toBe(mode === 'auto' ? 'webtransport' : 'websocket');
+        const { conversation_id } = await peer.request('conversation:create', { kind: 'private', members: [user] });
+        const id = conversation_id as string;
+        await peer.request('message:send', { conversation_id: id, text: 'to the page' });
+        await page.waitForFunction(() => window.got.includes('to the page'), { polling: 10, timeout: 10_000 });
+
+        await page.evaluate(() => void (window.locations = window.client.subscribe('locations')));
+        await page.waitForFunction(() => window.locations.state === 'live', { polling: 10, timeout: 10_000 });
+        let counter = 0;
+        await until('three packets', async () => {
+          counter += 1;
+          const fix = { counter, time: Date.now(), lat: 52.5, lon: 13.4 };
+          for (const packet of packFixes([fix])) peer.sendPacket(packet);
+          return page.evaluate(() => window.client.stats().packets >= 3 && window.locations.agents.get('peer')?.fix?.lat === 52.5);
+        });
+        const rtt = await until('a round trip', () => page.evaluate(() => window.client.stats().rttMs));
+        console.log(`${kind} ${mode}: open ${took} ms after the page was asked for, round trip ${rtt} ms`);
+        await leave(page);
+      });
+    }
+
+    test('from one transport to the other and back, with every message once', async () => {
+      const user = `${kind}-switch`;
+      const page = await browser.newPage();
+      await connect(page, user);
+      const { conversation_id } = await peer.request('conversation:create', { kind: 'private', members: [user] });
+      const sent: string[] = [];
+      const send = async (count: number) => {
+        for (let i = 0; i < count; i += 1) {
+          sent.push(`${sent.length}`);
+          await peer.request('message:send', { conversation_id: conversation_id as string, text: sent.at(-1) as string });
+        }
+      };
+      for (const mode of ['websocket', 'auto'] as const) {
+        const sending = send(100);
+        await page.evaluate((mode) => window.client.useTransport(mode), mode);
+        const wanted = mode === 'auto' ? 'webtransport' : mode;
+        await until(wanted, async () => (await transport(page)) === wanted);
+        await sending;
+        // The page's, and the peer's: the one before is closed.
+        await server.connections(2, 5_000);
+      }
+      await page.waitForFunction((count) => window.got.length >= count, { polling: 10, timeout: 10_000 }, sent.length);
+      expect(await page.evaluate(() => window.got)).toEqual(sent);
+      // It never was without a connection.
+      expect(await page.evaluate(() => window.kinds.includes('backoff'))).toBe(false);
+      await leave(page);
+    });
+
+    test('a reload loses nothing and is the same device; a page that is left is gone', async () => {
+      const user = `${kind}-reload`;
+      const page = await browser.newPage();
+      await connect(page, user, { kept: true });
+      const { conversation_id } = await peer.request('conversation:create', { kind: 'private', members: [user] });
+      const id = conversation_id as string;
+      const heard: string[] = [];
+      const off = peer.on('message:new', ({ data }) => void heard.push(data.text));
+      await peer.request('message:send', { conversation_id: id, text: 'before' });
+      await page.waitForFunction(() => window.got.includes('before'), { polling: 10, timeout: 10_000 });
+      // Without a network, so that the message waits; then the page goes.
+      await page.evaluate((id) => {
+        Object.defineProperty(navigator, 'onLine', { value: false });
+        window.client.interrupt();
+        window.client.request('message:send', { conversation_id: id, text: 'written, then reloaded' }).catch(() => {});
+      }, id);
+      await page.evaluate(async () => {
+        const open = () =>
+          new Promise<unknown[]>((resolve) => {
+            const request = indexedDB.open('test', 1);
+            request.onsuccess = () => {
+              const all = request.result.transaction('kept').objectStore('kept').getAll();
+              all.onsuccess = () => (request.result.close(), resolve(all.result));
+            };
+          });
+        while (!JSON.stringify(await open()).includes('written, then reloaded')) await new Promise((r) => setTimeout(r, 10));
+      });
+      await peer.request('message:send', { conversation_id: id, text: 'meanwhile' });
+      await connect(page, user, { kept: true });
+      await page.waitForFunction(() => window.got.includes('meanwhile'), { polling: 10, timeout: 10_000 });
+      await until('the message', () => heard.includes('written, then reloaded'));
+      expect(await page.evaluate(() => window.got)).not.toContain('before');
+      off();
+      await leave(page);
+    });
+  });
+}

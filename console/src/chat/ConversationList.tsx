@@ -1,0 +1,71 @@
+import { useState } from 'react';
+import { MessagesSquare, SquarePen, Users } from 'lucide-react';
+import { useSession } from '../session/context';
+import { href } from '../router';
+import { clock, day } from '../lib/format';
+import { useNow } from '../lib/hooks';
+import { IconButton } from '../ui/Button';
+import { Avatar } from '../ui/Avatar';
+import { Empty, Skeleton } from '../ui/Empty';
+import { SearchField } from '../ui/Field';
+import { useChat, type Conversation } from './hooks';
+import { nameOf } from './naming';
+import { usePreviews } from './usePreviews';
+import css from './chat.module.css';
+
+export function ConversationList({ selected, onNew }: { selected: string | undefined; onNew: () => void }) {
+  const { conversations, ready } = useChat();
+  usePreviews();
+  const { who } = useSession();
+  const now = useNow(60_000);
+  const [search, setSearch] = useState('');
+  const word = search.trim().toLocaleLowerCase();
+  const shown = conversations.filter((c) => nameOf(c, who?.userId).toLocaleLowerCase().includes(word));
+  return (
+    <nav className={css.list} aria-label="Conversations">
+      <div className={css.listHead}>
+        <SearchField label="Search conversations" value={search} onChange={setSearch} />
+        <IconButton label="New conversation" onClick={onNew}><SquarePen size={17} /></IconButton>
+      </div>
+      {!ready && conversations.length === 0 ? <Skeleton rows={7} height={60} /> : shown.length === 0 ? (
+        <Empty icon={<MessagesSquare size={22} />} title={word ? 'None with this name' : 'No conversations yet'}>
+          {word ? undefined : 'Those that you begin, or are invited to, are listed here.'}
+        </Empty>
+      ) : (
+        <ul className={css.conversations}>
+          {shown.map((c) => <Line key={c.id} conversation={c} me={who?.userId} current={c.id === selected} now={now} />)}
+        </ul>
+      )}
+    </nav>
+  );
+}
+
+interface LineProps {
+  conversation: Conversation;
+  me: string | undefined;
+  current: boolean;
+  now: number;
+}
+
+function Line({ conversation, me, current, now }: LineProps) {
+  const name = nameOf(conversation, me);
+  const { last, unread } = conversation;
+  const when = last && (day(last.at, now) === 'Today' ? clock(last.at) : day(last.at, now));
+  return (
+    <li>
+      <a href={href({ view: 'chat', id: conversation.id })} aria-current={current ? 'page' : undefined} className={css.line} data-unread={unread > 0 || undefined}>
+        <Avatar name={name} size="l" icon={conversation.kind === 'group' ? <Users size={17} /> : undefined} />
+        <span className={css.lineText}>
+          <span className={css.lineTop}>
+            <strong>{name}</strong>
+            {when && <time className="num">{when}</time>}
+          </span>
+          <span className={css.lineBottom}>
+            <span>{last ? `${last.by === me ? 'You: ' : conversation.kind === 'group' ? `${last.by}: ` : ''}${last.text}` : `${conversation.memberCount} members`}</span>
+            {unread > 0 && <span className={css.unread}>{unread > 99 ? '99+' : unread}<span className="sr"> unread</span></span>}
+          </span>
+        </span>
+      </a>
+    </li>
+  );
+}

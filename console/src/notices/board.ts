@@ -1,0 +1,48 @@
+// The organisation's notices: the newest, and those that one has not put away yet.
+import type { Client, Events } from 'fanfare-client';
+import { Emitter } from '../lib/emitter';
+
+const KEPT = 50;
+/** A notice from before signing in that is older than this is history, not news. */
+const NEWS = 15 * 60_000;
+
+export type Priority = 'low' | 'medium' | 'high' | 'urgent';
+
+export interface Notice {
+  key: string;
+  at: number;
+  by: string;
+  message: string;
+  priority: Priority;
+}
+
+export class NoticeBoard {
+  /** Newest first. Both are replaced at each change. */
+  notices: readonly Notice[] = [];
+  open: readonly Notice[] = [];
+  #changes = new Emitter<void>();
+  #off: () => void;
+
+  onChange = this.#changes.on;
+
+  constructor(client: Client, private now: () => number = Date.now) {
+    this.#off = client.on('system:broadcast', (entry) => this.#take(entry));
+  }
+
+  #take({ topic, seq, at, by, data }: Events['system:broadcast'][0]): void {
+    const notice: Notice = { key: `${topic}/${seq}`, at, by, message: data.message, priority: data.priority ?? 'medium' };
+    if (this.notices.some(({ key }) => key === notice.key)) return;
+    this.notices = [notice, ...this.notices].sort((a, b) => b.at - a.at).slice(0, KEPT);
+    if (this.now() - at < NEWS) this.open = [notice, ...this.open].slice(0, 5);
+    this.#changes.emit();
+  }
+
+  dismiss(key: string): void {
+    this.open = this.open.filter((notice) => notice.key !== key);
+    this.#changes.emit();
+  }
+
+  close(): void {
+    this.#off();
+  }
+}

@@ -1,0 +1,32 @@
+import { createContext, use, useSyncExternalStore } from 'react';
+import { useConnection } from 'fanfare-client/react';
+import type { Session } from './session';
+
+interface Signed {
+  session: Session;
+  signOut: () => void;
+}
+
+export const SessionContext = createContext<Signed | undefined>(undefined);
+
+export function useSigned(): Signed {
+  const signed = use(SessionContext);
+  if (!signed) throw new Error('used outside of a session');
+  return signed;
+}
+
+export const useSession = (): Session => useSigned().session;
+
+/** A value that something announces changes of. */
+export function useValue<T>(source: { onChange: (listener: () => void) => () => void }, read: () => T): T {
+  return useSyncExternalStore(source.onChange, read);
+}
+
+export { useConnection };
+
+/** One's roles, as the server last said. */
+export function useRoles(): readonly string[] | undefined {
+  const session = useSession();
+  useConnection();
+  return session.who?.roles;
+}

@@ -1,0 +1,71 @@
+// Everything that lives from signing in to signing out.
+import { Client, FanfareError, indexedStore, type State } from 'fanfare-client';
+import { StatsHistory } from '../connection/history';
+import { LiveFleet } from '../fleet/fleet';
+import { EventLog } from '../log/log';
+import { NoticeBoard } from '../notices/board';
+import { EXPIRED } from './refusal';
+import { claims, expired, type Claims } from './token';
+
+export class Session {
+  readonly client: Client;
+  readonly fleet: LiveFleet;
+  readonly log: EventLog;
+  readonly history: StatsHistory;
+  readonly notices: NoticeBoard;
+  /** What the token says of its owner, before the server has confirmed it. */
+  readonly claims: Claims;
+  /** As the server said when it last let us in. */
+  who: Extract<State, { name: 'open' }> | undefined;
+  /** Whether one insists on WebSocket. */
+  forced = false;
+  #token: string;
+  /** The token that the client has. */
+  #given: string | undefined;
+
+  constructor(token: string) {
+    this.#token = token;
+    this.claims = claims(token) ?? { departments: [] };
+    const { organization = '', user = '' } = this.claims;
+    this.client = new Client({
+      token: ({ reason }) => {
+        // There is no other one until somebody pastes it: to try again with this one would be in vain.
+        if (reason === 'expired' && this.#token === this.#given) throw new FanfareError('AUTH_FAILED', expired(this.#token) ? EXPIRED : 'the token was refused');
+        return (this.#given = this.#token);
+      },
+      // Of its own for each user: what one left unsent, another must not send.
+      store: indexedStore(`fanfare-console:${organization}:${user}`),
+    });
+    this.client.on('state', (state) => {
+      if (state.name === 'open') this.who = state;
+    });
+    this.log = new EventLog(this.client);
+    this.notices = new NoticeBoard(this.client);
+    this.history = new StatsHistory(this.client);
+    this.fleet = new LiveFleet(this.client);
+    this.client.connect();
+  }
+
+  /** Goes on with another token of the same user. */
+  renew(token: string): boolean {
+    const other = claims(token);
+    if (other?.user !== this.claims.user || other?.organization !== this.claims.organization) return false;
+    this.#token = token;
+    this.client.connect();
+    return true;
+  }
+
+  /** Uses WebSocket only, or again whatever works best. */
+  force(websocket: boolean): void {
+    this.forced = websocket;
+    this.client.useTransport(websocket ? 'websocket' : 'auto');
+  }
+
+  end(): void {
+    this.fleet.close();
+    this.log.close();
+    this.notices.close();
+    this.history.close();
+    this.client.close();
+  }
+}

@@ -1,0 +1,56 @@
+// The token that signs in: from the address's fragment, which never leaves the browser, or pasted. Kept for this tab only.
+
+const KEY = 'fanfare:token';
+
+/** Takes `#token=…` out of the address, so that it is in no bookmark or screenshot. */
+export function takeFromAddress(): string | undefined {
+  const found = location.hash.match(/^#\/?token=([^&]+)/)?.[1];
+  if (found === undefined) return undefined;
+  history.replaceState(null, '', `${location.pathname}${location.search}#/map`);
+  const token = clean(decodeURIComponent(found));
+  keep(token);
+  return token;
+}
+
+export const kept = (): string | undefined => sessionStorage.getItem(KEY) ?? undefined;
+export const keep = (token: string): void => sessionStorage.setItem(KEY, token);
+export const forget = (): void => sessionStorage.removeItem(KEY);
+
+/** What people paste: with spaces and line breaks, as a whole address, or with `Bearer` before it. */
+export function clean(pasted: string): string {
+  const text = pasted.replace(/\s+/g, ' ').trim();
+  return (text.match(/token=([^&\s]+)/)?.[1] ?? text.replace(/^bearer /i, '')).replaceAll(' ', '');
+}
+
+export interface Claims {
+  user?: string;
+  organization?: string;
+  departments: string[];
+  /** Milliseconds since 1970. */
+  expires?: number;
+}
+
+/** What a token says, unverified: to show, never to decide by. Undefined if it is no token. */
+export function claims(token: string): Claims | undefined {
+  try {
+    const [, body = ''] = token.split('.');
+    const bytes = Uint8Array.from(atob(body.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
+    const said: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    if (typeof said !== 'object' || said === null) return undefined;
+    const { sub, org, departments, exp } = said as Record<string, unknown>;
+    return {
+      ...(typeof sub === 'string' && { user: sub }),
+      ...(typeof org === 'string' && { organization: org }),
+      ...(typeof exp === 'number' && { expires: exp * 1000 }),
+      departments: Array.isArray(departments) ? departments.filter((d) => typeof d === 'string') : [],
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a token says that its time is over. A clock that is a minute off is no reason to doubt the server. */
+export function expired(token: string, now = Date.now()): boolean {
+  const expires = claims(token)?.expires;
+  return expires !== undefined && expires < now + 60_000;
+}

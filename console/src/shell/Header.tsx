@@ -1,0 +1,35 @@
+import { Megaphone } from 'lucide-react';
+import { usePlace } from '../router';
+import { useRoles, useSession } from '../session/context';
+import { mayBroadcast } from '../session/rights';
+import { usePhone } from '../lib/hooks';
+import { Button, IconButton } from '../ui/Button';
+import { NoticeMenu } from '../notices/NoticeMenu';
+import { AccountMenu } from './AccountMenu';
+import { ConnectionPill } from './ConnectionPill';
+import css from './shell.module.css';
+
+const TITLES = { map: 'Live map', agents: 'Live map', chat: 'Chat', log: 'Event log', connection: 'Connection' } as const;
+
+export function Header({ onNotice }: { onNotice: () => void }) {
+  const session = useSession();
+  const roles = useRoles();
+  const phone = usePhone();
+  const { view } = usePlace();
+  const organization = session.who?.organizationId ?? session.claims.organization;
+  const notice = roles && mayBroadcast(roles);
+  return (
+    <header className={css.header}>
+      <div className={css.title}>
+        {!phone && organization && <><span className={css.organization}>{organization}</span><span className={css.slash} aria-hidden>/</span></>}
+        <h1>{phone && view === 'agents' ? 'Agents' : TITLES[view]}</h1>
+      </div>
+      <ConnectionPill />
+      {notice && (phone
+        ? <IconButton label="Send a notice" onClick={onNotice}><Megaphone size={18} /></IconButton>
+        : <Button icon={<Megaphone size={14} />} onClick={onNotice}>Send notice</Button>)}
+      <NoticeMenu />
+      {phone && <AccountMenu side="bottom" />}
+    </header>
+  );
+}

@@ -1,0 +1,105 @@
+// Signing in and out: the token in the address, pasted, refused, expired.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ask, live, press, says, signIn } from '../lib/people.mjs';
+import { token } from '../lib/server.mjs';
+import { world } from '../lib/world.mjs';
+
+const w = world(['chromium', 'firefox']);
+
+for (const kind of ['chromium', 'firefox']) {
+  test(`${kind}: the address signs in, and keeps no token`, async () => {
+    const page = await signIn(w.browsers[kind], w.site, 'dana', 'admin');
+    assert.doesNotMatch(await page.evaluate(() => location.href), /token|eyJ/);
+    await says(page, 'header', 'acme');
+    await press(page, 'Account of dana');
+    await says(page, '[role=menu]', 'admin');
+    // A reload of the tab stays signed in.
+    await page.keyboard.press('Escape');
+    await page.reload();
+    await live(page);
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
+}
+
+test('a pasted token signs in, whatever stands around it; signing out forgets it', async () => {
+  const page = await w.browsers.chromium.tab();
+  await page.goto(`${w.site.origin}/?test`);
+  await page.type('textarea', 'not a token');
+  await page.keyboard.press('Enter');
+  await says(page, 'small', 'This is no token');
+  await page.click('textarea', { count: 3 });
+  await page.type('textarea', `http://localhost:4433/#token=${token('ann', 'supervisor')}`);
+  await press(page, 'Sign in');
+  await live(page);
+  await press(page, 'Account of ann');
+  await press(page, 'Sign out');
+  await says(page, 'h1', 'Fanfare console');
+  await page.reload();
+  await says(page, 'h1', 'Fanfare console');
+  assert.equal(await page.evaluate(() => JSON.stringify(sessionStorage).includes('eyJ')), false);
+  await page.close();
+});
+
+test('a token that had expired before is told so at the door', async () => {
+  const page = await w.browsers.chromium.tab();
+  await page.goto(`${w.site.origin}/?test#token=${token('fay', 'admin', Math.floor(Date.now() / 1000) - 3600)}`);
+  await says(page, '[role=alert]', 'has expired');
+  await page.close();
+});
+
+test('a forged token is refused with a word, and a new one helps', async () => {
+  const page = await w.browsers.chromium.tab();
+  const forged = `${token('eve', 'admin').slice(0, -6)}AAAAAA`;
+  await page.goto(`${w.site.origin}/?test#token=${forged}`);
+  await says(page, '[role=alert]', 'refused this token');
+  await page.type('textarea', token('eve', 'admin'));
+  await press(page, 'Sign in');
+  await live(page);
+  await page.close();
+});
+
+test('an expired token: a new one goes on where one was, a draft included', async () => {
+  const page = await w.browsers.chromium.tab();
+  const soon = Math.floor(Date.now() / 1000) + 8;
+  await page.goto(`${w.site.origin}/?test#token=${token('fay', 'admin', soon)}`);
+  await live(page);
+  const { conversation_id: id } = await ask(page, 'conversation:create', { kind: 'private', members: ['gus'] });
+  await page.evaluate((to) => { location.hash = `#/chat/${to}`; }, id);
+  await (await page.waitForSelector('main textarea')).type('half a sen');
+  await says(page, 'dialog[open]', 'Paste a new token', 30_000);
+  await says(page, 'header [role=status]', 'Disconnected');
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('dialog[open]');
+  await page.type('dialog textarea', token('fay', 'admin'));
+  await press(page, 'Go on', 'dialog');
+  await live(page);
+  await page.waitForFunction(() => !document.querySelector('dialog'), { polling: 20 });
+  assert.equal(await page.$eval('main textarea', (element) => element.value), 'half a sen');
+  await page.close();
+});
+
+test('who may not watch is told so, and may chat', async () => {
+  const page = await signIn(w.browsers.chromium, w.site, 'pat', 'patient');
+  await says(page, 'main', 'Positions are not yours to see');
+  assert.equal(await page.$('aria/Send notice'), null);
+  await ask(page, 'conversation:create', { kind: 'private', members: ['ann'] });
+  await page.close();
+});
+
+test('a notice reaches the others at once: urgent ones as an alert', async () => {
+  const [ann, bob] = [await signIn(w.browsers.chromium, w.site, 'ann', 'supervisor'), await signIn(w.browsers.firefox, w.site, 'bob', 'member')];
+  await press(ann, 'Send notice');
+  await ann.type('dialog textarea', 'Leave by stair B <b>now</b>');
+  await press(ann, 'Urgent', 'dialog');
+  await press(ann, 'Send to all', 'dialog');
+  await says(bob, '[aria-live=assertive]', 'Leave by stair B <b>now</b>');
+  await press(bob, 'Put away', '[aria-live=assertive]');
+  await bob.waitForFunction(() => !document.querySelector('[aria-live=assertive]').textContent, { polling: 20 });
+  await ask(ann, 'system:broadcast', { message: 'Coffee is ready', priority: 'low' });
+  await says(bob, '[aria-live=polite]', 'Coffee is ready');
+  assert.deepEqual([...ann.faults, ...bob.faults], []);
+  await ann.close();
+  await bob.close();
+});
