@@ -1,12 +1,15 @@
 # Everything a developer types. CI types the same: .ci/run is `make test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test bench format lint deny unit fuzz prepare browser network
+.PHONY: help run check test bench format lint deny unit fuzz prepare client console browser network fallback
+
+CLIENT = clients/typescript
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Serve in development, with the sample taxis driving (data in ./data, Ctrl-C ends all)
+	@$(MAKE) --no-print-directory console
 	@scripts/run.sh
 
 check: format lint deny ## While you work: formatting, lints, unit and protocol tests, a short fuzz run
@@ -15,9 +18,9 @@ check: format lint deny ## While you work: formatting, lints, unit and protocol 
 	cargo test --package fanfare-proto
 	fuzz/short.sh 2
 
-test: prepare format lint deny unit ## Everything that CI runs; installs what it needs (Debian, as root)
+test: prepare console format lint deny unit ## Everything that CI runs; installs what it needs (Debian, as root)
 	fuzz/short.sh 5
-	@$(MAKE) --no-print-directory browser network
+	@$(MAKE) --no-print-directory client browser fallback network
 
 bench: ## CPU and memory beside Socket.IO's in one run, then the store (release build, several minutes)
 	npm --prefix benches/socketio ci --no-audit --no-fund
@@ -43,9 +46,32 @@ fuzz: ## Every fuzz target for a minute
 prepare: ## Install what the browser and network tests need, if it is missing
 	@scripts/prepare.sh
 
-browser: ## Tests in Chromium and Firefox
-	npm --prefix tests/browser ci --no-audit --no-fund
+# The browser's client and the console, built when something of theirs has changed.
+console: console/dist/index.html ## Build the web console, which the program then holds
+
+console/dist/index.html: console/node_modules/.package-lock.json $(CLIENT)/dist/index.js \
+		$(shell find console/src console/scripts console/index.html console/vite.config.ts console/package.json -type f -not -name land.geojson)
+	npm --prefix console run build
+
+$(CLIENT)/dist/index.js: $(CLIENT)/node_modules/.package-lock.json $(shell find $(CLIENT)/src -type f)
+	npm --prefix $(CLIENT) run build
+	@touch $@
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	npm --prefix $* ci --no-audit --no-fund
+	@touch $@
+
+client: $(CLIENT)/dist/index.js console ## Tests of the browser's client and of the console's parts, in Node and both browsers
+	cargo build --locked
+	npm --prefix $(CLIENT) test
+	npm --prefix $(CLIENT) run test:integration
+	npm --prefix console test
+
+browser: console tests/browser/node_modules/.package-lock.json ## Tests in Chromium and Firefox: packets, transports, the console
 	npm --prefix tests/browser test
+
+fallback: console tests/browser/node_modules/.package-lock.json ## Browsers where UDP is dropped or refused (root)
+	npm --prefix tests/browser run fallback
 
 network: ## Tests that cut, slow and change the network (root)
 	@scripts/network.sh

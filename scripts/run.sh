@@ -27,7 +27,7 @@ trap finish EXIT
 trap : INT
 trap 'exit 143' TERM
 
-# It says where it serves, and a token, once it does.
+# It says where it serves, and where its console is, once it does.
 lines=()
 while [ ${#lines[@]} -lt 3 ] && read -r line <&"$told"; do
     lines+=("$line")
@@ -46,7 +46,7 @@ cat <<EOF
 $(printf '%s\n' "${lines[@]}")
 Its log is data/serve.log, its numbers are at $url/metrics.
 
-Type in other terminals:
+Open that address in browsers, and type in other terminals:
 
   $fanfare watch $there
   $fanfare chat $there --as ann --with bob

@@ -12,3 +12,6 @@ for (const name of readdirSync(dist, { recursive: true })) {
   const packed = gzipSync(plain, { level: 9 });
   if (packed.length < plain.length * 0.9) writeFileSync(new URL(`${name}.gz`, dist), packed);
 }
+
+// The folder is there in a fresh clone, too: the server's build watches it.
+writeFileSync(new URL('.gitkeep', dist), '');

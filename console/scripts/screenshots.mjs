@@ -3,7 +3,6 @@
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Browser } from '../../tests/browser/lib/browsers.mjs';
-import { Console } from '../../tests/browser/lib/console.mjs';
 import { press } from '../../tests/browser/lib/people.mjs';
 import { Server, token } from '../../tests/browser/lib/server.mjs';
 import { Taxis } from '../../tests/browser/lib/taxis.mjs';
@@ -15,16 +14,14 @@ const wanted = (list, index) => (process.argv[index] ? [process.argv[index]] : l
 mkdirSync(target, { recursive: true });
 
 const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844, scale: 1.5 } };
-const site = await Console.serve();
-const server = await Server.start([site.origin]);
-site.target = server.base;
+const server = await Server.start();
 const taxis = Taxis.drive(server, 475);
 const browser = await Browser.launch('chromium');
 
 async function open(user, role, size, theme) {
   const page = await browser.tab(SIZES[size]);
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }]);
-  await page.goto(`${site.origin}/?test#token=${token(user, role)}`);
+  await page.goto(`${server.origin}/?test#token=${token(user, role)}`);
   await page.waitForFunction("window.__fanfare?.client?.state.name === 'open'", { polling: 50, timeout: 20_000 });
   return page;
 }
@@ -122,6 +119,5 @@ try {
   await browser.close();
   await taxis.stop();
   await server.stop();
-  site.close();
 }
 console.log(shots.join('\n'));

@@ -65,7 +65,8 @@ fn introduction(server: &Server, token: &str) -> String {
     let scheme = if server.is_development() { "http" } else { "https" };
     let url = format!("{scheme}://localhost:{}", server.tcp().port());
     format!(
-        "Fanfare serves {url} (and UDP port {}).\nToken of an admin of organisation `demo`:\n{token}",
+        "Fanfare serves {url} (and UDP port {}). Its console, for an admin of organisation `demo`:\n\n\
+         {url}/#token={token}",
         server.udp().port()
     )
 }

@@ -14,7 +14,6 @@ use super::Routes;
 /// Read from the folder in development builds, held by the program in release builds.
 #[derive(RustEmbed)]
 #[folder = "console/dist"]
-#[allow_missing = true]
 struct Files;
 
 const PAGE: &str = "index.html";
@@ -72,8 +71,7 @@ fn content(path: &str, plain: EmbeddedFile, headers: &HeaderMap) -> Response {
 /// What the page may load: its own files, this server on both transports, and map tiles.
 fn protect(routes: &Routes, headers: &mut HeaderMap) {
     let policy = format!(
-        "default-src 'self'; img-src 'self' data: blob: {TILES}; worker-src 'self' blob:; \
-         style-src 'self' 'unsafe-inline'; connect-src 'self' {TILES} https://*:{}; \
+        "default-src 'self'; img-src 'self' data: blob: {TILES}; connect-src 'self' {TILES} https://*:{}; \
          frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'",
         routes.udp
     );

@@ -28,7 +28,7 @@ after(() => server?.stop());
 async function enter(browser, user) {
   const page = await browser.tab();
   const start = performance.now();
-  await page.goto(`http://localhost:${new URL(server.base).port}/?test#token=${token(user, 'supervisor')}`);
+  await page.goto(`${server.origin}/?test#token=${token(user, 'supervisor')}`);
   await live(page);
   await page.waitForFunction(() => window.__fanfare.session.fleet.agents.size > 0, { polling: 10, timeout: 30_000 });
   return { page, took: Math.round(performance.now() - start) };

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Browser tests: Chromium and Firefox with the real server. Installs nothing; says what is missing.
+# Runs a command that finds the real server and both browsers in its environment. Installs nothing; says what is missing.
 # FANFARE_BIN names a server that is built already; CHROMIUM and FIREFOX name browsers.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -22,4 +22,4 @@ if [ -z "${FANFARE_BIN:-}" ]; then
     FANFARE_BIN=$(realpath "$target/debug/fanfare")
 fi
 export FANFARE_BIN CHROMIUM FIREFOX
-exec node --test --test-reporter=spec packets.test.mjs smoke.test.mjs
+exec "$@"

@@ -20,8 +20,8 @@ const write = async (page, text) => {
 for (const [a, b] of [['chromium', 'firefox'], ['firefox', 'chromium']]) {
   test(`${a} writes, ${b} reads: receipts, a cut connection, older pages`, async () => {
     const [ann, bob] = [`ann-${a}`, `bob-${a}`];
-    const one = await signIn(w.browsers[a], w.site, ann, 'supervisor');
-    const two = await signIn(w.browsers[b], w.site, bob, 'member');
+    const one = await signIn(w.browsers[a], w.server, ann, 'supervisor');
+    const two = await signIn(w.browsers[b], w.server, bob, 'member');
     await go(one, '#/chat');
     await press(one, 'New conversation');
     await one.type('dialog input', bob);
@@ -92,7 +92,7 @@ for (const [a, b] of [['chromium', 'firefox'], ['firefox', 'chromium']]) {
 }
 
 test('a group with a title, and what is too long is not sent', async () => {
-  const page = await signIn(w.browsers.chromium, w.site, 'gil', 'member');
+  const page = await signIn(w.browsers.chromium, w.server, 'gil', 'member');
   await go(page, '#/chat');
   await press(page, 'New conversation');
   await press(page, 'Group', 'dialog');

@@ -9,9 +9,9 @@ const w = world(['chromium', 'firefox']);
 for (const kind of ['chromium', 'firefox']) {
   test(`${kind}: WebTransport, forced WebSocket and back, cut and resumed: every message once, in order`, async () => {
     const user = `dana-${kind}`;
-    const other = await signIn(w.browsers.chromium, w.site, `wei-${kind}`, 'member');
+    const other = await signIn(w.browsers.chromium, w.server, `wei-${kind}`, 'member');
     const { conversation_id: id } = await ask(other, 'conversation:create', { kind: 'private', members: [user] });
-    const page = await signIn(w.browsers[kind], w.site, user, 'admin');
+    const page = await signIn(w.browsers[kind], w.server, user, 'admin');
     await live(page, 'webtransport');
     await page.evaluate(() => {
       window.heard = [];
@@ -54,21 +54,72 @@ for (const kind of ['chromium', 'firefox']) {
   });
 }
 
-test('the server goes away and comes back: the header says so, and nothing needs a hand', async () => {
-  const page = await signIn(w.browsers.chromium, w.site, 'eli', 'admin');
-  const target = w.site.target;
-  w.site.target = 'http://127.0.0.1:9';
-  await page.evaluate(() => window.__fanfare.client.useTransport('websocket'));
-  await page.evaluate(() => window.__fanfare.client.interrupt());
-  await says(page, 'header [role=status]', 'Reconnecting');
-  w.site.target = target;
-  await live(page, 'websocket');
-  await says(page, 'header [role=status]', 'Live');
-  await page.close();
+test('the server is killed under two browsers and comes back: every message once, in order, and positions go on', async () => {
+  const people = {};
+  for (const [user, kind] of [['ada', 'chromium'], ['ben', 'firefox']]) {
+    const page = await signIn(w.browsers[kind], w.server, user, 'supervisor');
+    await live(page, 'webtransport');
+    await page.evaluate(() => {
+      window.heard = [];
+      window.__fanfare.client.on('message:new', ({ data }) => window.heard.push(data.text));
+    });
+    people[user] = page;
+  }
+  const { ada, ben } = people;
+  const agent = await signIn(w.browsers.chromium, w.server, 'cab', 'agent');
+  const { conversation_id: id } = await ask(ada, 'conversation:create', { kind: 'private', members: ['ben'] });
+
+  /** Says so many things, one after another, each answered before the next; those that nobody answers are said again. */
+  const say = (page, from, count) => page.evaluate(async (conversation_id, first, n) => {
+    for (let i = first; i < first + n; i++) await window.__fanfare.client.request('message:send', { conversation_id, text: String(i) });
+  }, id, from, count);
+  const heard = (page, count) => page.waitForFunction((n) => window.heard.length >= n, { polling: 20, timeout: 30_000 }, count);
+  let counter = Math.floor(Date.now() / 1000);
+  const seen = async (lat) => {
+    await ask(agent, 'location:update', { fixes: [{ counter: (counter += 1), time: Date.now(), lat, lon: 120 }] });
+    for (const page of [ada, ben]) {
+      const moved = (wanted) => Math.abs((window.__fanfare.session.fleet.agents.get('cab')?.lat ?? 0) - wanted) < 1e-5;
+      await page.waitForFunction(moved, { polling: 20, timeout: 15_000 }, lat);
+    }
+  };
+
+  await say(ada, 0, 50);
+  await seen(31.1);
+  // One goes on talking while the server dies.
+  const talking = say(ada, 50, 100);
+  await heard(ben, 60);
+  await w.server.crash(async () => {
+    await says(ada, 'header [role=status]', 'Reconnecting');
+    await says(ben, 'header [role=status]', 'Reconnecting');
+  });
+  await talking;
+  for (const page of [ada, ben, agent]) await live(page);
+  await say(ben, 150, 50);
+  await seen(31.2);
+  for (const page of [ada, ben]) {
+    await heard(page, 200);
+    assert.deepEqual(await page.evaluate(() => window.heard), Array.from({ length: 200 }, (_, i) => String(i)));
+    await says(page, 'header [role=status]', 'Live');
+    assert.ok(await page.evaluate(() => window.__fanfare.client.stats().reconnects) > 0);
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  }
+  await agent.close();
+});
+
+test('a closed tab is gone from the server at once', async () => {
+  const before = await w.server.metric('fanfare_connections');
+  for (const kind of ['chromium', 'firefox']) {
+    const page = await signIn(w.browsers[kind], w.server, `tab-${kind}`, 'member');
+    await w.server.connections(before + 1, 10_000);
+    await page.close();
+    const took = await w.server.connections(before, 10_000);
+    assert.ok(took < 1000, `${kind}: gone after ${took} ms`);
+  }
 });
 
 test('the log lists what happens, filters, pauses, and is bounded', async () => {
-  const page = await signIn(w.browsers.chromium, w.site, 'log', 'admin');
+  const page = await signIn(w.browsers.chromium, w.server, 'log', 'admin');
   await go(page, '#/log');
   await says(page, '[role=option]', 'client:open');
   const { conversation_id: id } = await ask(page, 'conversation:create', { kind: 'private', members: ['nobody'] });

@@ -11,12 +11,12 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const PHONE = { width: 390, height: 844 };
 
 async function prepared(theme, size) {
-  const agent = await signIn(w.browsers.chromium, w.site, 'taxi', 'agent');
+  const agent = await signIn(w.browsers.chromium, w.server, 'taxi', 'agent');
   const now = Date.now();
   const counter = Math.floor(now / 1000);
   await ask(agent, 'location:update', { fixes: [0, 1, 2].map((i) => ({ counter: counter + i, time: now - 2000 + i * 1000, lat: 31 + i / 1000, lon: 120, speed: 9, heading: 10, battery: 12, accuracy: 3 })) });
   await agent.close();
-  const page = await signIn(w.browsers.chromium, w.site, 'dana', 'admin', { theme, ...size });
+  const page = await signIn(w.browsers.chromium, w.server, 'dana', 'admin', { theme, ...size });
   const { conversation_id: id } = await ask(page, 'conversation:create', { client_id: 'layout', kind: 'group', title: 'Team', members: ['wei'] });
   await ask(page, 'message:send', { client_id: 'layout-1', conversation_id: id, text: 'Hello https://example.com @wei' });
   return { page, id };
@@ -69,7 +69,7 @@ test('the door is open to everybody, too', async () => {
   for (const theme of ['dark', 'light']) {
     const page = await w.browsers.chromium.tab(PHONE);
     await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }]);
-    await page.goto(w.site.origin);
+    await page.goto(w.server.origin);
     await page.waitForSelector('textarea');
     assert.deepEqual(await violations(page, 'sign in'), []);
     await page.close();

@@ -17,7 +17,7 @@ async function heap(session) {
 
 test('475 agents for a minute: the heap does not grow, no task is long, frames are counted', { timeout: 5 * MINUTE }, async (t) => {
   const taxis = Taxis.drive(w.server, 475);
-  const page = await signIn(w.browsers.chromium, w.site, 'dana', 'admin');
+  const page = await signIn(w.browsers.chromium, w.server, 'dana', 'admin');
   try {
     await page.waitForFunction(() => window.__fanfare.session.fleet.agents.size >= 475, { polling: 100, timeout: 2 * MINUTE });
     await until('the map', () => page.evaluate(() => window.__fanfare.frames().frames > 300), MINUTE);
@@ -49,7 +49,7 @@ test('475 agents for a minute: the heap does not grow, no task is long, frames a
 
 test('5,000 agents: frames are counted, no task is long', { timeout: 2 * MINUTE }, async (t) => {
   const page = await w.browsers.chromium.tab();
-  await page.goto(`${w.site.origin}/?test&demo=5000`);
+  await page.goto(`${w.server.origin}/?test&demo=5000`);
   await until('the map', () => page.evaluate(() => window.__fanfare?.frames().frames > 300), MINUTE);
   await page.evaluate(() => window.__fanfare.resetFrames());
   await until('600 frames', () => page.evaluate(() => window.__fanfare.frames().frames > 600), MINUTE);

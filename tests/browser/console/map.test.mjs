@@ -35,11 +35,11 @@ async function clickOn(page, box, id) {
 for (const kind of ['chromium', 'firefox']) {
   test(`${kind}: agents come, are found, selected, followed, and their trail is read`, async () => {
     const agents = {};
-    for (const name of ['taxi-1', 'taxi-2', 'van-7']) agents[name] = await signIn(w.browsers.chromium, w.site, `${name}-${kind}`, 'agent');
+    for (const name of ['taxi-1', 'taxi-2', 'van-7']) agents[name] = await signIn(w.browsers.chromium, w.server, `${name}-${kind}`, 'agent');
     await drive(agents['taxi-1'], `taxi-1-${kind}`, Array.from({ length: 450 }, (_, i) => [31.3 + i / 5000, 120.3]), { step: 1000 });
     await drive(agents['taxi-2'], `taxi-2-${kind}`, [[31.35, 120.4]]);
     await drive(agents['van-7'], `van-7-${kind}`, [[31.4, 120.2]], { battery: 9 });
-    const page = await signIn(w.browsers[kind], w.site, 'dana', 'admin');
+    const page = await signIn(w.browsers[kind], w.server, 'dana', 'admin');
     await page.waitForFunction((n) => window.__fanfare.session.fleet.agents.size >= n, { polling: 20, timeout: 15_000 }, 3);
     const name = `taxi-1-${kind}`;
     // Firefox has no WebGL where there is no graphics card. Then it says so, and all but the map works.
@@ -89,7 +89,7 @@ for (const kind of ['chromium', 'firefox']) {
 }
 
 test('a place in the address opens where it says, also what is not there', async () => {
-  const page = await signIn(w.browsers.chromium, w.site, 'dana', 'admin');
+  const page = await signIn(w.browsers.chromium, w.server, 'dana', 'admin');
   for (const [hash, selector, text] of [
     ['#/agents/taxi-1-chromium', 'aside h2', 'taxi-1-chromium'], ['#/agents/nobody', 'aside', 'Not on the map now'],
     ['#/chat/nowhere', 'main', 'No such conversation'], ['#/log', '[role=option]', 'client:open'], ['#/connection', 'main', 'Live over'],

@@ -9,7 +9,7 @@ const w = world(['chromium', 'firefox']);
 
 for (const kind of ['chromium', 'firefox']) {
   test(`${kind}: the address signs in, and keeps no token`, async () => {
-    const page = await signIn(w.browsers[kind], w.site, 'dana', 'admin');
+    const page = await signIn(w.browsers[kind], w.server, 'dana', 'admin');
     assert.doesNotMatch(await page.evaluate(() => location.href), /token|eyJ/);
     await says(page, 'header', 'acme');
     await press(page, 'Account of dana');
@@ -25,7 +25,7 @@ for (const kind of ['chromium', 'firefox']) {
 
 test('a pasted token signs in, whatever stands around it; signing out forgets it', async () => {
   const page = await w.browsers.chromium.tab();
-  await page.goto(`${w.site.origin}/?test`);
+  await page.goto(`${w.server.origin}/?test`);
   await page.type('textarea', 'not a token');
   await page.keyboard.press('Enter');
   await says(page, 'small', 'This is no token');
@@ -44,7 +44,7 @@ test('a pasted token signs in, whatever stands around it; signing out forgets it
 
 test('a token that had expired before is told so at the door', async () => {
   const page = await w.browsers.chromium.tab();
-  await page.goto(`${w.site.origin}/?test#token=${token('fay', 'admin', Math.floor(Date.now() / 1000) - 3600)}`);
+  await page.goto(`${w.server.origin}/?test#token=${token('fay', 'admin', Math.floor(Date.now() / 1000) - 3600)}`);
   await says(page, '[role=alert]', 'has expired');
   await page.close();
 });
@@ -52,7 +52,7 @@ test('a token that had expired before is told so at the door', async () => {
 test('a forged token is refused with a word, and a new one helps', async () => {
   const page = await w.browsers.chromium.tab();
   const forged = `${token('eve', 'admin').slice(0, -6)}AAAAAA`;
-  await page.goto(`${w.site.origin}/?test#token=${forged}`);
+  await page.goto(`${w.server.origin}/?test#token=${forged}`);
   await says(page, '[role=alert]', 'refused this token');
   await page.type('textarea', token('eve', 'admin'));
   await press(page, 'Sign in');
@@ -63,7 +63,7 @@ test('a forged token is refused with a word, and a new one helps', async () => {
 test('an expired token: a new one goes on where one was, a draft included', async () => {
   const page = await w.browsers.chromium.tab();
   const soon = Math.floor(Date.now() / 1000) + 8;
-  await page.goto(`${w.site.origin}/?test#token=${token('fay', 'admin', soon)}`);
+  await page.goto(`${w.server.origin}/?test#token=${token('fay', 'admin', soon)}`);
   await live(page);
   const { conversation_id: id } = await ask(page, 'conversation:create', { kind: 'private', members: ['gus'] });
   await page.evaluate((to) => { location.hash = `#/chat/${to}`; }, id);
@@ -81,7 +81,7 @@ test('an expired token: a new one goes on where one was, a draft included', asyn
 });
 
 test('who may not watch is told so, and may chat', async () => {
-  const page = await signIn(w.browsers.chromium, w.site, 'pat', 'patient');
+  const page = await signIn(w.browsers.chromium, w.server, 'pat', 'patient');
   await says(page, 'main', 'Positions are not yours to see');
   assert.equal(await page.$('aria/Send notice'), null);
   await ask(page, 'conversation:create', { kind: 'private', members: ['ann'] });
@@ -89,7 +89,7 @@ test('who may not watch is told so, and may chat', async () => {
 });
 
 test('a notice reaches the others at once: urgent ones as an alert', async () => {
-  const [ann, bob] = [await signIn(w.browsers.chromium, w.site, 'ann', 'supervisor'), await signIn(w.browsers.firefox, w.site, 'bob', 'member')];
+  const [ann, bob] = [await signIn(w.browsers.chromium, w.server, 'ann', 'supervisor'), await signIn(w.browsers.firefox, w.server, 'bob', 'member')];
   await press(ann, 'Send notice');
   await ann.type('dialog textarea', 'Leave by stair B <b>now</b>');
   await press(ann, 'Urgent', 'dialog');

@@ -12,39 +12,59 @@ export const SECRET = 'a secret that is long enough for HS256';
 export class Server {
   #process;
   #dir;
+  #settings;
   #log = [];
 
-  /** Starts one that lets pages of `origins` in. */
-  static async start(origins, settings = {}) {
+  /** Starts one that lets pages of `origins` in, and its own. */
+  static async start(origins = [], settings = {}) {
     const server = new Server();
     server.#dir = mkdtempSync(join(tmpdir(), 'fanfare-browser-'));
-    const args = ['serve', '--listen', '127.0.0.1:0', '--data-dir', join(server.#dir, 'data')];
-    server.#process = spawn(process.env.FANFARE_BIN, args, {
-      cwd: server.#dir,
+    server.#settings = { FANFARE_ORIGINS: origins.join(','), ...settings };
+    await server.#run('127.0.0.1:0');
+    return server;
+  }
+
+  /** Where its console is, in what browsers take for a secure place. */
+  get origin() {
+    return `http://localhost:${new URL(this.base).port}`;
+  }
+
+  async #run(listen) {
+    const args = ['serve', '--listen', listen, '--data-dir', join(this.#dir, 'data')];
+    const child = spawn(process.env.FANFARE_BIN, args, {
+      cwd: this.#dir,
       env: {
         PATH: process.env.PATH,
         NO_COLOR: '1',
         FANFARE_AUTH__SECRET: SECRET,
-        FANFARE_ORIGINS: origins.join(','),
         FANFARE_SHARDS: '2',
-        FANFARE_TLS__DEVELOPMENT_DIR: join(server.#dir, 'certs'),
-        ...settings,
+        FANFARE_TLS__DEVELOPMENT_DIR: join(this.#dir, 'certs'),
+        ...this.#settings,
       },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    server.exited = new Promise((resolve) => server.#process.once('exit', (code) => resolve(code)));
-    server.#process.once('error', (error) => server.#log.push(String(error)));
-    createInterface(server.#process.stderr).on('line', (line) => {
-      server.#log.push(line);
-      server.base ??= line.match(/tcp=(\S+)/)?.[1]?.replace(/^/, 'http://');
+    this.#process = child;
+    this.exited = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
+    child.once('error', (error) => this.#log.push(String(error)));
+    let serving;
+    createInterface(child.stderr).on('line', (line) => {
+      this.#log.push(line);
+      serving ??= line.match(/tcp=(\S+)/)?.[1]?.replace(/^/, 'http://');
     });
     try {
-      await until('the server to start', () => server.base, 20_000);
+      this.base = await until('the server to start', () => serving, 20_000);
     } catch (error) {
-      await server.stop();
-      throw new Error(`${error.message}:\n${server.#log.join('\n')}`);
+      await this.stop();
+      throw new Error(`${error.message}:\n${this.#log.join('\n')}`);
     }
-    return server;
+  }
+
+  /** Ends it by SIGKILL, and starts it again where it was after `meanwhile`. */
+  async crash(meanwhile = async () => {}) {
+    this.#process.kill('SIGKILL');
+    await this.exited;
+    await meanwhile();
+    await this.#run(new URL(this.base).host);
   }
 
   async told() {

@@ -17,6 +17,7 @@ declare global {
     got: string[];
     locations: Fanfare.Locations;
     kinds: string[];
+    reasons: string[];
   }
 }
 
@@ -176,6 +177,56 @@ for (const [kind, launch] of Object.entries(KINDS)) {
       expect(await page.evaluate(() => window.kinds.includes('backoff'))).toBe(false);
       await leave(page);
     });
+
+    for (const mode of ['webtransport', 'websocket'] as const) {
+      test(`a token is renewed in place before it ends, and after, if need be, ${mode}`, async () => {
+        const user = `${kind}-token-${mode}`;
+        const page = await browser.newPage();
+        await page.goto(origin);
+        const ends = Date.now() / 1000 + 1;
+        const connectWith = (second: number) =>
+          page.evaluate(
+            (url, transport, tokens) => {
+              window.kinds = [];
+              window.reasons = [];
+              window.client = new window.fanfare.Client({
+                url,
+                transport,
+                token: ({ reason }) => {
+                  window.reasons.push(reason);
+                  return reason === 'connect' ? tokens[0] : reason === 'expiring' ? tokens[1] : tokens[2];
+                },
+              });
+              window.client.on('state', (state) => void window.kinds.push(state.name));
+              window.client.connect();
+            },
+            server.base,
+            mode,
+            [token(user, 'supervisor', ends), token(user, 'supervisor', second), token(user, 'supervisor')] as const,
+          );
+        const reasons = (count: number) =>
+          page.waitForFunction((count) => window.reasons.length >= count, { polling: 20, timeout: 20_000 }, count);
+
+        await connectWith(4_102_444_800);
+        await reasons(2);
+        const still = () => page.evaluate(() => [window.client.state.name, window.kinds.includes('backoff')]);
+        // Later than the server is patient with the first one.
+        await until('the first token to be over', () => Date.now() / 1000 > ends + 8, 20_000);
+        expect(await still()).toEqual(['open', false]);
+        expect(await page.evaluate(() => window.reasons)).toEqual(['connect', 'expiring']);
+        await page.evaluate(() => window.client.close());
+        await server.connections(1, 5_000);
+
+        // The one it is renewed with is old, too: refused by the server, which closes; a fresh one opens again.
+        await connectWith(ends);
+        await page.waitForFunction(() => window.reasons.includes('expired') && window.client.state.name === 'open', {
+          polling: 20,
+          timeout: 20_000,
+        });
+        await page.evaluate(() => window.client.close());
+        await leave(page);
+      });
+    }
 
     test('a reload loses nothing and is the same device; a page that is left is gone', async () => {
       const user = `${kind}-reload`;

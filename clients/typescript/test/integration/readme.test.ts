@@ -1,4 +1,4 @@
-// The README's example, as it stands there, in a process of its own.
+// The example of both READMEs, as it stands there, in a process of its own.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,9 @@ afterAll(async () => {
 
 test('the example sends a message and sees an agent move', async () => {
   const root = new URL('../../', import.meta.url).pathname;
-  const example = /```js\n(.*?)```/s.exec(readFileSync(`${root}README.md`, 'utf8'))?.[1] ?? '';
+  const exampleOf = (readme: string) => /```js\n(.*?)```/s.exec(readFileSync(readme, 'utf8'))?.[1] ?? '';
+  const example = exampleOf(`${root}README.md`);
+  expect(exampleOf(`${root}../../README.md`)).toBe(example);
   const [imports, ...rest] = example.split('\n\n');
   expect(rest.join('\n').trim().split('\n').length).toBeLessThanOrEqual(10);
   mkdirSync(join(dir, 'node_modules'));

@@ -19,8 +19,8 @@ export function start(origins: string[] = ['http://localhost:1'], settings: Reco
   return Started.start(origins, settings);
 }
 
-/** A token of organisation `acme`. */
-export const token: (user: string, role: string) => string = sign;
+/** A token of organisation `acme`; `exp` is in seconds. */
+export const token: (user: string, role: string, exp?: number) => string = sign;
 
 /** Waits until `look` answers something true, which it answers. */
 export async function until<T>(what: string, look: () => T | Promise<T>, ms = 10_000): Promise<NonNullable<T>> {
