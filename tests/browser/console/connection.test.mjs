@@ -54,7 +54,7 @@ for (const kind of ['chromium', 'firefox']) {
   });
 }
 
-test('the server is killed under two browsers and comes back: every message once, in order, and positions go on', async () => {
+test('the server is killed under two browsers and comes back: every message once, in order, and positions go on', async (t) => {
   const people = {};
   for (const [user, kind] of [['ada', 'chromium'], ['ben', 'firefox']]) {
     const page = await signIn(w.browsers[kind], w.server, user, 'supervisor');
@@ -69,7 +69,7 @@ test('the server is killed under two browsers and comes back: every message once
   const agent = await signIn(w.browsers.chromium, w.server, 'cab', 'agent');
   const { conversation_id: id } = await ask(ada, 'conversation:create', { kind: 'private', members: ['ben'] });
 
-  /** Says so many things, one after another, each answered before the next; those that nobody answers are said again. */
+  /** Says so many things, one after another, each answered before the next. */
   const say = (page, from, count) => page.evaluate(async (conversation_id, first, n) => {
     for (let i = first; i < first + n; i++) await window.__fanfare.client.request('message:send', { conversation_id, text: String(i) });
   }, id, from, count);
@@ -78,7 +78,7 @@ test('the server is killed under two browsers and comes back: every message once
   const seen = async (lat) => {
     await ask(agent, 'location:update', { fixes: [{ counter: (counter += 1), time: Date.now(), lat, lon: 120 }] });
     for (const page of [ada, ben]) {
-      const moved = (wanted) => Math.abs((window.__fanfare.session.fleet.agents.get('cab')?.lat ?? 0) - wanted) < 1e-5;
+      const moved = (wanted) => Math.abs((window.__fanfare.session.fleet.agents.get('cab')?.fix?.lat ?? 0) - wanted) < 1e-5;
       await page.waitForFunction(moved, { polling: 20, timeout: 15_000 }, lat);
     }
   };
@@ -88,34 +88,24 @@ test('the server is killed under two browsers and comes back: every message once
   // One goes on talking while the server dies.
   const talking = say(ada, 50, 100);
   await heard(ben, 60);
-  await w.server.crash(async () => {
-    await says(ada, 'header [role=status]', 'Reconnecting');
-    await says(ben, 'header [role=status]', 'Reconnecting');
-  });
+  await w.server.crash();
+  const back = performance.now();
+  for (const page of [ada, ben, agent]) {
+    await page.waitForFunction(() => window.__fanfare.client.stats().reconnects > 0, { polling: 20, timeout: 30_000 });
+    await live(page);
+  }
+  t.diagnostic(`all are live again ${Math.round(performance.now() - back)} ms after the server is`);
   await talking;
-  for (const page of [ada, ben, agent]) await live(page);
   await say(ben, 150, 50);
   await seen(31.2);
   for (const page of [ada, ben]) {
     await heard(page, 200);
     assert.deepEqual(await page.evaluate(() => window.heard), Array.from({ length: 200 }, (_, i) => String(i)));
     await says(page, 'header [role=status]', 'Live');
-    assert.ok(await page.evaluate(() => window.__fanfare.client.stats().reconnects) > 0);
     assert.deepEqual(page.faults, []);
     await page.close();
   }
   await agent.close();
-});
-
-test('a closed tab is gone from the server at once', async () => {
-  const before = await w.server.metric('fanfare_connections');
-  for (const kind of ['chromium', 'firefox']) {
-    const page = await signIn(w.browsers[kind], w.server, `tab-${kind}`, 'member');
-    await w.server.connections(before + 1, 10_000);
-    await page.close();
-    const took = await w.server.connections(before, 10_000);
-    assert.ok(took < 1000, `${kind}: gone after ${took} ms`);
-  }
 });
 
 test('the log lists what happens, filters, pauses, and is bounded', async () => {

@@ -59,11 +59,10 @@ export class Server {
     }
   }
 
-  /** Ends it by SIGKILL, and starts it again where it was after `meanwhile`. */
-  async crash(meanwhile = async () => {}) {
+  /** Ends it by SIGKILL, and starts it again where it was. */
+  async crash() {
     this.#process.kill('SIGKILL');
     await this.exited;
-    await meanwhile();
     await this.#run(new URL(this.base).host);
   }
 
