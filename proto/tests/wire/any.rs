@@ -6,7 +6,7 @@ use fanfare_proto::{
     command::{
         Authenticate, Channel, ConversationCreate, ConversationKind, ConversationList, Empty,
         LocationHistory, LocationLatest, LocationUpdate, MessageHistory, MessageMark, MessageSend, Priority,
-        Subscribe, SystemBroadcast, Unsubscribe,
+        Subscribe, SystemBroadcast, TokenRefresh, Unsubscribe,
     },
     id::{MAX_NUMBER, TopicKind},
     tick::Tick,
@@ -163,6 +163,9 @@ pub(crate) fn command(name: &str) -> BoxedStrategy<Command> {
             .boxed(),
         "unsubscribe" => {
             channels().prop_map(|channels| Command::Unsubscribe(Unsubscribe { channels })).boxed()
+        }
+        "token:refresh" => {
+            "[ -~]{0,200}".prop_map(|token| Command::TokenRefresh(TokenRefresh { token })).boxed()
         }
         "client:ping" => Just(Command::Ping(Empty {})).boxed(),
         "server:pong" => Just(Command::Pong(Empty {})).boxed(),
