@@ -5,6 +5,7 @@ mod link;
 mod replay;
 mod serve;
 mod token;
+mod transfer;
 mod watch;
 
 use std::{
@@ -53,6 +54,10 @@ enum Command {
     Watch(watch::Watch),
     /// Chat
     Chat(chat::Chat),
+    /// Write everything that the store keeps to a file, while no server runs on it
+    Export(transfer::Export),
+    /// Put what `export` wrote into an empty store
+    Import(transfer::Import),
 }
 
 /// Runs the subcommand. Errors are printed with their causes.
@@ -65,6 +70,8 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Command::Replay(replay) => replay.run(&common).await,
         Command::Watch(watch) => watch.run(&common).await,
         Command::Chat(chat) => chat.run(&common).await,
+        Command::Export(export) => export.run(&common).await,
+        Command::Import(import) => import.run(&common).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,6 @@ mod thread;
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -37,7 +36,7 @@ use crate::{
         tls::{Identity, TlsError},
         udp,
     },
-    store::{Store, StoreError, sqlite},
+    store::{Committed, Store, StoreError, sqlite},
     time::Clock,
 };
 
@@ -92,8 +91,8 @@ impl Server {
     ///
     /// Must be called within a tokio runtime. Blocks while the store is opened.
     pub fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
-        let dir = config.data_dir.clone();
-        Self::start_on(config, clock, |hub| open_store(&dir, hub))
+        let of_store = config.clone();
+        Self::start_on(config, clock, |hub| open_store(&of_store, hub.clone()))
     }
 
     /// Starts on the store that `open` opens. What the store has made durable is to be told to the hub given.
@@ -275,7 +274,14 @@ fn identity(config: &Config) -> Result<Arc<Identity>, TlsError> {
     }
 }
 
-fn open_store(dir: &Path, hub: &Arc<Hub>) -> Result<Arc<dyn Store>, StoreError> {
+/// Opens the configured store.
+pub fn open_store(config: &Config, committed: Arc<dyn Committed>) -> Result<Arc<dyn Store>, StoreError> {
+    let dir = &config.data_dir;
     std::fs::create_dir_all(dir).map_err(|e| StoreError::Unavailable(format!("{}: {e}", dir.display())))?;
-    Ok(sqlite::Sqlite::open(dir, hub.clone(), &sqlite::Options::default())?)
+    Ok(sqlite::Sqlite::open(dir, committed, &sqlite::Options::default())?)
+}
+
+/// What the configured store is called, in messages and notes.
+pub fn store_name(config: &Config) -> String {
+    format!("the embedded store in {}", config.data_dir.display())
 }

@@ -7,6 +7,7 @@
 #[doc(hidden)]
 pub mod conformance;
 pub mod sqlite;
+pub mod transfer;
 
 use std::ops::RangeInclusive;
 
@@ -125,6 +126,14 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         query: &str,
         limit: usize,
     ) -> Result<Vec<(Topic, Seq)>, StoreError>;
+
+    /// Makes a log that begins at `first`, with `count` countable events before it, unless the topic has one.
+    /// For what comes from another store.
+    async fn begin(&self, topic: &Topic, first: Seq, count: u64) -> Result<(), StoreError>;
+
+    /// Lists what there is, in an order that stays as long as nothing is written: those after `after` only, which
+    /// is what the page before answered. For copies of the whole store, see [`transfer`].
+    async fn roll(&self, what: Roll, after: Option<String>, limit: usize) -> Result<RollPage, StoreError>;
 
     /// Waits until all that was accepted is stored, then closes. Later calls answer [`StoreError::Unavailable`].
     async fn close(&self);
@@ -264,6 +273,13 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
+    const ALL: [Self; 2] = [Self::Membership, Self::Conversation];
+
+    /// The kind with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The name in stores.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -287,7 +303,7 @@ pub struct Slot {
 }
 
 /// A record's new content.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
     /// The value, JSON as text; `None` deletes the record.
     pub value: Option<Bytes>,
@@ -371,6 +387,43 @@ pub struct Timer {
     pub due: UnixMs,
     /// What its owner needs to act, JSON as text.
     pub data: Bytes,
+}
+
+/// What [`Store::roll`] lists. Together with what the other calls read for it, this is everything a store keeps,
+/// except for search indexes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Roll {
+    /// Topics that have a log or marks.
+    Topics,
+    /// Records that have a value.
+    Records,
+    /// Timers.
+    Timers,
+    /// Agents that have fixes.
+    Agents,
+}
+
+/// An entry of a [`Roll`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// See [`Roll::Topics`].
+    Topic(Topic),
+    /// See [`Roll::Records`].
+    Record(Slot, Put),
+    /// See [`Roll::Timers`].
+    Timer(Timer),
+    /// See [`Roll::Agents`].
+    Agent(OrgId, UserId),
+}
+
+/// Part of a [`Roll`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollPage {
+    /// What comes next.
+    pub entries: Vec<Entry>,
+    /// Where the next page begins; `None` after the last one.
+    pub next: Option<String>,
 }
 
 /// Why a call did not do what it should.

@@ -5,3 +5,4 @@
 mod chat;
 mod harness;
 mod replay;
+mod transfer;

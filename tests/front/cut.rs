@@ -113,6 +113,8 @@ gated! {
     async fn clear_timer(&self, key: &str) -> Result<(), StoreError>;
     async fn index_text(&self, topic: &Topic, seq: Seq, text: &str) -> Result<(), StoreError>;
     async fn search_text(&self, topics: &[Topic], query: &str, limit: usize) -> Result<Vec<(Topic, Seq)>, StoreError>;
+    async fn begin(&self, topic: &Topic, first: Seq, count: u64) -> Result<(), StoreError>;
+    async fn roll(&self, what: Roll, after: Option<String>, limit: usize) -> Result<RollPage, StoreError>;
 }
 
 /// Sends a request, cuts the connection at each call of the store in turn, and answers how many cuts there were.

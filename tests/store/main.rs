@@ -4,6 +4,7 @@
 
 mod crash;
 mod faults;
+mod transfer;
 
 use std::sync::Arc;
 

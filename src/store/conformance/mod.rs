@@ -17,6 +17,7 @@ mod race;
 mod record;
 mod reopen;
 mod retention;
+mod roll;
 mod text;
 mod timer;
 mod track;
@@ -77,6 +78,8 @@ const CASES: &[(&str, Case)] = cases![
     text::many_topics_at_once,
     text::texts_are_replaced_and_removed,
     text::queries_are_no_syntax,
+    roll::a_log_begins_where_told,
+    roll::rolls_list_everything_once,
     reopen::everything_is_still_there,
     reopen::closed_answers_unavailable,
     property::like_the_model,

@@ -32,6 +32,7 @@ mod mark;
 mod queue;
 mod reader;
 mod record;
+mod roll;
 mod schema;
 mod stats;
 mod store;

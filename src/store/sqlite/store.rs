@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 use fanfare_proto::{Lane, OrgId, Seq, TopicKind, UnixMs, UserId};
 
-use super::{Sqlite, expire, log, mark, record, text, ticks, timer, topic, track};
+use super::{Sqlite, expire, log, mark, record, roll, text, ticks, timer, topic, track};
 use crate::{
     id::Topic,
     store::{
-        Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind, Slot,
-        Store, StoreError, StoredFix, Timer,
+        Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind, Roll,
+        RollPage, Slot, Store, StoreError, StoredFix, Timer,
     },
 };
 
@@ -181,6 +181,16 @@ impl Store for Sqlite {
     ) -> Result<Vec<(Topic, Seq)>, StoreError> {
         let (topics, query) = (topics.to_vec(), query.to_owned());
         self.searchers.call(Lane::Ordered, move |db| text::search(db, &topics, &query, limit)).await
+    }
+
+    async fn begin(&self, topic: &Topic, first: Seq, count: u64) -> Result<(), StoreError> {
+        let (size, topic) = (64 + topic::size(topic), topic.clone());
+        self.core.call(Lane::Ordered, size, move |core| roll::begin(core, &topic, first, count)).await
+    }
+
+    async fn roll(&self, what: Roll, after: Option<String>, limit: usize) -> Result<RollPage, StoreError> {
+        let readers = if what == Roll::Agents { &self.trackers } else { &self.searchers };
+        readers.call(Lane::Ordered, move |db| roll::roll(db, what, after.as_deref(), limit)).await
     }
 
     async fn close(&self) {

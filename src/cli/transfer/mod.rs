@@ -1,0 +1,76 @@
+//! `fanfare export` and `fanfare import`: everything that a store keeps, as a file, into another store.
+
+mod export;
+mod import;
+mod notes;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use clap::Args;
+use fanfare::{
+    config::Config,
+    id::{Audience, Topic},
+    server,
+    store::{Committed, Event, Store},
+};
+use fanfare_proto::Epoch;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Options of `fanfare export`.
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// The file to write; an export that was interrupted goes on where it was
+    file: PathBuf,
+}
+
+/// Options of `fanfare import`.
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// A file that `fanfare export` wrote; an import that was interrupted goes on where it was
+    file: PathBuf,
+}
+
+impl Export {
+    pub(super) async fn run(self, common: &super::Common) -> anyhow::Result<()> {
+        let config = common.load()?;
+        let store = open(&config)?;
+        let done = export::run(&*store, &server::store_name(&config), &self.file).await;
+        store.close().await;
+        super::say(&format!("exported {}", done?))?;
+        Ok(())
+    }
+}
+
+impl Import {
+    pub(super) async fn run(self, common: &super::Common) -> anyhow::Result<()> {
+        let config = common.load()?;
+        let store = open(&config)?;
+        let done = import::run(&*store, &server::store_name(&config), &self.file).await;
+        store.close().await;
+        super::say(&format!("imported and verified {}", done?))?;
+        Ok(())
+    }
+}
+
+fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(server::open_store(config, Arc::new(Nobody))?)
+}
+
+/// Nobody is connected.
+struct Nobody;
+
+impl Committed for Nobody {
+    fn committed(&self, _: &Topic, _: Epoch, _: &Audience, _: &[Event]) {}
+}
+
+/// Shows how far it is, on a terminal.
+fn bar(bytes: Option<u64>) -> anyhow::Result<ProgressBar> {
+    let bar = match bytes {
+        Some(bytes) => ProgressBar::new(bytes)
+            .with_style(ProgressStyle::with_template("[{bar:24}] {bytes}/{total_bytes}  {eta}  {wide_msg}")?),
+        None => ProgressBar::new_spinner()
+            .with_style(ProgressStyle::with_template("{spinner} {elapsed_precise}  {wide_msg}")?),
+    };
+    bar.enable_steady_tick(Duration::from_millis(200));
+    Ok(bar)
+}

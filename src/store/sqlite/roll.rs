@@ -1,0 +1,87 @@
+//! Lists of everything that there is.
+
+use bytes::Bytes;
+use fanfare_proto::{OrgId, Seq, TopicKey, TopicKind, TopicName, UnixMs, UserId};
+use rusqlite::{Connection, Row, params, types::Type};
+
+use super::{
+    core::Core,
+    topic,
+    value::{int, nat, text, wrong},
+    writer::Database,
+};
+use crate::{
+    id::Topic,
+    store::{Entry, Put, RecordKind, Roll, RollPage, Slot, StoreError, Timer},
+};
+
+/// Each list is in the order of its table's rows; the place in it is a rowid, or an offset where there is none.
+pub(super) fn roll(
+    connection: &Connection,
+    what: Roll,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<RollPage, StoreError> {
+    let after: i64 = match after {
+        Some(after) => after.parse().map_err(|_| StoreError::NotFound)?,
+        None => 0,
+    };
+    let (sql, entry): (_, fn(&Row<'_>) -> rusqlite::Result<Entry>) = match what {
+        Roll::Topics => ("SELECT id, org, kind, key FROM topic WHERE id > ?1 ORDER BY id LIMIT ?2", topic),
+        Roll::Agents => ("SELECT id, org, agent FROM agent WHERE id > ?1 ORDER BY id LIMIT ?2", agent),
+        Roll::Records => (
+            "SELECT 0, org, kind, part, key, expires, value FROM record WHERE value IS NOT NULL
+             ORDER BY org, kind, part, key LIMIT ?2 OFFSET ?1",
+            record,
+        ),
+        Roll::Timers => ("SELECT 0, key, due, data FROM timer ORDER BY key LIMIT ?2 OFFSET ?1", timer),
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows =
+        statement.query_map(params![after, int(limit as u64)], |row| Ok((row.get(0)?, entry(row)?)))?;
+    let (mut entries, mut last) = (Vec::new(), after);
+    for row in rows {
+        let (id, entry): (i64, _) = row?;
+        last = if id == 0 { last + 1 } else { id };
+        entries.push(entry);
+    }
+    let next = (!entries.is_empty()).then(|| last.to_string());
+    Ok(RollPage { entries, next })
+}
+
+/// Makes a topic's row, unless it has one.
+pub(super) fn begin(core: &mut Core, topic: &Topic, first: Seq, count: u64) -> Result<(), StoreError> {
+    let connection = core.connection();
+    if topic::find(connection, topic)?.is_none() {
+        let row = topic::find_or_create(connection, topic)?;
+        connection
+            .prepare_cached("UPDATE topic SET head = ?2, first = ?3, count = ?4 WHERE id = ?1")?
+            .execute(params![row.id, int(first.0.saturating_sub(1)), int(first.0), int(count)])?;
+    }
+    Ok(())
+}
+
+fn topic(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let (kind, key): (TopicKind, TopicKey) = (text(row, 2)?, text(row, 3)?);
+    Ok(Entry::Topic(Topic { org: text(row, 1)?, name: TopicName { kind, key } }))
+}
+
+fn agent(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let (org, agent): (OrgId, UserId) = (text(row, 1)?, text(row, 2)?);
+    Ok(Entry::Agent(org, agent))
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let kind: String = row.get(2)?;
+    let kind = RecordKind::named(&kind).ok_or_else(|| wrong(2, Type::Text, StoreError::NotFound))?;
+    let slot = Slot { org: text(row, 1)?, kind, partition: row.get(3)?, key: row.get(4)? };
+    let expires: Option<i64> = row.get(5)?;
+    let value: Vec<u8> = row.get(6)?;
+    let expires = if expires.is_some() { Some(UnixMs(nat(row, 5)?)) } else { None };
+    Ok(Entry::Record(slot, Put { value: Some(Bytes::from(value)), expires }))
+}
+
+fn timer(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let data: Vec<u8> = row.get(3)?;
+    Ok(Entry::Timer(Timer { key: row.get(1)?, due: UnixMs(nat(row, 2)?), data: Bytes::from(data) }))
+}
