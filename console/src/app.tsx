@@ -5,7 +5,7 @@ import { expose } from './lib/expose';
 import { SessionContext } from './session/context';
 import { Session } from './session/session';
 import { SignIn } from './session/SignIn';
-import { forget, keep } from './session/token';
+import { forget, keep, takeFromAddress } from './session/token';
 import { refusal } from './session/refusal';
 import { Shell } from './shell/Shell';
 
@@ -14,16 +14,29 @@ export function App({ initial }: { initial: Session | undefined }) {
   const [session, setSession] = useState(initial);
   const [problem, setProblem] = useState<string>();
 
-  const signIn = (token: string) => {
+  const signIn = useCallback((token: string) => {
     keep(token);
     setProblem(undefined);
     setSession(new Session(token));
-  };
+  }, []);
   const signOut = useCallback(() => {
     forget();
     setProblem(undefined);
-    setSession((before) => void before?.end());
-  }, []);
+    session?.leave();
+    setSession(undefined);
+  }, [session]);
+
+  // The address that the server prints, opened where the console is open already.
+  useEffect(() => {
+    const listen = () => {
+      const token = takeFromAddress();
+      if (token === undefined || session?.renew(token)) return;
+      session?.end();
+      signIn(token);
+    };
+    addEventListener('hashchange', listen);
+    return () => removeEventListener('hashchange', listen);
+  }, [session, signIn]);
 
   useEffect(() => {
     if (new URLSearchParams(location.search).has('test')) expose(session ? { session } : {});

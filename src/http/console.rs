@@ -31,7 +31,8 @@ pub(super) async fn file(State(routes): State<Routes>, uri: Uri, headers: Header
             StatusCode::NOT_FOUND.into_response()
         };
     };
-    let tag = format!("\"{}\"", fanfare_proto::id::hex(&plain.metadata.sha256_hash()[..16]));
+    // Weak: the bytes differ where they come compressed.
+    let tag = format!("W/\"{}\"", fanfare_proto::id::hex(&plain.metadata.sha256_hash()[..16]));
     let mut answer = if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known == tag.as_str()) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -46,7 +47,7 @@ pub(super) async fn file(State(routes): State<Routes>, uri: Uri, headers: Header
         set.insert(header::ETAG, tag);
     }
     if path == PAGE {
-        protect(&routes, set);
+        protect(&routes, &headers, set);
     }
     answer
 }
@@ -69,11 +70,12 @@ fn content(path: &str, plain: EmbeddedFile, headers: &HeaderMap) -> Response {
 }
 
 /// What the page may load: its own files, this server on both transports, and map tiles.
-fn protect(routes: &Routes, headers: &mut HeaderMap) {
+fn protect(routes: &Routes, asked: &HeaderMap, headers: &mut HeaderMap) {
+    let server =
+        Routes::authority(asked).map(|authority| routes.webtransport(&authority)).unwrap_or_default();
     let policy = format!(
-        "default-src 'self'; img-src 'self' data: blob: {TILES}; connect-src 'self' {TILES} https://*:{}; \
-         frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'",
-        routes.udp
+        "default-src 'self'; img-src 'self' data: blob: {TILES}; connect-src 'self' {TILES} {server}; \
+         frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'"
     );
     if let Ok(policy) = HeaderValue::try_from(policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);

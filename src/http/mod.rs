@@ -79,21 +79,33 @@ struct WebSocket {
     url: String,
 }
 
+impl Routes {
+    /// What the client calls this server.
+    fn authority(headers: &HeaderMap) -> Option<Authority> {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        host.parse().ok()
+    }
+
+    /// Where somebody who calls the server so finds WebTransport.
+    fn webtransport(&self, authority: &Authority) -> String {
+        // A browser may take `localhost` for ::1, where nobody listens.
+        let name = match authority.host() {
+            "localhost" if self.identity.is_development() => "127.0.0.1",
+            name => name,
+        };
+        format!("https://{name}:{}", self.udp)
+    }
+}
+
 async fn transport(State(routes): State<Routes>, headers: HeaderMap) -> Response {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let Ok(authority) = host.parse::<Authority>() else {
+    let Some(authority) = Routes::authority(&headers) else {
         return StatusCode::BAD_REQUEST.into_response();
-    };
-    // A browser may take `localhost` for ::1, where nobody listens.
-    let name = match authority.host() {
-        "localhost" if routes.identity.is_development() => "127.0.0.1",
-        name => name,
     };
     let hashes = if routes.identity.is_development() { routes.identity.hashes() } else { Vec::new() };
     let scheme = if routes.tls { "wss" } else { "ws" };
     let told = Transports {
         webtransport: WebTransport {
-            url: format!("https://{name}:{}{}", routes.udp, routes.net.path),
+            url: format!("{}{}", routes.webtransport(&authority), routes.net.path),
             certificate_hashes: hashes.iter().map(|hash| id::hex(hash)).collect(),
         },
         websocket: WebSocket { url: format!("{scheme}://{authority}/ws") },

@@ -1,14 +1,13 @@
 import { useId, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react';
 import { ArrowUp } from 'lucide-react';
 import { usePhone } from '../lib/hooks';
+import { useSession } from '../session/context';
 import { Avatar } from '../ui/Avatar';
 import { mentioning } from './text';
 import css from './chat.module.css';
 
 /** The server takes so many bytes. */
 const MOST = 16_384;
-/** What one has typed but not sent, for each conversation, while this page lives. */
-const drafts = new Map<string, string>();
 
 interface Props {
   id: string;
@@ -19,6 +18,7 @@ interface Props {
 }
 
 export function Composer({ id, name, members, offline, onSend }: Props) {
+  const { drafts } = useSession();
   const [text, setText] = useState(() => drafts.get(id) ?? '');
   const [cursor, setCursor] = useState(0);
   const [picked, setPicked] = useState(0);

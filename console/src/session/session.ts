@@ -17,9 +17,12 @@ export class Session {
   readonly claims: Claims;
   /** As the server said when it last let us in. */
   who: Extract<State, { name: 'open' }> | undefined;
+  /** What one has typed but not sent, for each conversation. */
+  readonly drafts = new Map<string, string>();
   /** Whether one insists on WebSocket. */
   forced = false;
   #token: string;
+  #database: string;
   /** The token that the client has. */
   #given: string | undefined;
 
@@ -27,6 +30,7 @@ export class Session {
     this.#token = token;
     this.claims = claims(token) ?? { departments: [] };
     const { organization = '', user = '' } = this.claims;
+    this.#database = `fanfare-console:${organization}:${user}`;
     this.client = new Client({
       token: ({ reason }) => {
         // There is no other one until somebody pastes it: to try again with this one would be in vain.
@@ -34,7 +38,7 @@ export class Session {
         return (this.#given = this.#token);
       },
       // Of its own for each user: what one left unsent, another must not send.
-      store: indexedStore(`fanfare-console:${organization}:${user}`),
+      store: indexedStore(this.#database),
     });
     this.client.on('state', (state) => {
       if (state.name === 'open') this.who = state;
@@ -67,5 +71,11 @@ export class Session {
     this.notices.close();
     this.history.close();
     this.client.close();
+  }
+
+  /** Ends it and leaves nothing of its user on this machine, what was not sent included. */
+  leave(): void {
+    this.end();
+    indexedDB.deleteDatabase(this.#database);
   }
 }

@@ -7,9 +7,18 @@ export function takeFromAddress(): string | undefined {
   const found = location.hash.match(/^#\/?token=([^&]+)/)?.[1];
   if (found === undefined) return undefined;
   history.replaceState(null, '', `${location.pathname}${location.search}#/map`);
-  const token = clean(decodeURIComponent(found));
+  const token = clean(decoded(found));
   keep(token);
   return token;
+}
+
+/** As it stands where it is no encoding: then it is no token either, and the server says so. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export const kept = (): string | undefined => sessionStorage.getItem(KEY) ?? undefined;

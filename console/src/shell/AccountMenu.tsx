@@ -1,6 +1,9 @@
+import { useState } from 'react';
 import { LogOut, Monitor, Moon, Sun } from 'lucide-react';
 import { useConnection, useSigned } from '../session/context';
 import { Avatar } from '../ui/Avatar';
+import { Button } from '../ui/Button';
+import { Dialog } from '../ui/Dialog';
 import { Menu, MenuItem, MenuLine, MenuRadio } from '../ui/Menu';
 import { choose, useThemeChoice, type Choice } from './theme';
 import css from './shell.module.css';
@@ -16,25 +19,44 @@ export function AccountMenu({ side }: { side: 'right' | 'bottom' }) {
   useConnection();
   const theme = useThemeChoice();
   const user = session.who?.userId ?? session.claims.user ?? 'unknown';
+  const [unsent, setUnsent] = useState(0);
+  const leave = () => {
+    const waiting = session.client.outbox.length;
+    if (waiting > 0) setUnsent(waiting);
+    else signOut();
+  };
   const trigger = (
     <button type="button" className={css.account} aria-label={`Account of ${user}`}>
       <Avatar name={user} />
     </button>
   );
   return (
-    <Menu trigger={trigger} side={side} align="end">
-      <div className={css.who}>
-        <Avatar name={user} size="l" />
-        <div>
-          <strong>{user}</strong>
-          <span>{session.who?.organizationId ?? session.claims.organization}</span>
-          <span className={css.roles}>{session.who?.roles.join(', ') ?? 'not connected yet'}</span>
+    <>
+      <Menu trigger={trigger} side={side} align="end">
+        <div className={css.who}>
+          <Avatar name={user} size="l" />
+          <div>
+            <strong>{user}</strong>
+            <span>{session.who?.organizationId ?? session.claims.organization}</span>
+            <span className={css.roles}>{session.who?.roles.join(', ') ?? 'not connected yet'}</span>
+          </div>
         </div>
-      </div>
-      <MenuLine />
-      <MenuRadio label="Theme" value={theme} options={THEMES} onChange={choose} />
-      <MenuLine />
-      <MenuItem icon={<LogOut size={15} />} onSelect={signOut}>Sign out</MenuItem>
-    </Menu>
+        <MenuLine />
+        <MenuRadio label="Theme" value={theme} options={THEMES} onChange={choose} />
+        <MenuLine />
+        <MenuItem icon={<LogOut size={15} />} onSelect={leave}>Sign out</MenuItem>
+      </Menu>
+      {unsent > 0 && (
+        <Dialog
+          title="Sign out?" onClose={() => setUnsent(0)}
+          text={`${unsent === 1 ? 'A message has' : `${unsent} messages have`} not been sent yet. Signing out drops what waits.`}
+        >
+          <div className={css.confirm}>
+            <Button kind="quiet" onClick={() => setUnsent(0)}>Stay</Button>
+            <Button kind="primary" onClick={signOut}>Sign out all the same</Button>
+          </div>
+        </Dialog>
+      )}
+    </>
   );
 }

@@ -9,36 +9,40 @@ import { world } from '../lib/world.mjs';
 const w = world(['chromium']);
 const MINUTE = 60_000;
 
-/** Bytes that live after all that can be collected has been. */
+/** Bytes that live after all that can be collected has been: the middle of three looks. */
 async function heap(session) {
-  for (let i = 0; i < 3; i++) await session.send('HeapProfiler.collectGarbage');
-  return (await session.send('Runtime.getHeapUsage')).usedSize;
+  const looks = [];
+  for (let i = 0; i < 3; i++) {
+    await session.send('HeapProfiler.collectGarbage');
+    looks.push((await session.send('Runtime.getHeapUsage')).usedSize);
+  }
+  return looks.sort((a, b) => a - b)[1];
 }
+
+const megabytes = (bytes) => (bytes / 1e6).toFixed(2);
 
 test('475 agents for a minute: the heap does not grow, no task is long, frames are counted', { timeout: 5 * MINUTE }, async (t) => {
   const taxis = Taxis.drive(w.server, 475);
   const page = await signIn(w.browsers.chromium, w.server, 'dana', 'admin');
   try {
     await page.waitForFunction(() => window.__fanfare.session.fleet.agents.size >= 475, { polling: 100, timeout: 2 * MINUTE });
-    await until('the map', () => page.evaluate(() => window.__fanfare.frames().frames > 300), MINUTE);
+    // The paths behind the agents have a length that they keep.
+    await until('the map', () => page.evaluate(() => window.__fanfare.frames().frames > 900), MINUTE);
     const session = await page.createCDPSession();
-    const samples = [];
-    await page.evaluate(() => window.__fanfare.resetFrames());
+    const before = await heap(session);
     const packets = await page.evaluate(() => window.__fanfare.client.stats().packets);
+    await page.evaluate(() => window.__fanfare.resetFrames());
     const start = performance.now();
-    const end = start + MINUTE;
-    while (performance.now() < end) {
-      await new Promise((resolve) => setTimeout(resolve, 10_000));
-      samples.push(await heap(session));
-    }
+    await new Promise((resolve) => setTimeout(resolve, MINUTE));
     const cost = await page.evaluate(() => window.__fanfare.frames());
     const mean = (cost.frames * 1000) / (performance.now() - start);
     const came = (await page.evaluate(() => window.__fanfare.client.stats().packets)) - packets;
-    t.diagnostic(`475 agents: ${mean.toFixed(1)} frames/s with the collections that were forced, half within ${cost.p50.toFixed(1)} ms, 99 of 100 within ${cost.p99.toFixed(1)} ms, drawing ${cost.draw.toFixed(2)} ms; ${came} packets`);
-    t.diagnostic(`long tasks ${cost.longTasks}, longest ${cost.longestTask} ms; heap ${samples.map((bytes) => (bytes / 1e6).toFixed(2)).join(', ')} MB`);
+    const grown = (await heap(session)) - before;
+    t.diagnostic(`475 agents: ${mean.toFixed(1)} frames/s, half within ${cost.p50.toFixed(1)} ms, 99 of 100 within ${cost.p99.toFixed(1)} ms, drawing ${cost.draw.toFixed(2)} ms; ${came} packets`);
+    t.diagnostic(`long tasks ${cost.longTasks}, longest ${cost.longestTask} ms; heap ${megabytes(before)} MB and ${megabytes(grown)} MB more a minute later`);
     assert.ok(came > 500, 'positions came all the while');
-    const grown = samples.at(-1) - samples[1];
-    assert.ok(grown < 1.5e6, `the heap grew by ${grown} bytes in 40 s`);
+    assert.ok(mean > 10, 'it was drawn all the while');
+    assert.ok(grown < 700_000, `the heap grew by ${grown} bytes`);
     assert.ok(cost.longestTask <= 100, `a task of ${cost.longestTask} ms`);
     assert.deepEqual(page.faults, []);
   } finally {
@@ -55,6 +59,7 @@ test('5,000 agents: frames are counted, no task is long', { timeout: 2 * MINUTE 
   await until('600 frames', () => page.evaluate(() => window.__fanfare.frames().frames > 600), MINUTE);
   const cost = await page.evaluate(() => window.__fanfare.frames());
   t.diagnostic(`5,000 agents: ${cost.fps.toFixed(1)} frames/s, half within ${cost.p50.toFixed(1)} ms, 99 of 100 within ${cost.p99.toFixed(1)} ms, drawing ${cost.draw.toFixed(2)} ms; long tasks ${cost.longTasks}, longest ${cost.longestTask} ms`);
+  assert.ok(cost.fps > 10, `${cost.fps} frames/s`);
   assert.ok(cost.draw < 4, 'drawing is the graphics card\'s work, not the page\'s');
   assert.ok(cost.longestTask <= 100, `a task of ${cost.longestTask} ms`);
   await page.close();

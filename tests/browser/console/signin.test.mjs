@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ask, live, press, says, signIn } from '../lib/people.mjs';
 import { token } from '../lib/server.mjs';
+import { until } from '../lib/until.mjs';
 import { world } from '../lib/world.mjs';
 
 const w = world(['chromium', 'firefox']);
@@ -78,6 +79,57 @@ test('an expired token: a new one goes on where one was, a draft included', asyn
   await page.waitForFunction(() => !document.querySelector('dialog'), { polling: 20 });
   assert.equal(await page.$eval('main textarea', (element) => element.value), 'half a sen');
   await page.close();
+});
+
+test('the address that the server prints, opened where the console is open', async () => {
+  const page = await signIn(w.browsers.chromium, w.server, 'ann', 'supervisor');
+  for (const user of ['ann', 'ben']) {
+    await page.evaluate((fragment) => { location.hash = fragment; }, `token=${token(user, 'admin')}`);
+    await page.waitForFunction((name) => document.querySelector(`[aria-label="Account of ${name}"]`), { polling: 20 }, user);
+    await live(page);
+    assert.doesNotMatch(await page.evaluate(() => location.href), /token|eyJ/);
+  }
+  // What no address can be is no reason to show nothing.
+  await page.goto('about:blank');
+  await page.goto(`${w.server.origin}/?test#token=%E0%A4%A`);
+  await says(page, '[role=alert]', 'refused this token');
+  await page.close();
+});
+
+test('signing out leaves nothing for who comes next: no draft, no unsent message', async () => {
+  const page = await signIn(w.browsers.chromium, w.server, 'ida', 'member');
+  const { conversation_id: id } = await ask(page, 'conversation:create', { kind: 'private', members: ['jon'] });
+  await page.evaluate((to) => { location.hash = `#/chat/${to}`; }, id);
+  await (await page.waitForSelector('main textarea')).type('not for jon');
+  await page.evaluate((conversation_id) => {
+    Object.defineProperty(navigator, 'onLine', { value: false, configurable: true });
+    window.__fanfare.client.interrupt();
+    window.__fanfare.client.request('message:send', { conversation_id, text: 'never sent' }).catch(() => {});
+  }, id);
+  await press(page, 'Account of ida');
+  await press(page, 'Sign out');
+  await says(page, 'dialog[open]', 'not been sent yet');
+  await press(page, 'Stay', 'dialog');
+  await press(page, 'Account of ida');
+  await press(page, 'Sign out');
+  await press(page, 'Sign out all the same', 'dialog');
+  await says(page, 'h1', 'Fanfare console');
+  await until('nothing to be kept', async () => !(await page.evaluate(() => indexedDB.databases())).some(({ name }) => name.includes('ida')));
+  await page.evaluate(() => Object.defineProperty(navigator, 'onLine', { value: true, configurable: true }));
+  await page.type('textarea', token('jon', 'member'));
+  await press(page, 'Sign in');
+  await live(page);
+  await page.evaluate((to) => { location.hash = `#/chat/${to}`; }, id);
+  assert.equal(await (await page.waitForSelector('main textarea')).evaluate((element) => element.value), '');
+  await page.close();
+});
+
+test('the page may talk to its own server, and load map tiles, and nothing else', async () => {
+  const policy = (await fetch(w.server.origin)).headers.get('content-security-policy');
+  const port = new URL(w.server.base).port;
+  assert.ok(policy.includes(`connect-src 'self' https://tile.openstreetmap.org https://127.0.0.1:${port};`), policy);
+  assert.match(policy, /default-src 'self'/);
+  assert.doesNotMatch(policy, /unsafe|\*/);
 });
 
 test('who may not watch is told so, and may chat', async () => {
