@@ -14,8 +14,8 @@ use fanfare::{
     hub::Hub,
     id::Topic,
     store::{
-        Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind, Slot,
-        Store, StoreError, StoredFix, Timer,
+        Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind, Roll,
+        RollPage, Slot, Store, StoreError, StoredFix, Timer,
         sqlite::{Options, Sqlite},
     },
 };

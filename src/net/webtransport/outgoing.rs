@@ -12,6 +12,11 @@ use crate::net::{Ended, Packet, frame};
 
 /// Header of a unidirectional stream of session 0; one byte that names the lane follows.
 const STREAM_HEADER: [u8; 3] = [0x40, 0x54, 0x00];
+
+/// What a peer that has the close gets to read it: a browser on a busy machine that hears of the connection's end first
+/// takes it for lost.
+pub(super) const READ_PATIENCE: Duration = Duration::from_millis(250);
+
 /// Longest wait for the peer to take the close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -92,7 +97,7 @@ impl Closer {
     pub async fn close(self, code: u32, reason: &str) {
         let stream = self.connect.send.borrow_mut().take();
         if let Some(mut stream) = stream {
-            let patience = max(self.quic.rtt() * 3, Duration::from_millis(100)).min(CLOSE_PATIENCE);
+            let patience = max(self.quic.rtt() * 3, READ_PATIENCE).min(CLOSE_PATIENCE);
             let told = async {
                 stream.write_chunk(capsule::encode_close(code, reason)).await.ok()?;
                 stream.finish().ok()?;

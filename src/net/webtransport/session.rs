@@ -10,7 +10,9 @@ use tokio::{sync::oneshot, time::sleep};
 use super::{
     adapter::{Connection, Raw},
     capsule::{CapsuleReader, Close},
-    code, request,
+    code,
+    outgoing::READ_PATIENCE,
+    request,
 };
 use crate::net::Ended;
 
@@ -39,9 +41,8 @@ pub(super) async fn watch(
     if let Some(send) = connect.send.borrow_mut().as_mut() {
         let _ = send.finish();
     }
-    if end.send(ended).is_ok() {
-        sleep(LINGER).await;
-    }
+    // Where nobody listens any more, we have closed, and this was the answer.
+    sleep(if end.send(ended).is_ok() { LINGER } else { READ_PATIENCE }).await;
     quic.close(code::NO_ERROR, b"");
 }
 
