@@ -1,7 +1,7 @@
 # Everything a developer types. CI types the same: .ci/run is `make test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test bench format lint deny unit fuzz prepare client console browser network fallback
+.PHONY: help run check test bench format lint deny unit fuzz prepare client console browser network fallback cassandra
 
 CLIENT = clients/typescript
 
@@ -37,11 +37,14 @@ lint: ## Clippy only; a warning is an error
 deny: ## Licences and sources of the dependencies, where cargo-deny is installed
 	@scripts/deny.sh
 
-unit: ## Every cargo test: units, protocol, client, store conformance, both transports by the front door
-	cargo test --workspace --all-features --locked
+unit: ## Every cargo test: units, protocol, client, both stores' conformance, both transports by the front door
+	tests/cassandra/with.sh cargo test --workspace --all-features --locked
 
 fuzz: ## Every fuzz target for a minute
 	fuzz/short.sh 60
+
+cassandra: ## A Cassandra for development and tests: prints its address, runs until Ctrl-C
+	tests/cassandra/with.sh sh -c 'echo "export FANFARE_TEST_CQL=$$FANFARE_TEST_CQL"; exec sleep infinity'
 
 prepare: ## Install what the browser and network tests need, if it is missing
 	@scripts/prepare.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the tests need besides Rust and Node: browsers, and tools that make a network fail. On Debian, as root, what is
-# missing is installed; elsewhere it is named.
+# What the tests need besides Rust and Node: browsers, tools that make a network fail, and Java for Cassandra. On
+# Debian, as root, what is missing is installed; elsewhere it is named.
 set -euo pipefail
 
 missing=()
@@ -11,6 +11,9 @@ need firefox-esr firefox-esr
 need nft nftables
 need ip iproute2
 need ping iputils-ping
+need java openjdk-17-jre-headless
+need mvn maven
+need setpriv util-linux
 
 [ ${#missing[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
