@@ -6,6 +6,7 @@
 #[cfg(feature = "conformance")]
 #[doc(hidden)]
 pub mod conformance;
+pub mod scylla;
 pub mod sqlite;
 pub mod transfer;
 
@@ -72,7 +73,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         now: UnixMs,
     ) -> Result<Vec<(String, Record)>, StoreError>;
 
-    /// Stores fixes. One that is stored already (same agent, time, source and counter) changes nothing.
+    /// Stores fixes. A fix is named by its agent, time, source and counter: one that comes again changes nothing, and
+    /// which of two different ones of a name stays is the backend's choice.
     async fn put_fixes(&self, fixes: Vec<StoredFix>) -> Result<(), StoreError>;
 
     /// An agent's fixes of a span of time, rising by (time, source, counter), those after `after` only.
@@ -85,7 +87,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<StoredFix>, StoreError>;
 
-    /// The newest fix (by its own time) of every agent of an organisation, of those newer than `since`.
+    /// The newest fix (by its own time) of every agent of an organisation, of those newer than `since`; of several
+    /// with its newest time, any. One of a day that was removed and came again may be missing.
     async fn latest(&self, org: &OrgId, since: UnixMs) -> Result<Vec<StoredFix>, StoreError>;
 
     /// Removes fixes taken before `before`, by whole days: a day goes when all of it is older. Answers how many days.

@@ -23,6 +23,8 @@ use fanfare_proto::{
     ClientId, Epoch, Fix, Motion, OrgId, Position, Seq, TopicKey, TopicKind, TopicName, UnixMs, UserId,
 };
 
+use crate::Deaf;
+
 /// Kills, unless the variable says otherwise.
 const ROUNDS: u32 = 20;
 const ROUNDS_VARIABLE: &str = "FANFARE_CRASH_ROUNDS";
@@ -63,12 +65,6 @@ impl Committed for Telling {
             tell(&format!("event {} {} {}", topic.name.key, event.seq, event.client_id));
         }
     }
-}
-
-struct Deaf;
-
-impl Committed for Deaf {
-    fn committed(&self, _: &Topic, _: Epoch, _: &Audience, _: &[Event]) {}
 }
 
 /// The child: writes until it is killed.

@@ -6,17 +6,13 @@ use bytes::Bytes;
 use fanfare::{
     id::{Audience, Topic},
     store::{
-        Append, Committed, Event, From, NewEvent, Store, StoreError,
+        Append, From, NewEvent, Store, StoreError,
         sqlite::{Options, Sqlite},
     },
 };
-use fanfare_proto::{ClientId, Epoch, OrgId, Seq, TopicKey, TopicKind, TopicName, UnixMs, UserId};
+use fanfare_proto::{ClientId, OrgId, Seq, TopicKey, TopicKind, TopicName, UnixMs, UserId};
 
-struct Deaf;
-
-impl Committed for Deaf {
-    fn committed(&self, _: &Topic, _: Epoch, _: &Audience, _: &[Event]) {}
-}
+use crate::Deaf;
 
 fn open(dir: &Path) -> Result<Arc<Sqlite>, StoreError> {
     Sqlite::open(dir, Arc::new(Deaf), &Options::default())

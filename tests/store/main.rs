@@ -1,17 +1,29 @@
-//! The embedded store: it does what every backend must, and keeps its promises where things go wrong.
+//! The stores: they do what every backend must, and keep their promises where things go wrong.
 
 #![allow(clippy::unwrap_used)]
 
+mod cql;
 mod crash;
 mod faults;
 mod transfer;
 
 use std::sync::Arc;
 
-use fanfare::store::{
-    Committed, Store, conformance,
-    sqlite::{Options, Sqlite},
+use fanfare::{
+    id::{Audience, Topic},
+    store::{
+        Committed, Event, Store, conformance,
+        sqlite::{Options, Sqlite},
+    },
 };
+use fanfare_proto::Epoch;
+
+/// Hears nothing.
+struct Deaf;
+
+impl Committed for Deaf {
+    fn committed(&self, _: &Topic, _: Epoch, _: &Audience, _: &[Event]) {}
+}
 
 async fn conforms(options: Options) {
     let dir = tempfile::tempdir().unwrap();

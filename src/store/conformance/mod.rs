@@ -57,6 +57,7 @@ const CASES: &[(&str, Case)] = cases![
     race::one_effect_for_each_request,
     race::writers_leave_no_gap,
     race::readers_see_what_was_answered,
+    race::nothing_slips_under_a_cursor,
     retention::the_front_expires,
     retention::repetitions_outlive_their_event,
     retention::kinds_expire_apart,

@@ -19,6 +19,8 @@ pub(super) struct Model {
     /// By key; all in one partition.
     records: BTreeMap<String, Slot>,
     fixes: BTreeMap<(UserId, FixKey), StoredFix>,
+    /// Days before this time have been removed.
+    pub(super) fixes_kept: UnixMs,
     marks: BTreeMap<(Topic, UserId), Mark>,
     /// With the time from which each can be taken.
     timers: BTreeMap<String, (Timer, u64)>,
@@ -57,6 +59,7 @@ impl Model {
             logs: BTreeMap::new(),
             records: BTreeMap::new(),
             fixes: BTreeMap::new(),
+            fixes_kept: UnixMs(0),
             marks: BTreeMap::new(),
             timers: BTreeMap::new(),
             texts: BTreeMap::new(),
@@ -216,9 +219,14 @@ impl Model {
         (newest.fix.time > since).then(|| newest.clone())
     }
 
+    pub(super) fn holds(&self, fix: &StoredFix) -> bool {
+        self.fixes.get(&(fix.agent.clone(), fix.key())) == Some(fix)
+    }
+
     pub(super) fn expire_fixes(&mut self, before: UnixMs, day_ms: u64) {
         let kept = before.0 / day_ms * day_ms;
         self.fixes.retain(|_, fix| fix.fix.time.0 >= kept);
+        self.fixes_kept = self.fixes_kept.max(UnixMs(kept));
     }
 
     pub(super) fn mark(&mut self, topic: &Topic, user: &UserId, kind: MarkKind, to: Position) -> Mark {

@@ -114,3 +114,33 @@ pub(super) async fn readers_see_what_was_answered(lab: &mut Lab) {
         task.await.unwrap();
     }
 }
+
+/// Who reads on from where the last page ended gets every event, in order, however many write meanwhile: none appears
+/// below a position that has been read.
+pub(super) async fn nothing_slips_under_a_cursor(lab: &mut Lab) {
+    let topic = fresh_topic();
+    let writers: Vec<_> = (0..TASKS)
+        .map(|task| {
+            let (store, topic) = (Arc::clone(&lab.store), topic.clone());
+            tokio::spawn(async move {
+                for n in 0..15 {
+                    let events =
+                        (0..=n % 3).map(|_| new_event(&user(&format!("u{task}")), &fresh_client())).collect();
+                    store.append(to_append(&topic, None, events)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let all = TASKS as u64 * 30;
+    let mut cursor = Seq::ZERO;
+    while cursor.0 < all {
+        for event in lab.read(&topic, From::After(cursor), 7).await.events {
+            assert_eq!(event.seq, cursor.next());
+            cursor = event.seq;
+        }
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(lab.head(&topic).await, all);
+}

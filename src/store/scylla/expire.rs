@@ -1,0 +1,142 @@
+//! Retention of logs.
+//!
+//! First the oldest position that can be read is moved, then what lies before it is removed: its texts, its events,
+//! and, a day later, whole buckets with the requests that repetitions are known by. What a crash leaves behind in
+//! between cannot be read, and goes with its bucket.
+
+use fanfare_proto::{TopicKey, TopicKind, TopicName, UnixMs};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{
+    append::DAY,
+    link::{Db, Settled},
+    schema::SHARDS,
+    text,
+    topic::{self, Directory, View, names},
+    value::{checked, int, limit as limit_of, nat},
+};
+use crate::{id::Topic, store::StoreError};
+
+/// Topics listed at once.
+const TOPICS: usize = 500;
+/// Topics worked on at once.
+const AT_ONCE: usize = 8;
+/// Events looked at in one read.
+const CHUNK: usize = 500;
+
+/// Answers how many events can no longer be read.
+pub(super) async fn expire(db: &Db, kind: TopicKind, before: UnixMs) -> Result<u64, StoreError> {
+    let shards: Vec<_> = (0..SHARDS).map(|shard| shard_of(db, kind, shard, before)).collect();
+    let gone: Vec<u64> = stream::iter(shards).buffer_unordered(4).try_collect().await?;
+    Ok(gone.iter().sum())
+}
+
+async fn shard_of(db: &Db, kind: TopicKind, shard: i32, before: UnixMs) -> Result<u64, StoreError> {
+    let (mut org, mut key, mut gone) = (String::new(), String::new(), 0);
+    loop {
+        let values = (kind.as_str(), shard, &org, &key, limit_of(TOPICS));
+        let rows: Vec<(String, String, Option<i64>)> = db.rows(&db.s.list, values).await?;
+        let end = rows.len() < TOPICS;
+        if let Some(last) = rows.last() {
+            (org, key) = (last.0.clone(), last.1.clone());
+        }
+        let due = rows.into_iter().filter(|(.., due)| due.is_none_or(|due| due < int(before.0)));
+        let work = due.map(|(org, key, due)| async move {
+            let key: TopicKey = checked(&key)?;
+            let topic = Topic { org: checked(&org)?, name: TopicName { kind, key } };
+            step(db, &topic, due, before).await
+        });
+        let work: Vec<_> = work.collect();
+        let counts: Vec<u64> = stream::iter(work).buffer_unordered(AT_ONCE).try_collect().await?;
+        gone += counts.iter().sum::<u64>();
+        if end {
+            return Ok(gone);
+        }
+    }
+}
+
+async fn step(db: &Db, topic: &Topic, listed: Option<i64>, before: UnixMs) -> Result<u64, StoreError> {
+    let Some(mut directory) = topic::directory(db, topic, View::Quorum).await? else {
+        return Ok(0);
+    };
+    let (org, kind, key) = names(topic);
+    let front = front(db, topic, &directory, before).await?;
+    let mut gone = 0;
+    if front.first > directory.first {
+        let values = (int(front.first), org, kind, key, int(directory.first));
+        if db.settle(&db.s.topic_first, &values).await? != Settled::Applied {
+            // Somebody else is at it, or was it us: next time.
+            return Ok(0);
+        }
+        gone = front.first - directory.first;
+        for index in directory.holding(directory.first)..=directory.holding(front.first - 1) {
+            let bucket = directory.buckets[index].id;
+            text::forget(db, topic, bucket, front.first).await?;
+            db.run(&db.s.events_drop, (org, kind, key, bucket, int(front.first))).await?;
+        }
+        directory.first = front.first;
+    }
+    let kept = drop_buckets(db, topic, &directory, before).await?;
+    let due = [front.at, kept].into_iter().flatten().min().map_or(-1, int);
+    if listed != Some(due) {
+        topic::list(db, topic, due).await?;
+    }
+    Ok(gone)
+}
+
+/// Where the log begins once what is too old is gone.
+struct Front {
+    first: u64,
+    /// The time of the event there, if there is one.
+    at: Option<u64>,
+}
+
+/// Only from the front: an event behind one that stays must stay as well.
+async fn front(db: &Db, topic: &Topic, directory: &Directory, before: UnixMs) -> Result<Front, StoreError> {
+    let (org, kind, key) = names(topic);
+    let mut first = directory.first;
+    for index in directory.holding(first)..directory.buckets.len() {
+        let bucket = directory.buckets[index].id;
+        loop {
+            let values = (org, kind, key, bucket, int(first - 1), i64::MAX, limit_of(CHUNK));
+            let rows: Vec<(i64, Option<i64>)> = db.rows(&db.s.times, values).await?;
+            let end = rows.len() < CHUNK;
+            for (seq, at) in rows {
+                if let Some(at) = at.map(nat)
+                    && at >= before.0
+                {
+                    return Ok(Front { first, at: Some(at) });
+                }
+                first = nat(seq) + 1;
+            }
+            if end {
+                break;
+            }
+        }
+    }
+    Ok(Front { first, at: None })
+}
+
+/// Removes buckets of which nothing is needed any more. Answers when the next one can go, if one waits for that.
+async fn drop_buckets(
+    db: &Db,
+    topic: &Topic,
+    directory: &Directory,
+    before: UnixMs,
+) -> Result<Option<u64>, StoreError> {
+    let (org, kind, key) = names(topic);
+    for pair in directory.buckets.windows(2) {
+        let (bucket, next) = (pair[0].id, pair[1]);
+        if next.start > directory.first {
+            return Ok(None);
+        }
+        let due = next.before.saturating_add(DAY);
+        if due >= before.0 {
+            return Ok(Some(due));
+        }
+        text::forget(db, topic, bucket, u64::MAX).await?;
+        db.run(&db.s.bucket_drop, (org, kind, key, bucket)).await?;
+        db.settle(&db.s.topic_forget, &(org, kind, key, bucket)).await?;
+    }
+    Ok(None)
+}

@@ -1,0 +1,164 @@
+//! The log shape, but for appending: read, heads, amend.
+
+use bytes::Bytes;
+use fanfare_proto::{Epoch, Seq, UnixMs};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{
+    link::{Db, Settled},
+    topic::{self, Directory, View, names},
+    value::{checked, int, limit as limit_of, nat},
+};
+use crate::{
+    id::Topic,
+    store::{Event, From, Head, Page, StoreError},
+};
+
+/// Events asked for at once.
+const CHUNK: usize = 200;
+/// Topics looked up at once.
+const TOPICS: usize = 64;
+
+type Row = (
+    i64,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    Option<Vec<u8>>,
+    Option<i64>,
+    Option<i32>,
+);
+
+type Amended = (Option<i32>, Option<String>, Option<Vec<u8>>);
+
+pub(super) async fn heads(db: &Db, epoch: Epoch, topics: &[Topic]) -> Result<Vec<Head>, StoreError> {
+    let head = |topic| async move {
+        Ok(look(db, epoch, topic).await?.map_or_else(|| Head::empty(epoch), |(head, _)| head))
+    };
+    let heads: Vec<_> = topics.iter().map(head).collect();
+    stream::iter(heads).buffered(TOPICS).try_collect().await
+}
+
+/// A topic's end and its buckets, unless it never had an event.
+async fn look(db: &Db, epoch: Epoch, topic: &Topic) -> Result<Option<(Head, Directory)>, StoreError> {
+    let Some(directory) = topic::directory(db, topic, View::Quorum).await? else {
+        return Ok(None);
+    };
+    let tail = topic::tail(db, topic, &directory, View::Quorum).await?;
+    let first = Seq(directory.first.min(tail.head + 1));
+    Ok(Some((Head { epoch, seq: Seq(tail.head), first, count: tail.count }, directory)))
+}
+
+/// Nothing past the head is told, so that both belong together; positions have no gaps, so what more there is follows
+/// from them.
+pub(super) async fn read(
+    db: &Db,
+    epoch: Epoch,
+    topic: &Topic,
+    from: From,
+    limit: usize,
+    max_bytes: usize,
+) -> Result<Page, StoreError> {
+    let Some((head, directory)) = look(db, epoch, topic).await? else {
+        return Ok(Page { head: Head::empty(epoch), events: Vec::new(), more: false });
+    };
+    let (oldest, newest) = (head.first.0, head.seq.0);
+    let (mut low, mut high, falling) = match from {
+        From::After(seq) => (oldest.max(seq.0.saturating_add(1)), newest, false),
+        From::Before(seq) => (oldest, newest.min(seq.0.saturating_sub(1)), true),
+        From::Latest => (oldest, newest, true),
+    };
+    let (mut events, mut bytes) = (Vec::new(), 0_usize);
+    'page: while low <= high && events.len() < limit {
+        let index = directory.holding(if falling { high } else { low });
+        let start = directory.buckets[index].start.max(low);
+        let end = directory.end(index).min(high + 1);
+        let rows = rows(db, topic, &directory, index, (start, end), falling, limit - events.len()).await?;
+        if rows.is_empty() {
+            // Expired meanwhile.
+            if falling { high = start - 1 } else { low = end }
+        }
+        for row in rows {
+            let seq = nat(row.0);
+            if let Some(event) = event(row)? {
+                bytes = bytes.saturating_add(event.data.len());
+                if !events.is_empty() && bytes > max_bytes {
+                    break 'page;
+                }
+                events.push(event);
+            }
+            if falling { high = seq - 1 } else { low = seq + 1 }
+        }
+    }
+    if falling {
+        events.reverse();
+    }
+    Ok(Page { head, events, more: low <= high })
+}
+
+/// Events of one bucket from `start` on, short of `end`.
+async fn rows(
+    db: &Db,
+    topic: &Topic,
+    directory: &Directory,
+    index: usize,
+    (start, end): (u64, u64),
+    falling: bool,
+    limit: usize,
+) -> Result<Vec<Row>, StoreError> {
+    let (org, kind, key) = names(topic);
+    let statement = if falling { &db.s.falling } else { &db.s.rising };
+    let bucket = directory.buckets[index].id;
+    // From 1 on: the rows at 0 are requests.
+    let after = int(start.max(1) - 1);
+    db.rows(statement, (org, kind, key, bucket, after, int(end), limit_of(limit.min(CHUNK)))).await
+}
+
+/// `None` for what is left of a row that was removed while somebody wrote to it.
+fn event(row: Row) -> Result<Option<Event>, StoreError> {
+    let (seq, Some(author), Some(client), Some(at), Some(name), data, Some(count), revision) = row else {
+        return Ok(None);
+    };
+    Ok(Some(Event {
+        seq: Seq(nat(seq)),
+        author: checked(&author)?,
+        client_id: checked(&client)?,
+        at: UnixMs(nat(at)),
+        name,
+        data: Bytes::from(data.unwrap_or_default()),
+        count: nat(count),
+        revision: revision.unwrap_or(0).cast_unsigned(),
+    }))
+}
+
+pub(super) async fn amend(
+    db: &Db,
+    topic: &Topic,
+    seq: Seq,
+    revision: u32,
+    name: &str,
+    data: &Bytes,
+) -> Result<u32, StoreError> {
+    let directory = topic::directory(db, topic, View::Quorum).await?;
+    let Some(directory) = directory.filter(|directory| seq.0 >= directory.first) else {
+        return Err(StoreError::NotFound);
+    };
+    let (org, kind, key) = names(topic);
+    let place = (org, kind, key, directory.bucket_of(seq.0), int(seq.0));
+    let (old, new) = (revision.cast_signed(), revision.wrapping_add(1).cast_signed());
+    let values = (name, &data[..], new, org, kind, key, place.3, place.4, old);
+    let settled = db.settle(&db.s.amend, &values).await?;
+    if settled == Settled::Applied {
+        return Ok(revision + 1);
+    }
+    let row: Option<Amended> = db.row(&db.s.event_revision, place).await?;
+    let Some((Some(actual), found_name, found_data)) = row else {
+        return Err(StoreError::NotFound);
+    };
+    let found = (found_name.as_deref().unwrap_or_default(), found_data.unwrap_or_default());
+    if settled == Settled::Unclear && actual == new && found == (name, data.to_vec()) {
+        return Ok(revision + 1);
+    }
+    Err(StoreError::Conflict { actual: u64::from(actual.cast_unsigned()) })
+}

@@ -1,0 +1,160 @@
+//! The backend for several machines: ScyllaDB 2025.4 or newer, or Apache Cassandra 5.
+//!
+//! # What `Ok` means
+//!
+//! A majority of the replicas in the local data centre has it (LOCAL_QUORUM, LOCAL_SERIAL for conditional writes). It
+//! survives the loss of a minority of them, and `kill -9` of all. Power lost by a majority at once loses what the
+//! databases had not synced: nothing with `commitlog_sync: batch` or `group`, up to ten seconds with `periodic`.
+//!
+//! # How it runs
+//!
+//! A runtime of its own (`Scylla::open`). `link` holds the session, and another once that one is of no use any more;
+//! `gate` bounds the calls that are under way. Each topic has a line of appends (`append`), of which a group becomes
+//! one conditional batch; what a topic's partitions are is in `topic`. The other shapes are a file each.
+//!
+//! # Order and repetitions
+//!
+//! Nothing is ever appended but by a batch that is conditional on the head of the bucket that it goes to, so two
+//! writers, whatever they believe, cannot both get a position. A repetition is looked for in every bucket with events
+//! of the last 24 h before the append, and the head's condition keeps another writer from adding it meanwhile.
+
+mod append;
+mod connect;
+mod expire;
+mod gate;
+mod link;
+mod log;
+mod mark;
+mod options;
+mod plan;
+mod record;
+mod rows;
+mod schema;
+mod statements;
+mod store;
+mod text;
+mod ticks;
+mod timer;
+mod topic;
+mod track;
+mod value;
+mod words;
+
+use std::sync::{Arc, mpsc};
+
+use fanfare_proto::{Epoch, Lane};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    sync::{Mutex, OwnedSemaphorePermit},
+};
+
+pub use self::options::{Options, Start};
+use self::{
+    append::Lines,
+    gate::{Gate, unavailable},
+    link::{Db, Link},
+};
+use super::{Committed, StoreError};
+
+/// The store on a CQL database.
+pub struct Scylla {
+    link: Arc<Link>,
+    lines: Arc<Lines>,
+    gate: Gate,
+    epoch: Epoch,
+    options: Arc<Options>,
+    known: Arc<ticks::Known>,
+    /// One at a time of this node takes timers; among nodes their claims are conditional.
+    taking: Arc<Mutex<()>>,
+    threads: Threads,
+}
+
+impl std::fmt::Debug for Scylla {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scylla").finish_non_exhaustive()
+    }
+}
+
+impl Scylla {
+    /// Connects, and checks (or, with [`Options::create`], makes) the tables. Blocks; meant for start-up.
+    ///
+    /// What is appended is handed to `committed`, on a thread of the store's.
+    pub fn open(options: Options, committed: Arc<dyn Committed>) -> Result<Arc<Self>, StoreError> {
+        let threads = Threads::start()?;
+        let options = Arc::new(options);
+        let (link, epoch) = threads.wait(Link::open(Arc::clone(&options)))??;
+        let lines = Lines::new(Arc::clone(&link), committed, epoch, Arc::clone(&options));
+        let gate = Gate::new(options.waiting);
+        let (known, taking) = (Arc::default(), Arc::default());
+        Ok(Arc::new(Self { link, lines, gate, epoch, options, known, taking, threads }))
+    }
+
+    /// Brings the tables of a database up to date, and answers the versions before and after. Blocks.
+    pub fn migrate(options: Options) -> Result<(u32, u32), StoreError> {
+        Threads::start()?.wait(async move { connect::migrate(&options).await })?
+    }
+
+    /// The life of this database's logs.
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// A place among the calls under way. While no node answers, none are begun: they would only wait.
+    fn enter(&self, lane: Lane) -> Result<OwnedSemaphorePermit, StoreError> {
+        let place = self.gate.enter(lane)?;
+        if self.link.is_up() { Ok(place) } else { Err(unavailable("the database does not answer")) }
+    }
+
+    /// Does something on the store's threads, to its end even if the caller goes away.
+    async fn call<T, F, Fut>(&self, lane: Lane, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(Arc<Db>) -> Fut,
+        Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let place = self.enter(lane)?;
+        let work = work(self.link.db());
+        let task = self.threads.handle.spawn(async move {
+            let _place = place;
+            work.await
+        });
+        task.await.unwrap_or_else(|error| Err(unavailable(&format!("a task of the store's ended: {error}"))))
+    }
+}
+
+/// The threads of the store. Dropping them does not block.
+struct Threads {
+    handle: Handle,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Threads {
+    fn start() -> Result<Self, StoreError> {
+        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("store").enable_all().build();
+        runtime
+            .map(|runtime| Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+            .map_err(|error| unavailable(&format!("cannot start a thread: {error}")))
+    }
+
+    /// Waits for work on these threads, from within any other runtime.
+    fn wait<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (done, answer) = mpsc::channel();
+        self.handle.spawn(async move {
+            // Nobody may be waiting any more, which is fine.
+            let _ = done.send(work.await);
+        });
+        answer.recv().map_err(|_| unavailable("the store's thread ended"))
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Settings of the backend.
+
+use std::{
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
+
+/// Settings. The defaults suit a cluster in the same data centre.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Nodes to begin with, as `host:port`. The others are found through them.
+    pub nodes: Vec<String>,
+    /// The keyspace.
+    pub keyspace: String,
+    /// Development: make the keyspace and the tables where they are missing.
+    /// Its replication as CQL writes it: `{'class': …}`.
+    pub create: Option<String>,
+    /// The data centre whose nodes are spoken to; without it, all.
+    pub datacenter: Option<String>,
+    /// User name and password.
+    pub credentials: Option<(String, String)>,
+    /// How connections are encrypted; plain without it.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// What to do where the database cannot be reached at the start.
+    pub start: Start,
+    /// Time for a connection to come about.
+    pub connect: Duration,
+    /// Time for a read or an ordinary write.
+    pub data: Duration,
+    /// Time for a write of fixes.
+    pub ticks: Duration,
+    /// Time for one attempt at a conditional write.
+    pub cas: Duration,
+    /// Time for an append with all its attempts; then its caller is told that it is unavailable.
+    pub append: Duration,
+    /// Calls under way and waiting, urgent appends and all others counted apart. More are refused at once.
+    pub waiting: usize,
+    /// Requests to the database at the same time.
+    pub in_flight: usize,
+    /// Events of a partition, at about which the next one is begun.
+    pub bucket_events: u64,
+    /// Bytes of events of a partition, at about which the next one is begun.
+    pub bucket_bytes: u64,
+    /// Days that fixes are kept; the tables' time to live.
+    pub fix_days: u32,
+    /// For tests: answers to so many conditional writes get lost, as by a time-out after the write was applied.
+    #[doc(hidden)]
+    pub lose: Arc<AtomicU32>,
+}
+
+/// What to do where the database cannot be reached at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Say so and give up.
+    Exit,
+    /// Say so and try again, ever more slowly.
+    Retry,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            nodes: vec!["127.0.0.1:9042".to_owned()],
+            keyspace: "fanfare".to_owned(),
+            create: None,
+            datacenter: None,
+            credentials: None,
+            tls: None,
+            start: Start::Retry,
+            connect: Duration::from_secs(2),
+            data: Duration::from_secs(2),
+            ticks: Duration::from_secs(2),
+            cas: Duration::from_millis(1_500),
+            append: Duration::from_secs(5),
+            waiting: 8_192,
+            in_flight: 512,
+            bucket_events: 30_000,
+            bucket_bytes: 50 << 20,
+            fix_days: 30,
+            lose: Arc::default(),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The tables, and how older databases come to have them. One text for ScyllaDB and Cassandra.
+//!
+//! Each entry of the list leads from the version of its index to the next. Entries that were released never change:
+//! a change of the tables is a new entry. Every statement may run twice.
+
+/// Partitions over which lists of everything are spread.
+pub(super) const SHARDS: i32 = 64;
+/// Partitions over which an organisation's newest fixes are spread, and a slot's timers.
+pub(super) const FEW: i32 = 8;
+
+/// Exists before there is a version: it holds the version, and what else there is one of.
+pub(super) const META: &str = "CREATE TABLE IF NOT EXISTS meta (name text PRIMARY KEY, value bigint)";
+
+/// By version.
+pub(super) const MIGRATIONS: &[&[&str]] = &[&[
+    // A topic for good: its buckets, where each begins, and the oldest position that can be read. Only ever written
+    // by conditional writes. `before` is the newest time in the bucket before.
+    "CREATE TABLE IF NOT EXISTS topic (
+       org text, kind text, key text, bucket int,
+       current int static, first bigint static,
+       start bigint, base bigint, before bigint,
+       PRIMARY KEY ((org, kind, key), bucket)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'}",
+    // Every topic, by kind, and the time before which there is nothing to expire in it (-1: not known).
+    "CREATE TABLE IF NOT EXISTS topic_list (
+       kind text, shard int, org text, key text, due bigint,
+       PRIMARY KEY ((kind, shard), org, key)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'}",
+    // A bucket: its events (seq from 1 on, request 'e'), and its requests (seq 0) to know repetitions by.
+    "CREATE TABLE IF NOT EXISTS log (
+       org text, kind text, key text, bucket int, seq bigint, request text,
+       head bigint static, total bigint static, bytes bigint static, newest bigint static, sealed boolean static,
+       author text, client_id text, at bigint, name text, data blob, count bigint, revision int,
+       op bigint, ref bigint,
+       PRIMARY KEY ((org, kind, key, bucket), seq, request)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'}",
+    // A row that is `gone` is a record that was deleted: it keeps the version from starting again. Values expire by
+    // themselves a day after their record.
+    "CREATE TABLE IF NOT EXISTS record (
+       org text, kind text, part text, key text,
+       version bigint, op bigint, gone boolean, expires bigint, value blob,
+       PRIMARY KEY ((org, kind, part), key)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'}",
+    // Each kind of mark is written with its position as the timestamp, so an older one never replaces a newer. One
+    // cell each, so that two positions never mix.
+    "CREATE TABLE IF NOT EXISTS mark (
+       org text, kind text, key text, user text, delivered blob, read blob,
+       PRIMARY KEY ((org, kind, key), user)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'}",
+    // `timer` is the truth, only written conditionally; `timer_due` leads to it, and may lead nowhere. `timer_slot`
+    // lists the slots that may hold something.
+    "CREATE TABLE IF NOT EXISTS timer (
+       key text PRIMARY KEY, due bigint, wake bigint, op bigint, data blob
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'}",
+    "CREATE TABLE IF NOT EXISTS timer_due (
+       slot bigint, shard int, wake bigint, key text, op bigint,
+       PRIMARY KEY ((slot, shard), wake, key, op)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'}",
+    "CREATE TABLE IF NOT EXISTS timer_slot (
+       part int, slot bigint,
+       PRIMARY KEY (part, slot)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'}",
+    // The words of an event, and the events of a word, by the bucket of the log that they are in.
+    "CREATE TABLE IF NOT EXISTS text_doc (
+       org text, kind text, key text, bucket int, seq bigint, words text,
+       PRIMARY KEY ((org, kind, key, bucket), seq)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'}",
+    "CREATE TABLE IF NOT EXISTS text_term (
+       org text, kind text, key text, bucket int, word text, at bigint, seq bigint,
+       PRIMARY KEY ((org, kind, key, bucket, word), at, seq)
+     ) WITH CLUSTERING ORDER BY (at DESC, seq DESC)
+       AND compaction = {'class': 'LeveledCompactionStrategy'}",
+    // Fixes of six hours. What has expired goes with its whole file.
+    "CREATE TABLE IF NOT EXISTS fix (
+       org text, agent text, bucket bigint, time bigint, source bigint, counter bigint,
+       lat int, lon int, accuracy int, speed int, heading int, battery int,
+       PRIMARY KEY ((org, agent, bucket), time, source, counter)
+     ) WITH compaction = {'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'DAYS',
+       'compaction_window_size': '1'} AND default_time_to_live = 2592000 AND gc_grace_seconds = 10800",
+    // The buckets that an agent has; the agents of a day; the organisations of a day.
+    "CREATE TABLE IF NOT EXISTS fix_bucket (
+       org text, agent text, bucket bigint,
+       PRIMARY KEY ((org, agent), bucket)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 2592000",
+    "CREATE TABLE IF NOT EXISTS fix_agent (
+       org text, day bigint, agent text,
+       PRIMARY KEY ((org, day), agent)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 2592000",
+    "CREATE TABLE IF NOT EXISTS fix_org (
+       shard int, day bigint, org text,
+       PRIMARY KEY (shard, day, org)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 2592000",
+    // Written with the time of the fix as the timestamp, so the newest stays whatever came last (of two with the same
+    // time, any). One cell, so that two fixes never mix.
+    "CREATE TABLE IF NOT EXISTS fix_latest (
+       org text, shard int, agent text, fix blob,
+       PRIMARY KEY ((org, shard), agent)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 2592000",
+]];
+
+/// What follows from the retention of fixes: 20 to 40 windows, and the tables' time to live. The windows come first,
+/// as ScyllaDB refuses a life of more than 50 of them.
+pub(super) fn retention(days: u32) -> Vec<String> {
+    let seconds = u64::from(days) * 24 * 60 * 60;
+    let hours = (u64::from(days) * 24).div_ceil(40).max(1);
+    let (unit, size) = if hours < 24 { ("HOURS", hours) } else { ("DAYS", hours.div_ceil(24)) };
+    let window = format!(
+        "ALTER TABLE fix WITH compaction = {{'class': 'TimeWindowCompactionStrategy', \
+         'compaction_window_unit': '{unit}', 'compaction_window_size': '{size}'}}"
+    );
+    let tables = ["fix", "fix_bucket", "fix_agent", "fix_org", "fix_latest"];
+    let lives = tables.map(|table| format!("ALTER TABLE {table} WITH default_time_to_live = {seconds}"));
+    std::iter::once(window).chain(lives).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_suit_the_retention() {
+        for (days, expected) in [
+            (1, "'HOURS', 'compaction_window_size': '1'"),
+            (7, "'HOURS', 'compaction_window_size': '5'"),
+            (30, "'HOURS', 'compaction_window_size': '18'"),
+            (365, "'DAYS', 'compaction_window_size': '10'"),
+        ] {
+            let statements = retention(days);
+            assert!(statements[0].contains(expected), "{days}: {}", statements[0]);
+            assert!(statements[1].ends_with(&format!("= {}", days * 86_400)));
+        }
+    }
+
+    #[test]
+    fn nothing_that_one_of_the_databases_lacks() {
+        for statement in MIGRATIONS.concat() {
+            assert!(statement.starts_with("CREATE TABLE IF NOT EXISTS "), "{statement}");
+            for word in ["counter_", "MATERIALIZED", "INDEX", "tablets", "SizeTiered"] {
+                assert!(!statement.contains(word), "{statement}");
+            }
+        }
+    }
+}

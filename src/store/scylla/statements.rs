@@ -1,0 +1,160 @@
+//! Every statement, prepared once for each session. All may be repeated, and all name whole partitions by markers, so
+//! that the driver finds the replicas.
+
+use scylla::{
+    client::{execution_profile::ExecutionProfileHandle, session::Session},
+    errors::PrepareError,
+    statement::{Consistency, prepared::PreparedStatement},
+};
+
+/// How statements of a family are run.
+pub(super) struct Profiles {
+    pub(super) data: ExecutionProfileHandle,
+    pub(super) ticks: ExecutionProfileHandle,
+    pub(super) cas: ExecutionProfileHandle,
+}
+
+macro_rules! statements {
+    ($($name:ident: $profile:ident $($serial:ident)?, $cql:expr;)*) => {
+        pub(super) struct Statements { $(pub(super) $name: PreparedStatement),* }
+
+        impl Statements {
+            pub(super) async fn prepare(session: &Session, profiles: &Profiles) -> Result<Self, PrepareError> {
+                $(
+                    let mut $name = session.prepare($cql).await?;
+                    $name.set_is_idempotent(true);
+                    $name.set_execution_profile_handle(Some(profiles.$profile.clone()));
+                    $($name.set_consistency(Consistency::$serial);)?
+                )*
+                Ok(Self { $($name),* })
+            }
+        }
+    };
+}
+
+statements! {
+    // Whether any node answers at all: whether a quorum does, it says itself, and at once.
+    probe: data One, "SELECT key FROM system.local";
+
+    topic: data, "SELECT first, bucket, start, base, before FROM topic WHERE org = ? AND kind = ? AND key = ?";
+    topic_serial: cas LocalSerial,
+        "SELECT first, bucket, start, base, before FROM topic WHERE org = ? AND kind = ? AND key = ?";
+    topic_begin: cas,
+        "UPDATE topic SET current = 0, first = 1 WHERE org = ? AND kind = ? AND key = ? IF current = null";
+    topic_advance: cas,
+        "UPDATE topic SET current = ? WHERE org = ? AND kind = ? AND key = ? IF current = ?";
+    topic_bucket: cas,
+        "INSERT INTO topic (org, kind, key, bucket, start, base, before) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    topic_first: cas,
+        "UPDATE topic SET first = ? WHERE org = ? AND kind = ? AND key = ? IF first = ?";
+    topic_forget: cas,
+        "DELETE FROM topic WHERE org = ? AND kind = ? AND key = ? AND bucket = ? IF EXISTS";
+    list_add: data, "INSERT INTO topic_list (kind, shard, org, key, due) VALUES (?, ?, ?, ?, ?)";
+    list: data,
+        "SELECT org, key, due FROM topic_list WHERE kind = ? AND shard = ? AND (org, key) > (?, ?) LIMIT ?";
+
+    tail: data, "SELECT head, total, bytes, newest, sealed FROM log
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? LIMIT 1";
+    tail_serial: cas LocalSerial, "SELECT head, total, bytes, newest, sealed FROM log
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? LIMIT 1";
+    head_first: cas, "UPDATE log SET head = ?, total = ?, bytes = ?, newest = ?
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? IF head = null AND sealed = null";
+    head_next: cas, "UPDATE log SET head = ?, total = ?, bytes = ?, newest = ?
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? IF head = ? AND sealed = null";
+    seal: cas, "UPDATE log SET sealed = true
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? IF head = ? AND sealed = null";
+    event_add: cas, "INSERT INTO log (org, kind, key, bucket, seq, request, author, client_id, at, name, data,
+                 count, revision, op) VALUES (?, ?, ?, ?, ?, 'e', ?, ?, ?, ?, ?, ?, 0, ?)";
+    request_add: cas, "INSERT INTO log (org, kind, key, bucket, seq, request, ref, at, count)
+                 VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)";
+    requests: data, "SELECT request, ref, at, count FROM log
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq = 0 AND request IN ?";
+    event_op: cas LocalSerial, "SELECT op FROM log
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq = ? AND request = 'e'";
+    event_at: data, "SELECT at FROM log
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq = ? AND request = 'e'";
+    event_revision: cas LocalSerial, "SELECT revision, name, data FROM log
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq = ? AND request = 'e'";
+    rising: data, "SELECT seq, author, client_id, at, name, data, count, revision FROM log
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq > ? AND seq < ? LIMIT ?";
+    falling: data, "SELECT seq, author, client_id, at, name, data, count, revision FROM log
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq > ? AND seq < ?
+                 ORDER BY seq DESC LIMIT ?";
+    times: data, "SELECT seq, at FROM log
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq > ? AND seq < ? LIMIT ?";
+    amend: cas, "UPDATE log SET name = ?, data = ?, revision = ?
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq = ? AND request = 'e'
+                 IF revision = ?";
+    events_drop: data, "DELETE FROM log
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq > 0 AND seq < ?";
+    // All but the static columns: a sealed bucket stays sealed.
+    bucket_drop: data, "DELETE FROM log WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq >= 0";
+
+    record: data, "SELECT version, op, gone, expires, value FROM record
+                 WHERE org = ? AND kind = ? AND part = ? AND key = ?";
+    record_serial: cas LocalSerial, "SELECT version, op, gone, expires, value FROM record
+                 WHERE org = ? AND kind = ? AND part = ? AND key = ?";
+    record_first: cas, "UPDATE record SET version = ?, op = ?, gone = ?, expires = ?
+                 WHERE org = ? AND kind = ? AND part = ? AND key = ? IF version = null";
+    record_next: cas, "UPDATE record SET version = ?, op = ?, gone = ?, expires = ?
+                 WHERE org = ? AND kind = ? AND part = ? AND key = ? IF version = ?";
+    record_value: cas, "UPDATE record USING TTL ? SET value = ?
+                 WHERE org = ? AND kind = ? AND part = ? AND key = ?";
+    records: data, "SELECT key, version, op, gone, expires, value FROM record
+                 WHERE org = ? AND kind = ? AND part = ? AND key > ? LIMIT ?";
+    records_all: data, "SELECT key, version, op, gone, expires, value FROM record
+                 WHERE org = ? AND kind = ? AND part = ? LIMIT ?";
+
+    mark_delivered: data, "UPDATE mark USING TIMESTAMP ? SET delivered = ?
+                 WHERE org = ? AND kind = ? AND key = ? AND user = ?";
+    mark_read: data, "UPDATE mark USING TIMESTAMP ? SET read = ?
+                 WHERE org = ? AND kind = ? AND key = ? AND user = ?";
+    mark: data, "SELECT user, delivered, read FROM mark WHERE org = ? AND kind = ? AND key = ? AND user = ?";
+    marks: data, "SELECT user, delivered, read FROM mark WHERE org = ? AND kind = ? AND key = ?";
+
+    timer: cas LocalSerial, "SELECT due, wake, op, data FROM timer WHERE key = ?";
+    timer_new: cas, "INSERT INTO timer (key, due, wake, op, data) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS";
+    timer_move: cas, "UPDATE timer SET due = ?, wake = ?, op = ?, data = ? WHERE key = ? IF op = ?";
+    timer_lease: cas, "UPDATE timer SET wake = ?, op = ? WHERE key = ? IF op = ?";
+    timer_clear: cas, "DELETE FROM timer WHERE key = ? IF EXISTS";
+    // Conditional, so that who adds a slot and who takes it away are in an order that no clock decides.
+    slot_add: cas, "INSERT INTO timer_slot (part, slot) VALUES (0, ?) IF NOT EXISTS";
+    slot_drop: cas, "DELETE FROM timer_slot WHERE part = 0 AND slot = ? IF EXISTS";
+    slots: data, "SELECT slot FROM timer_slot WHERE part = 0 AND slot <= ?";
+    due_add: data, "INSERT INTO timer_due (slot, shard, wake, key, op) VALUES (?, ?, ?, ?, ?)";
+    due: data, "SELECT wake, key, op FROM timer_due WHERE slot = ? AND shard = ? AND wake <= ? LIMIT ?";
+    due_any: data, "SELECT wake FROM timer_due WHERE slot = ? AND shard = ? LIMIT 1";
+    due_drop: data, "DELETE FROM timer_due WHERE slot = ? AND shard = ? AND wake = ? AND key = ? AND op = ?";
+
+    doc: data, "SELECT words FROM text_doc WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq = ?";
+    docs: data, "SELECT seq, words FROM text_doc
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq IN ?";
+    docs_after: data, "SELECT seq, words FROM text_doc
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq > ? LIMIT ?";
+    doc_put: data, "INSERT INTO text_doc (org, kind, key, bucket, seq, words) VALUES (?, ?, ?, ?, ?, ?)";
+    doc_drop: data, "DELETE FROM text_doc WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq = ?";
+    term_put: data, "INSERT INTO text_term (org, kind, key, bucket, word, at, seq) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    term_drop: data, "DELETE FROM text_term
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND word = ? AND at = ? AND seq = ?";
+    terms: data, "SELECT at, seq FROM text_term
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND word = ? AND (at, seq) < (?, ?) LIMIT ?";
+
+    fix_put: ticks, "INSERT INTO fix (org, agent, bucket, time, source, counter, lat, lon,
+                 accuracy, speed, heading, battery) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    fix_latest_put: ticks, "INSERT INTO fix_latest (org, shard, agent, fix) VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
+    fix_bucket_put: ticks, "INSERT INTO fix_bucket (org, agent, bucket) VALUES (?, ?, ?)";
+    fix_agent_put: ticks, "INSERT INTO fix_agent (org, day, agent) VALUES (?, ?, ?)";
+    fix_org_put: ticks, "INSERT INTO fix_org (shard, day, org) VALUES (?, ?, ?)";
+    fix_buckets: data, "SELECT bucket FROM fix_bucket WHERE org = ? AND agent = ? AND bucket >= ? AND bucket <= ?";
+    track: data, "SELECT time, source, counter, lat, lon, accuracy, speed, heading, battery FROM fix
+                 WHERE org = ? AND agent = ? AND bucket = ?
+                 AND (time, source, counter) > (?, ?, ?) AND (time) <= (?) LIMIT ?";
+    fix_latest: data, "SELECT agent, fix FROM fix_latest WHERE org = ? AND shard = ?";
+    fix_orgs: data, "SELECT day, org FROM fix_org WHERE shard = ? AND day < ?";
+    fix_agents: data, "SELECT agent FROM fix_agent WHERE org = ? AND day = ?";
+    fix_drop: data, "DELETE FROM fix WHERE org = ? AND agent = ? AND bucket = ?";
+    fix_bucket_drop: data, "DELETE FROM fix_bucket WHERE org = ? AND agent = ? AND bucket = ?";
+    fix_agents_drop: data, "DELETE FROM fix_agent WHERE org = ? AND day = ?";
+    fix_org_drop: data, "DELETE FROM fix_org WHERE shard = ? AND day = ? AND org = ?";
+    fix_latest_drop: data, "DELETE FROM fix_latest USING TIMESTAMP ? WHERE org = ? AND shard = ? AND agent = ?";
+}

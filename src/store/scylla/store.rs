@@ -1,0 +1,193 @@
+//! The store's interface on the backend.
+
+use std::{ops::RangeInclusive, sync::Arc};
+
+use bytes::Bytes;
+use fanfare_proto::{Lane, OrgId, Seq, TopicKind, UnixMs, UserId};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Scylla, append::Request, expire, gate::unavailable, log, mark, record, text, ticks, timer, track,
+};
+use crate::{
+    id::Topic,
+    store::{
+        Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind, Slot,
+        Store, StoreError, StoredFix, Timer,
+    },
+};
+
+#[async_trait::async_trait]
+impl Store for Scylla {
+    async fn append(&self, append: Append) -> Result<Appended, StoreError> {
+        let place = self.enter(append.topic.kind().lane())?;
+        let (reply, answer) = oneshot::channel();
+        let (deadline, lines) = (Instant::now() + self.options.append, Arc::clone(&self.lines));
+        let task = self.threads.handle.spawn(async move {
+            lines.push(Request { append, reply, deadline, place });
+            timeout_at(deadline, answer).await
+        });
+        match task.await {
+            Ok(Ok(Ok(answer))) => answer,
+            // It may be stored all the same, now or soon: a repetition finds that out.
+            _ => Err(unavailable("the database has not answered in time")),
+        }
+    }
+
+    async fn read(
+        &self,
+        topic: &Topic,
+        from: From,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Page, StoreError> {
+        let (epoch, lane, topic) = (self.epoch, topic.kind().lane(), topic.clone());
+        self.call(lane, |db| async move { log::read(&db, epoch, &topic, from, limit, max_bytes).await }).await
+    }
+
+    async fn heads(&self, topics: &[Topic]) -> Result<Vec<Head>, StoreError> {
+        let (epoch, topics) = (self.epoch, topics.to_vec());
+        self.call(lane_of(&topics), |db| async move { log::heads(&db, epoch, &topics).await }).await
+    }
+
+    async fn amend(
+        &self,
+        topic: &Topic,
+        seq: Seq,
+        revision: u32,
+        name: String,
+        data: Bytes,
+    ) -> Result<u32, StoreError> {
+        let (lane, topic) = (topic.kind().lane(), topic.clone());
+        self.call(lane, |db| async move { log::amend(&db, &topic, seq, revision, &name, &data).await }).await
+    }
+
+    async fn expire(&self, kind: TopicKind, before: UnixMs) -> Result<u64, StoreError> {
+        self.call(Lane::Ordered, |db| async move { expire::expire(&db, kind, before).await }).await
+    }
+
+    async fn get(&self, slot: &Slot, now: UnixMs) -> Result<Option<Record>, StoreError> {
+        let slot = slot.clone();
+        self.call(Lane::Ordered, |db| async move { record::get(&db, &slot, now).await }).await
+    }
+
+    async fn put(&self, slot: &Slot, expect: Option<u64>, put: Put, now: UnixMs) -> Result<u64, StoreError> {
+        let slot = slot.clone();
+        self.call(Lane::Ordered, |db| async move { record::put(&db, &slot, expect, &put, now).await }).await
+    }
+
+    async fn list(
+        &self,
+        org: &OrgId,
+        kind: RecordKind,
+        partition: &str,
+        after: Option<&str>,
+        limit: usize,
+        now: UnixMs,
+    ) -> Result<Vec<(String, Record)>, StoreError> {
+        let (org, partition, after) = (org.clone(), partition.to_owned(), after.map(str::to_owned));
+        let list = |db: Arc<_>| async move {
+            record::list(&db, (&org, kind, &partition), after.as_deref(), limit, now).await
+        };
+        self.call(Lane::Ordered, list).await
+    }
+
+    async fn put_fixes(&self, fixes: Vec<StoredFix>) -> Result<(), StoreError> {
+        let known = Arc::clone(&self.known);
+        self.call(Lane::Ordered, |db| async move { ticks::put(&db, &known, fixes).await }).await
+    }
+
+    async fn track(
+        &self,
+        org: &OrgId,
+        agent: &UserId,
+        span: RangeInclusive<UnixMs>,
+        after: Option<FixKey>,
+        limit: usize,
+    ) -> Result<Vec<StoredFix>, StoreError> {
+        let (org, agent) = (org.clone(), agent.clone());
+        let read = |db: Arc<_>| async move { track::track(&db, &org, &agent, &span, after, limit).await };
+        self.call(Lane::Ordered, read).await
+    }
+
+    async fn latest(&self, org: &OrgId, since: UnixMs) -> Result<Vec<StoredFix>, StoreError> {
+        let org = org.clone();
+        self.call(Lane::Ordered, |db| async move { track::latest(&db, &org, since).await }).await
+    }
+
+    async fn expire_fixes(&self, before: UnixMs) -> Result<u64, StoreError> {
+        let known = Arc::clone(&self.known);
+        self.call(Lane::Ordered, |db| async move { ticks::expire(&db, &known, before).await }).await
+    }
+
+    async fn mark(
+        &self,
+        topic: &Topic,
+        user: &UserId,
+        kind: MarkKind,
+        to: Position,
+    ) -> Result<Mark, StoreError> {
+        let (topic, user) = (topic.clone(), user.clone());
+        self.call(Lane::Ordered, |db| async move { mark::mark(&db, &topic, &user, kind, to).await }).await
+    }
+
+    async fn marks(&self, topic: &Topic) -> Result<Vec<(UserId, Mark)>, StoreError> {
+        let topic = topic.clone();
+        self.call(Lane::Ordered, |db| async move { mark::marks(&db, &topic).await }).await
+    }
+
+    async fn marks_of(&self, user: &UserId, topics: &[Topic]) -> Result<Vec<Mark>, StoreError> {
+        let (user, topics) = (user.clone(), topics.to_vec());
+        self.call(Lane::Ordered, |db| async move { mark::marks_of(&db, &user, &topics).await }).await
+    }
+
+    // Timers drive the escalation of alerts.
+
+    async fn set_timer(&self, timer: Timer) -> Result<(), StoreError> {
+        self.call(Lane::Urgent, |db| async move { timer::set(&db, &timer).await }).await
+    }
+
+    async fn due_timers(&self, now: UnixMs, lease_ms: u64, limit: usize) -> Result<Vec<Timer>, StoreError> {
+        let taking = Arc::clone(&self.taking);
+        let due = |db: Arc<_>| async move {
+            let _one = taking.lock().await;
+            timer::due(&db, now, lease_ms, limit).await
+        };
+        self.call(Lane::Urgent, due).await
+    }
+
+    async fn clear_timer(&self, key: &str) -> Result<(), StoreError> {
+        let key = key.to_owned();
+        self.call(Lane::Urgent, |db| async move { timer::clear(&db, &key).await }).await
+    }
+
+    async fn index_text(&self, topic: &Topic, seq: Seq, text: &str) -> Result<(), StoreError> {
+        let (topic, text) = (topic.clone(), text.to_owned());
+        self.call(Lane::Ordered, |db| async move { text::index(&db, &topic, seq, &text).await }).await
+    }
+
+    async fn search_text(
+        &self,
+        topics: &[Topic],
+        query: &str,
+        limit: usize,
+    ) -> Result<Vec<(Topic, Seq)>, StoreError> {
+        let (topics, query) = (topics.to_vec(), query.to_owned());
+        let search = |db: Arc<_>| async move { text::search(&db, &topics, &query, limit).await };
+        self.call(Lane::Ordered, search).await
+    }
+
+    async fn close(&self) {
+        self.lines.close();
+        self.gate.close().await;
+    }
+}
+
+/// Urgent if all these topics are, so that ordinary ones cannot ride along.
+fn lane_of(topics: &[Topic]) -> Lane {
+    let urgent = !topics.is_empty() && topics.iter().all(|topic| topic.kind().lane() == Lane::Urgent);
+    if urgent { Lane::Urgent } else { Lane::Ordered }
+}

@@ -1,0 +1,128 @@
+//! Between the server's values and CQL's, and between the driver's errors and the store's.
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, Hasher},
+    str::FromStr,
+};
+
+use scylla::{
+    deserialize::row::DeserializeRow,
+    errors::{DbError, ExecutionError, RequestAttemptError},
+    response::query_result::QueryResult,
+    value::Row,
+};
+
+use crate::store::StoreError;
+
+/// CQL's integers are signed. Positions and times past 2^63 do not occur; as the bound of a query, such a value means
+/// "the end", which the largest integer says as well.
+pub(super) fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The counterpart of [`int`].
+pub(super) fn nat(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// For `LIMIT`.
+pub(super) fn limit(value: usize) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX).max(1)
+}
+
+/// A text that only one of the server's checked types can hold.
+pub(super) fn checked<T: FromStr>(text: &str) -> Result<T, StoreError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| StoreError::Corrupt(format!("{text:?}: {error}")))
+}
+
+/// A number that nobody else has.
+pub(super) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// A stable hash (FNV-1a), for what spreads rows over partitions: it must never change.
+pub(super) fn spread(text: &str, over: i32) -> i32 {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    ((hash >> 32) % u64::from(over.unsigned_abs())) as i32
+}
+
+/// Why a request did not answer.
+#[derive(Debug, Clone)]
+pub(super) struct Failed {
+    pub(super) why: String,
+    /// It certainly changed nothing; otherwise it may have, or may still do so.
+    pub(super) void: bool,
+    /// It would fail in the same way again.
+    pub(super) final_: bool,
+}
+
+impl From<Failed> for StoreError {
+    fn from(failed: Failed) -> Self {
+        Self::Unavailable(failed.why)
+    }
+}
+
+impl From<ExecutionError> for Failed {
+    fn from(error: ExecutionError) -> Self {
+        use RequestAttemptError as A;
+        let (void, final_) = match &error {
+            ExecutionError::EmptyPlan | ExecutionError::ConnectionPoolError(_) => (true, false),
+            ExecutionError::BadQuery(_) | ExecutionError::PrepareError(_) => (true, true),
+            ExecutionError::LastAttemptError(attempt) => match attempt {
+                A::UnableToAllocStreamId => (true, false),
+                A::SerializationError(_) | A::CqlRequestSerialization(_) => (true, true),
+                A::DbError(database, _) => match database {
+                    DbError::Unavailable { .. }
+                    | DbError::Overloaded
+                    | DbError::IsBootstrapping
+                    | DbError::RateLimitReached { .. } => (true, false),
+                    DbError::SyntaxError
+                    | DbError::Invalid
+                    | DbError::Unauthorized
+                    | DbError::AuthenticationError
+                    | DbError::ConfigError => (true, true),
+                    _ => (false, false),
+                },
+                _ => (false, false),
+            },
+            _ => (false, false),
+        };
+        Self { why: error.to_string(), void, final_ }
+    }
+}
+
+/// The rows of an answer.
+pub(super) fn rows<T>(result: QueryResult) -> Result<Vec<T>, StoreError>
+where
+    T: for<'frame> DeserializeRow<'frame, 'frame>,
+{
+    let rows = result.into_rows_result().map_err(|error| corrupt(&error))?;
+    rows.rows::<T>()
+        .map_err(|error| corrupt(&error))?
+        .map(|row| row.map_err(|error| corrupt(&error)))
+        .collect()
+}
+
+/// Whether a conditional write was applied. The two databases answer in different shapes: only this column's name is
+/// the same.
+pub(super) fn applied(result: QueryResult) -> Result<bool, StoreError> {
+    let rows = result.into_rows_result().map_err(|error| corrupt(&error))?;
+    let specs = rows.column_specs();
+    let (column, _) = specs
+        .get_by_name("[applied]")
+        .ok_or_else(|| StoreError::Corrupt("a conditional write's answer without [applied]".to_owned()))?;
+    let row: Row = rows.first_row().map_err(|error| corrupt(&error))?;
+    let value =
+        row.columns.get(column).and_then(Option::as_ref).and_then(scylla::value::CqlValue::as_boolean);
+    value.ok_or_else(|| StoreError::Corrupt("[applied] is no boolean".to_owned()))
+}
+
+fn corrupt(error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(error.to_string())
+}

@@ -1,0 +1,66 @@
+//! Who may make tables, and what is said where they are not as they should be.
+
+use std::sync::Arc;
+
+use fanfare::store::{
+    StoreError,
+    scylla::{Options, Scylla, Start},
+};
+
+use super::Keyspace;
+use crate::Deaf;
+
+fn refused(options: Options) -> String {
+    match Scylla::open(options, Arc::new(Deaf)) {
+        Err(StoreError::Unavailable(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn cql_tables_are_made_by_migrating_only() {
+    let Some(keyspace) = Keyspace::new() else { return };
+    let production = Options { create: None, ..keyspace.options() };
+    let name = production.keyspace.clone();
+    let why = refused(production.clone());
+    assert!(why.contains(&name) && why.contains("create it first"), "{why}");
+    assert!(Scylla::migrate(production.clone()).is_err());
+
+    let session = keyspace.session().await;
+    let cql = async |cql: &str| session.query_unpaged(cql, ()).await.unwrap();
+    let replication = keyspace.options().create.unwrap();
+    cql(&format!("CREATE KEYSPACE {name} WITH replication = {replication}")).await;
+    let why = refused(production.clone());
+    assert!(why.contains("schema version 0") && why.contains("`fanfare migrate`"), "{why}");
+
+    assert_eq!(Scylla::migrate(production.clone()), Ok((0, 1)));
+    assert_eq!(Scylla::migrate(production.clone()), Ok((1, 1)));
+    let store = Scylla::open(production.clone(), Arc::new(Deaf)).unwrap();
+    let epoch = store.epoch();
+    drop(store);
+    assert_eq!(Scylla::open(production.clone(), Arc::new(Deaf)).unwrap().epoch(), epoch);
+
+    // Another retention of fixes changes the tables' time to live and their windows.
+    let other = Options { fix_days: 90, ..production.clone() };
+    assert_eq!(Scylla::migrate(other), Ok((1, 1)));
+    let select = "SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'fix'";
+    let life = session.query_unpaged(select, (&name,)).await.unwrap().into_rows_result().unwrap();
+    assert_eq!(life.single_row::<(i32,)>().unwrap().0, 90 * 86_400);
+
+    cql(&format!("UPDATE {name}.meta SET value = 99 WHERE name = 'schema' IF EXISTS")).await;
+    for why in [
+        refused(production.clone()),
+        refused(keyspace.options()),
+        Scylla::migrate(production).unwrap_err().to_string(),
+    ] {
+        assert!(why.contains("schema version 99, newer"), "{why}");
+    }
+    keyspace.drop().await;
+}
+
+#[tokio::test]
+async fn cql_that_is_not_there_is_named() {
+    let nowhere = Options { nodes: vec!["127.0.0.1:1".to_owned()], start: Start::Exit, ..Options::default() };
+    let why = refused(nowhere);
+    assert!(why.contains("cannot reach 127.0.0.1:1"), "{why}");
+}
