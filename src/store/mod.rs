@@ -397,7 +397,7 @@ pub struct Timer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Roll {
-    /// Topics that have a log or marks.
+    /// Topics that have, or had, events.
     Topics,
     /// Records that have a value.
     Records,

@@ -6,22 +6,18 @@ use bytes::Bytes;
 use fanfare::{
     id::{Audience, Topic},
     store::{
-        Append, Committed, Event, From, MarkKind, NewEvent, Position, Put, RecordKind, Slot, Store,
-        StoreError, StoredFix, Timer,
+        Append, From, MarkKind, NewEvent, Position, Put, RecordKind, Slot, Store, StoreError, StoredFix,
+        Timer,
         sqlite::{Options, Sqlite},
         transfer::{self, Row, Total},
     },
 };
-use fanfare_proto::{Epoch, Fix, JsonFix, OrgId, Seq, TopicKey, TopicKind, TopicName, UnixMs, UserId};
+use fanfare_proto::{Fix, JsonFix, OrgId, Seq, TopicKey, TopicKind, TopicName, UnixMs, UserId};
 
-struct Nobody;
+use crate::Deaf;
 
-impl Committed for Nobody {
-    fn committed(&self, _: &Topic, _: Epoch, _: &Audience, _: &[Event]) {}
-}
-
-fn sqlite(dir: &Path) -> Arc<dyn Store> {
-    Sqlite::open(dir, Arc::new(Nobody), &Options::default()).unwrap()
+pub(crate) fn sqlite(dir: &Path) -> Arc<dyn Store> {
+    Sqlite::open(dir, Arc::new(Deaf), &Options::default()).unwrap()
 }
 
 fn org(name: &str) -> OrgId {
@@ -44,7 +40,7 @@ fn event(n: u64) -> NewEvent {
 }
 
 /// Some of everything: logs whose front has expired, amended events, marks, records that end, timers, tracks.
-async fn fill(store: &dyn Store) {
+pub(crate) async fn fill(store: &dyn Store) {
     for name in ["acme", "other"] {
         let org = org(name);
         for (kind, key, count) in [
@@ -130,7 +126,7 @@ async fn rows(store: &dyn Store) -> (Vec<Row>, Total) {
         Ok(())
     };
     loop {
-        place = transfer::export(store, place, &mut sink).await.unwrap();
+        place = transfer::export(store, UnixMs(5), place, &mut sink).await.unwrap();
         if place.is_none() {
             return (rows, total);
         }
@@ -141,7 +137,7 @@ async fn rows(store: &dyn Store) -> (Vec<Row>, Total) {
 async fn put(store: &dyn Store, rows: &[Row], size: usize) {
     for part in rows.chunks(size) {
         for _ in 0..2 {
-            transfer::import(store, part.to_vec()).await.unwrap();
+            transfer::import(store, UnixMs(5), part.to_vec()).await.unwrap();
         }
     }
 }
@@ -150,29 +146,42 @@ async fn put(store: &dyn Store, rows: &[Row], size: usize) {
 async fn everything_goes_over_and_is_the_same() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (from, to) = (sqlite(from.path()), sqlite(to.path()));
-    assert!(transfer::is_empty(&*to).await.unwrap());
     fill(&*from).await;
-    let (there, total) = rows(&*from).await;
-    assert_eq!(total.rows(), there.len() as u64);
-    put(&*to, &there, 999).await;
-    assert!(!transfer::is_empty(&*to).await.unwrap());
-    let (here, same) = rows(&*to).await;
-    assert_eq!((total, here), (same, there));
+    copied(&*from, &*to).await;
+    goes_on(&*to).await;
+    let epoch = async |store: &Arc<dyn Store>| store.heads(&[notices()]).await.unwrap()[0].epoch;
+    assert_ne!(epoch(&from).await, epoch(&to).await);
+    from.close().await;
+    to.close().await;
+}
 
-    // It goes on from there.
-    let notice = topic(&org("acme"), TopicKind::Notice, "all");
-    let page = to.read(&notice, From::After(Seq::ZERO), 100, usize::MAX).await.unwrap();
+/// Copies everything into a store that is empty.
+pub(crate) async fn copied(from: &dyn Store, to: &dyn Store) {
+    assert!(transfer::is_empty(to).await.unwrap());
+    let (there, total) = rows(from).await;
+    assert_eq!(total.rows(), there.len() as u64);
+    put(to, &there, 999).await;
+    assert!(!transfer::is_empty(to).await.unwrap());
+    let (here, same) = rows(to).await;
+    let other: Vec<_> = here.iter().filter(|row| !there.contains(row)).take(3).collect();
+    assert_eq!((total, other), (same, vec![]));
+}
+
+fn notices() -> Topic {
+    topic(&org("acme"), TopicKind::Notice, "all")
+}
+
+/// Where the copy ends, the log goes on.
+pub(crate) async fn goes_on(store: &dyn Store) {
+    let page = store.read(&notices(), From::After(Seq::ZERO), 100, usize::MAX).await.unwrap();
     assert_eq!((page.head.first, page.head.seq, page.events.len()), (Seq(5), Seq(7), 3));
     let append = Append {
-        topic: notice.clone(),
+        topic: notices(),
         expect: Some(Seq(7)),
         events: vec![event(100)],
         audience: Audience::Organisation,
     };
-    assert_eq!(to.append(append).await.unwrap().outcomes[0].seq, Seq(8));
-    assert_ne!(from.heads(&[notice.clone()]).await.unwrap()[0].epoch, page.head.epoch);
-    from.close().await;
-    to.close().await;
+    assert_eq!(store.append(append).await.unwrap().outcomes[0].seq, Seq(8));
 }
 
 #[tokio::test]
@@ -182,16 +191,16 @@ async fn a_store_that_holds_something_else_is_not_changed() {
     fill(&*from).await;
     let (rows, _) = rows(&*from).await;
     let record = rows.iter().find(|row| matches!(row, Row::Record(_))).unwrap();
-    transfer::import(&*to, vec![record.clone()]).await.unwrap();
+    transfer::import(&*to, UnixMs(5), vec![record.clone()]).await.unwrap();
     let text = serde_json::to_string(record).unwrap().replace("\\\"n\\\":", "\\\"m\\\":");
     let other: Row = serde_json::from_str(&text).unwrap();
     assert_ne!(other, *record);
-    let refused = transfer::import(&*to, vec![other]).await.unwrap_err();
+    let refused = transfer::import(&*to, UnixMs(5), vec![other]).await.unwrap_err();
     assert!(matches!(refused, transfer::ImportError::Other(_)), "{refused}");
 
     // An event whose forerunners are missing.
     let events: Vec<_> = rows.iter().filter(|row| matches!(row, Row::Event(_))).take(2).cloned().collect();
-    let refused = transfer::import(&*to, vec![events[1].clone()]).await.unwrap_err();
+    let refused = transfer::import(&*to, UnixMs(5), vec![events[1].clone()]).await.unwrap_err();
     assert!(matches!(refused, transfer::ImportError::Wrong(_)), "{refused}");
     from.close().await;
     to.close().await;

@@ -9,17 +9,19 @@ use std::{
 use anyhow::{Context, ensure};
 use fanfare::store::{
     Store,
-    transfer::{self, Footer, Place, Row, Total},
+    transfer::{self, Footer, Header, Place, Row, Total},
 };
+use fanfare_proto::UnixMs;
 
 use super::notes::{Notes, beside};
 
 /// Writes everything to `file`, by way of a file beside it, so that `file` is whole if it is there.
-pub(super) async fn run(store: &dyn Store, name: &str, file: &Path) -> anyhow::Result<Total> {
+pub(super) async fn run(store: &dyn Store, now: UnixMs, name: &str, file: &Path) -> anyhow::Result<Total> {
     ensure!(!file.exists(), "{} exists already", file.display());
     let (part, notes_path) = (beside(file, ".part"), beside(file, ".progress"));
     let notes = Notes::read(&notes_path, name)?;
-    let mut out = open(&part, notes.as_ref()).with_context(|| part.display().to_string())?;
+    let at = notes.as_ref().map_or(now, |notes| notes.at);
+    let mut out = open(&part, Header::new(at), notes.as_ref()).with_context(|| part.display().to_string())?;
     let mut total = notes.as_ref().map_or_else(Total::default, |notes| notes.total);
     let bar = super::bar(None)?;
 
@@ -34,10 +36,10 @@ pub(super) async fn run(store: &dyn Store, name: &str, file: &Path) -> anyhow::R
             }
             Ok(())
         };
-        let next = transfer::export(store, place.flatten(), &mut sink).await?;
+        let next = transfer::export(store, at, place.flatten(), &mut sink).await?;
         out.flush().context("writing the file")?;
         let bytes = out.stream_position()?;
-        Notes { store: name.to_owned(), bytes, total, place: next.clone() }.write(&notes_path)?;
+        Notes { store: name.to_owned(), at, bytes, total, place: next.clone() }.write(&notes_path)?;
         place = Some(next);
     }
     writeln!(out, "{}", serde_json::to_string(&Footer { total })?)?;
@@ -49,7 +51,7 @@ pub(super) async fn run(store: &dyn Store, name: &str, file: &Path) -> anyhow::R
 }
 
 /// The file as far as it is known to be whole.
-fn open(part: &Path, notes: Option<&Notes>) -> anyhow::Result<BufWriter<File>> {
+fn open(part: &Path, header: Header, notes: Option<&Notes>) -> anyhow::Result<BufWriter<File>> {
     let mut file = OpenOptions::new().create(true).write(true).truncate(notes.is_none()).open(part)?;
     match notes {
         Some(notes) => {
@@ -57,7 +59,7 @@ fn open(part: &Path, notes: Option<&Notes>) -> anyhow::Result<BufWriter<File>> {
             file.set_len(notes.bytes)?;
             file.seek(SeekFrom::End(0))?;
         }
-        None => writeln!(file, "{}", transfer::HEADER)?,
+        None => writeln!(file, "{}", serde_json::to_string(&header)?)?,
     }
     Ok(BufWriter::with_capacity(1 << 20, file))
 }

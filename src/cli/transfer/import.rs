@@ -9,8 +9,9 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use fanfare::store::{
     Store,
-    transfer::{self, Footer, Row, Total},
+    transfer::{self, Footer, Header, Row, Total},
 };
+use fanfare_proto::UnixMs;
 
 use super::notes::{Notes, beside};
 
@@ -22,7 +23,7 @@ const BYTES: usize = 4 << 20;
 const LINE: u64 = 64 << 20;
 
 /// Puts everything in `file` into `store`, which must be empty, and reads it back.
-pub(super) async fn run(store: &dyn Store, name: &str, file: &Path) -> anyhow::Result<Total> {
+pub(super) async fn run(store: &dyn Store, now: UnixMs, name: &str, file: &Path) -> anyhow::Result<Total> {
     let notes_path = beside(file, ".imported");
     let notes = Notes::read(&notes_path, name)?;
     if notes.is_none() {
@@ -37,7 +38,7 @@ pub(super) async fn run(store: &dyn Store, name: &str, file: &Path) -> anyhow::R
     let told = loop {
         let (rows, footer) =
             lines.part().with_context(|| format!("{}, {}", file.display(), lines.place()))?;
-        transfer::import(store, rows)
+        transfer::import(store, now, rows)
             .await
             .with_context(|| format!("{}, up to {}", file.display(), lines.place()))?;
         bar.set_position(lines.bytes);
@@ -45,12 +46,12 @@ pub(super) async fn run(store: &dyn Store, name: &str, file: &Path) -> anyhow::R
         if let Some(footer) = footer {
             break footer.total;
         }
-        let (bytes, total) = (lines.bytes, lines.total);
-        Notes { store: name.to_owned(), bytes, total, place: None }.write(&notes_path)?;
+        let (at, bytes, total) = (lines.header.at, lines.bytes, lines.total);
+        Notes { store: name.to_owned(), at, bytes, total, place: None }.write(&notes_path)?;
     };
     ensure!(told == lines.total, "the file is damaged: it says {told}, and holds {}", lines.total);
     bar.set_message("reading it back");
-    let there = census(store).await?;
+    let there = census(store, lines.header.at).await?;
     ensure!(there == told, "{name} does not hold what the file does: {there} instead of {told}");
     match fs::remove_file(&notes_path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -63,14 +64,14 @@ pub(super) async fn run(store: &dyn Store, name: &str, file: &Path) -> anyhow::R
 }
 
 /// What an export of the store would hold.
-async fn census(store: &dyn Store) -> anyhow::Result<Total> {
+async fn census(store: &dyn Store, at: UnixMs) -> anyhow::Result<Total> {
     let (mut total, mut place) = (Total::default(), None);
     let mut sink = |row: Row| -> anyhow::Result<()> {
         total.add(&row, &serde_json::to_string(&row)?);
         Ok(())
     };
     loop {
-        place = transfer::export(store, place, &mut sink).await?;
+        place = transfer::export(store, at, place, &mut sink).await?;
         if place.is_none() {
             return Ok(total);
         }
@@ -80,16 +81,17 @@ async fn census(store: &dyn Store) -> anyhow::Result<Total> {
 /// The file, line by line.
 struct Lines {
     file: BufReader<File>,
+    header: Header,
     bytes: u64,
     total: Total,
 }
 
 impl Lines {
     fn open(file: File, notes: Option<&Notes>) -> anyhow::Result<Self> {
-        let mut lines =
-            Self { file: BufReader::with_capacity(1 << 20, file), bytes: 0, total: Total::default() };
-        let first = lines.next()?;
-        ensure!(first.as_deref() == Some(transfer::HEADER), "this is no export of Fanfare");
+        let (file, header) = (BufReader::with_capacity(1 << 20, file), Header::new(UnixMs(0)));
+        let mut lines = Self { file, header, bytes: 0, total: Total::default() };
+        let first = lines.next()?.unwrap_or_default();
+        lines.header = Header::parse(&first).context("this is no export of Fanfare")?;
         if let Some(notes) = notes {
             lines.file.seek(SeekFrom::Start(notes.bytes))?;
             (lines.bytes, lines.total) = (notes.bytes, notes.total);

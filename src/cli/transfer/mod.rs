@@ -12,6 +12,7 @@ use fanfare::{
     id::{Audience, Topic},
     server,
     store::{Committed, Event, Store},
+    time::Clock,
 };
 use fanfare_proto::Epoch;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -34,7 +35,8 @@ impl Export {
     pub(super) async fn run(self, common: &super::Common) -> anyhow::Result<()> {
         let config = common.load()?;
         let store = open(&config)?;
-        let done = export::run(&*store, &server::store_name(&config), &self.file).await;
+        let done =
+            export::run(&*store, Clock::system().now(), &server::store_name(&config), &self.file).await;
         store.close().await;
         super::say(&format!("exported {}", done?))?;
         Ok(())
@@ -45,7 +47,8 @@ impl Import {
     pub(super) async fn run(self, common: &super::Common) -> anyhow::Result<()> {
         let config = common.load()?;
         let store = open(&config)?;
-        let done = import::run(&*store, &server::store_name(&config), &self.file).await;
+        let done =
+            import::run(&*store, Clock::system().now(), &server::store_name(&config), &self.file).await;
         store.close().await;
         super::say(&format!("imported and verified {}", done?))?;
         Ok(())

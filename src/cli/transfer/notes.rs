@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::Context;
 use fanfare::store::transfer::{Place, Total};
+use fanfare_proto::UnixMs;
 use serde::{Deserialize, Serialize};
 
 /// What is needed to go on.
@@ -14,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Notes {
     /// Out of or into which store: notes on one are worth nothing for another.
     pub(super) store: String,
+    /// When the export began.
+    pub(super) at: UnixMs,
     /// Bytes of the file that are done.
     pub(super) bytes: u64,
     /// The rows in them.

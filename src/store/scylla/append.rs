@@ -209,7 +209,7 @@ impl Lines {
             if events.clone().next().is_none() || group.iter().all(refused) {
                 return Ok(Some(nothing()));
             }
-            topic::begin(&db, topic, events.map(|event| event.at.0).min().unwrap_or(0)).await?;
+            topic::begin(&db, topic, events.map(|event| event.at.0).min().unwrap_or(0), 1, 0).await?;
             let begun = topic::directory(&db, topic, View::Serial).await?;
             begun.ok_or_else(|| unavailable(&format!("{topic} was not begun")))?
         };

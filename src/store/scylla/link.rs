@@ -17,7 +17,7 @@ use scylla::{
     client::session::Session,
     deserialize::row::DeserializeRow,
     errors::ExecutionError,
-    response::query_result::QueryResult,
+    response::{PagingState, PagingStateResponse, query_result::QueryResult},
     serialize::{batch::BatchValues, row::SerializeRow},
     statement::{batch::Batch, prepared::PreparedStatement},
 };
@@ -199,6 +199,21 @@ impl Db {
         T: for<'frame> DeserializeRow<'frame, 'frame>,
     {
         rows(self.run(statement, values).await?)
+    }
+
+    /// A page of a whole table.
+    pub(super) async fn page<T>(
+        &self,
+        statement: &PreparedStatement,
+        state: PagingState,
+    ) -> Result<(Vec<T>, PagingStateResponse), StoreError>
+    where
+        T: for<'frame> DeserializeRow<'frame, 'frame>,
+    {
+        let _place = self.in_flight.acquire().await;
+        let answer = self.session.execute_single_page(statement, (), state).await;
+        let (result, state) = answer.map_err(|error| StoreError::from(Failed::from(error)))?;
+        Ok((rows(result)?, state))
     }
 
     /// The first row of a read.

@@ -28,6 +28,7 @@ mod mark;
 mod options;
 mod plan;
 mod record;
+mod roll;
 mod rows;
 mod schema;
 mod statements;

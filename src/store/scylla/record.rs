@@ -17,8 +17,9 @@ use crate::store::{Put, Record, RecordKind, Slot, StoreError};
 const CHUNK: usize = 500;
 /// How long a value outlives its record: nobody's clock is that far behind.
 const GRACE: u64 = 24 * 60 * 60;
-/// The longest time to live that both databases take, 20 years.
-const LONGEST: u64 = 630_720_000;
+/// What lives longer than these seconds, a year, is not freed by itself. Cassandra refuses what would end after January
+/// 2038 unless its files are of the newest form.
+const LONGEST: u64 = 31_536_000;
 
 type Row = (Option<i64>, Option<i64>, Option<bool>, Option<i64>, Option<Vec<u8>>);
 
@@ -100,7 +101,9 @@ async fn write(
     let (org, kind, part, key) = place(slot);
     let (version, gone) = (int(used + 1), put.value.is_none());
     let expires = put.expires.filter(|_| !gone);
-    let life = expires.map_or(0, |expires| (expires.since(now) / 1_000 + GRACE).min(LONGEST)) as i32;
+    let life = expires.map(|expires| expires.since(now) / 1_000 + GRACE).filter(|life| *life <= LONGEST);
+    // 0: for good.
+    let life = life.unwrap_or(0) as i32;
     let value = (life, put.value.as_deref(), org, kind, part, key);
     let expires = expires.map(|expires| int(expires.0));
     if used == 0 {

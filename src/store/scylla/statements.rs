@@ -40,7 +40,7 @@ statements! {
     topic_serial: cas LocalSerial,
         "SELECT first, bucket, start, base, before FROM topic WHERE org = ? AND kind = ? AND key = ?";
     topic_begin: cas,
-        "UPDATE topic SET current = 0, first = 1 WHERE org = ? AND kind = ? AND key = ? IF current = null";
+        "UPDATE topic SET current = 0, first = ? WHERE org = ? AND kind = ? AND key = ? IF current = null";
     topic_advance: cas,
         "UPDATE topic SET current = ? WHERE org = ? AND kind = ? AND key = ? IF current = ?";
     topic_bucket: cas,
@@ -156,5 +156,10 @@ statements! {
     fix_bucket_drop: data, "DELETE FROM fix_bucket WHERE org = ? AND agent = ? AND bucket = ?";
     fix_agents_drop: data, "DELETE FROM fix_agent WHERE org = ? AND day = ?";
     fix_org_drop: data, "DELETE FROM fix_org WHERE shard = ? AND day = ? AND org = ?";
+    // Whole tables, page by page.
+    roll_topics: data, "SELECT org, kind, key FROM topic_list";
+    roll_records: data, "SELECT org, kind, part, key, gone, expires, value FROM record";
+    roll_timers: data, "SELECT key, due, data FROM timer";
+    roll_agents: data, "SELECT DISTINCT org, agent FROM fix_bucket";
     fix_latest_drop: data, "DELETE FROM fix_latest USING TIMESTAMP ? WHERE org = ? AND shard = ? AND agent = ?";
 }

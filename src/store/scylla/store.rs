@@ -10,13 +10,14 @@ use tokio::{
 };
 
 use super::{
-    Scylla, append::Request, expire, gate::unavailable, log, mark, record, text, ticks, timer, track,
+    Scylla, append::Request, expire, gate::unavailable, log, mark, record, roll, text, ticks, timer, topic,
+    track,
 };
 use crate::{
     id::Topic,
     store::{
-        Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind, Slot,
-        Store, StoreError, StoredFix, Timer,
+        Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind, Roll,
+        RollPage, Slot, Store, StoreError, StoredFix, Timer,
     },
 };
 
@@ -178,6 +179,16 @@ impl Store for Scylla {
         let (topics, query) = (topics.to_vec(), query.to_owned());
         let search = |db: Arc<_>| async move { text::search(&db, &topics, &query, limit).await };
         self.call(Lane::Ordered, search).await
+    }
+
+    async fn begin(&self, topic: &Topic, first: Seq, count: u64) -> Result<(), StoreError> {
+        let topic = topic.clone();
+        self.call(Lane::Ordered, |db| async move { topic::begin(&db, &topic, 0, first.0, count).await }).await
+    }
+
+    async fn roll(&self, what: Roll, after: Option<String>, limit: usize) -> Result<RollPage, StoreError> {
+        self.call(Lane::Ordered, |db| async move { roll::roll(&db, what, after.as_deref(), limit).await })
+            .await
     }
 
     async fn close(&self) {

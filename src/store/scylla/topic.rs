@@ -128,14 +128,18 @@ pub(super) async fn tail(
     })
 }
 
-/// Makes the topic's row, unless somebody has. `at`: the time of what is about to be appended.
-pub(super) async fn begin(db: &Db, topic: &Topic, at: u64) -> Result<(), StoreError> {
+/// Makes the topic's row, unless somebody has. `at`: the time of what is about to be appended; `first`: the position
+/// that it begins at, with `count` countable events before it.
+pub(super) async fn begin(db: &Db, topic: &Topic, at: u64, first: u64, count: u64) -> Result<(), StoreError> {
     // First of all, so that no topic is missing from the list by which expiry goes.
     list(db, topic, int(at)).await?;
     let (org, kind, key) = names(topic);
     let batch = batch([&db.s.topic_begin, &db.s.topic_bucket]);
     // Whatever it comes to, the row is read next.
-    db.settle_batch(&batch, &((org, kind, key), (org, kind, key, 0, 1_i64, 0_i64, 0_i64))).await.map(drop)
+    let (first, count) = (int(first), int(count));
+    db.settle_batch(&batch, &((first, org, kind, key), (org, kind, key, 0, first, count, 0_i64)))
+        .await
+        .map(drop)
 }
 
 /// Notes until when there is nothing to expire.

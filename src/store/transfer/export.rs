@@ -33,9 +33,10 @@ impl Place {
 
 /// Hands rows to `sink` for a while, from `place` on, and answers from where to go on; `None` once that was all.
 ///
-/// Nothing may be written to the store meanwhile.
+/// What has expired `at` this time is left out. Nothing may be written to the store meanwhile.
 pub async fn export<E: std::convert::From<StoreError>>(
     store: &dyn Store,
+    at: UnixMs,
     place: Option<Place>,
     sink: &mut impl FnMut(Row) -> Result<(), E>,
 ) -> Result<Option<Place>, E> {
@@ -45,7 +46,8 @@ pub async fn export<E: std::convert::From<StoreError>>(
         match entry {
             Entry::Topic(topic) => log(store, &topic, sink).await?,
             Entry::Record(slot, put) => {
-                if let Some(value) = put.value {
+                let live = put.expires.is_none_or(|expires| at < expires);
+                if let Some(value) = put.value.filter(|_| live) {
                     let (kind, expires) = (slot.kind.as_str().to_owned(), put.expires);
                     let store::Slot { org, partition, key, .. } = slot;
                     sink(Row::Record(Record { org, kind, partition, key, expires, value: text(&value)? }))?;

@@ -43,8 +43,16 @@ impl From<BadFix> for ImportError {
 /// Whether there is nothing in a store.
 pub async fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
     for what in [Roll::Topics, Roll::Records, Roll::Timers, Roll::Agents] {
-        if !store.roll(what, None, 1).await?.entries.is_empty() {
-            return Ok(false);
+        let mut after = None;
+        loop {
+            let page = store.roll(what, after, 100).await?;
+            if !page.entries.is_empty() {
+                return Ok(false);
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
         }
     }
     Ok(true)
@@ -52,7 +60,7 @@ pub async fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
 
 /// Puts rows into a store, which had all rows before them in the order of their export. Those that are there already
 /// change nothing.
-pub async fn import(store: &dyn Store, rows: Vec<Row>) -> Result<(), ImportError> {
+pub async fn import(store: &dyn Store, now: UnixMs, rows: Vec<Row>) -> Result<(), ImportError> {
     let mut jobs = Jobs::default();
     for row in rows {
         match row {
@@ -71,7 +79,7 @@ pub async fn import(store: &dyn Store, rows: Vec<Row>) -> Result<(), ImportError
     all(jobs.logs, |row| begin(store, row)).await?;
     all(jobs.events, |(topic, events)| append(store, topic, events)).await?;
     all(jobs.marks, |row| mark(store, row)).await?;
-    all(jobs.records, |row| record(store, row)).await?;
+    all(jobs.records, |row| record(store, now, row)).await?;
     all(jobs.timers, |row| timer(store, row)).await?;
     if !jobs.fixes.is_empty() {
         store.put_fixes(jobs.fixes).await?;
@@ -168,15 +176,13 @@ async fn mark(store: &dyn Store, row: Mark) -> Result<(), ImportError> {
     Ok(())
 }
 
-async fn record(store: &dyn Store, row: Record) -> Result<(), ImportError> {
+async fn record(store: &dyn Store, now: UnixMs, row: Record) -> Result<(), ImportError> {
     let Record { org, kind, partition, key, expires, value } = row;
     let kind =
         RecordKind::named(&kind).ok_or_else(|| ImportError::Wrong(format!("no records are named {kind}")))?;
     let slot = Slot { org, kind, partition, key };
     let value = Bytes::from(value);
     let put = Put { value: Some(value.clone()), expires };
-    // Before all time: nothing has expired.
-    let now = UnixMs(0);
     match store.put(&slot, None, put, now).await {
         Ok(_) => Ok(()),
         Err(StoreError::Conflict { .. }) => match store.get(&slot, now).await? {

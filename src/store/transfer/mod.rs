@@ -1,7 +1,7 @@
 //! Everything that a store keeps, as lines of JSON, from one store into another.
 //!
 //! ```text
-//! {"fanfare_export":1}
+//! {"fanfare_export":1,"at":1790000000000}
 //! {"log":{"org":"acme","topic":"conversation:4f","first":1,"base":0,"head":2,"count":1}}
 //! {"event":{"org":"acme","topic":"conversation:4f","seq":1,…,"data":"{…}"}}
 //! {"mark":…} {"record":…} {"timer":…} {"fix":…}
@@ -26,7 +26,26 @@ pub use self::{
 };
 
 /// The first line.
-pub const HEADER: &str = r#"{"fanfare_export":1}"#;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    fanfare_export: u32,
+    /// When the export began: what has expired by then is not part of it.
+    pub at: UnixMs,
+}
+
+impl Header {
+    const FORM: u32 = 1;
+
+    /// That of an export that begins now.
+    pub const fn new(at: UnixMs) -> Self {
+        Self { fanfare_export: Self::FORM, at }
+    }
+
+    /// `None` if this is another form than the one described here.
+    pub fn parse(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok().filter(|header: &Self| header.fanfare_export == Self::FORM)
+    }
+}
 
 /// What a line between the first and the last holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 
 mod interleavings;
 mod schema;
+mod transfer;
 
 use std::{
     collections::hash_map::RandomState,

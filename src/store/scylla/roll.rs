@@ -1,0 +1,94 @@
+//! Lists of everything that there is: whole tables, page by page, in the order in which the database keeps them.
+
+use bytes::Bytes;
+use fanfare_proto::{TopicKind, TopicName, UnixMs};
+use scylla::{
+    deserialize::row::DeserializeRow,
+    response::{PagingState, PagingStateResponse},
+    statement::prepared::PreparedStatement,
+};
+
+use super::{
+    link::Db,
+    value::{checked, limit as limit_of, nat},
+};
+use crate::{
+    id::Topic,
+    store::{Entry, Put, RecordKind, Roll, RollPage, Slot, StoreError, Timer},
+};
+
+pub(super) async fn roll(
+    db: &Db,
+    what: Roll,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<RollPage, StoreError> {
+    match what {
+        Roll::Topics => page(db, &db.s.roll_topics, topic, after, limit).await,
+        Roll::Records => page(db, &db.s.roll_records, record, after, limit).await,
+        Roll::Timers => page(db, &db.s.roll_timers, timer, after, limit).await,
+        Roll::Agents => page(db, &db.s.roll_agents, agent, after, limit).await,
+    }
+}
+
+/// The place in a list is the driver's, which names the row by its key.
+async fn page<T>(
+    db: &Db,
+    statement: &PreparedStatement,
+    entry: impl Fn(T) -> Result<Option<Entry>, StoreError>,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<RollPage, StoreError>
+where
+    T: for<'frame> DeserializeRow<'frame, 'frame>,
+{
+    let mut statement = statement.clone();
+    statement.set_page_size(limit_of(limit));
+    let state = match after {
+        Some(after) => PagingState::new_from_raw_bytes(unhex(after)?),
+        None => PagingState::start(),
+    };
+    let (rows, state) = db.page::<T>(&statement, state).await?;
+    let entries = rows.into_iter().filter_map(|row| entry(row).transpose());
+    let next = match state {
+        PagingStateResponse::HasMorePages { state } => state.as_bytes_slice().map(|bytes| hex(bytes)),
+        PagingStateResponse::NoMorePages => None,
+    };
+    Ok(RollPage { entries: entries.collect::<Result<_, _>>()?, next })
+}
+
+fn topic((org, kind, key): (String, String, String)) -> Result<Option<Entry>, StoreError> {
+    let kind: TopicKind = checked(&kind)?;
+    Ok(Some(Entry::Topic(Topic { org: checked(&org)?, name: TopicName { kind, key: checked(&key)? } })))
+}
+
+type RecordRow = (String, String, String, String, Option<bool>, Option<i64>, Option<Vec<u8>>);
+
+fn record((org, kind, partition, key, gone, expires, value): RecordRow) -> Result<Option<Entry>, StoreError> {
+    if gone != Some(false) {
+        return Ok(None);
+    }
+    let kind =
+        RecordKind::named(&kind).ok_or_else(|| StoreError::Corrupt(format!("no records are {kind}")))?;
+    let slot = Slot { org: checked(&org)?, kind, partition, key };
+    let value = Some(Bytes::from(value.unwrap_or_default()));
+    Ok(Some(Entry::Record(slot, Put { value, expires: expires.map(|at| UnixMs(nat(at))) })))
+}
+
+fn timer((key, due, data): (String, Option<i64>, Option<Vec<u8>>)) -> Result<Option<Entry>, StoreError> {
+    let timer = |due| Timer { key, due: UnixMs(nat(due)), data: Bytes::from(data.unwrap_or_default()) };
+    Ok(due.map(timer).map(Entry::Timer))
+}
+
+fn agent((org, agent): (String, String)) -> Result<Option<Entry>, StoreError> {
+    Ok(Some(Entry::Agent(checked(&org)?, checked(&agent)?)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    fanfare_proto::id::hex(bytes)
+}
+
+fn unhex(text: &str) -> Result<Vec<u8>, StoreError> {
+    let pair = |at| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    (0..text.len()).step_by(2).map(|at| pair(at).ok_or(StoreError::NotFound)).collect()
+}
