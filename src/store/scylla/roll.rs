@@ -75,6 +75,7 @@ fn record((org, kind, partition, key, gone, expires, value): RecordRow) -> Resul
     Ok(Some(Entry::Record(slot, Put { value, expires: expires.map(|at| UnixMs(nat(at))) })))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the other lists' entries")]
 fn timer((key, due, data): (String, Option<i64>, Option<Vec<u8>>)) -> Result<Option<Entry>, StoreError> {
     let timer = |due| Timer { key, due: UnixMs(nat(due)), data: Bytes::from(data.unwrap_or_default()) };
     Ok(due.map(timer).map(Entry::Timer))

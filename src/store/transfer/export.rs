@@ -126,7 +126,7 @@ async fn track<E: std::convert::From<StoreError>>(
         let Some(last) = fixes.last() else { return Ok(()) };
         after = Some(last.key());
         for store::StoredFix { org, agent, source, fix } in fixes {
-            sink(Row::Fix(Fix { org, agent, source, fix: fix.into() }))?;
+            sink(Row::Fix(Fix { org, agent, source, taken: fix.into() }))?;
         }
     }
 }

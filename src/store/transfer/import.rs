@@ -71,8 +71,8 @@ pub async fn import(store: &dyn Store, now: UnixMs, rows: Vec<Row>) -> Result<()
             Row::Mark(row) => jobs.marks.push(row),
             Row::Record(row) => jobs.records.push(row),
             Row::Timer(row) => jobs.timers.push(row),
-            Row::Fix(Fix { org, agent, source, fix }) => {
-                jobs.fixes.push(StoredFix { org, agent, source, fix: fix.try_into()? });
+            Row::Fix(Fix { org, agent, source, taken }) => {
+                jobs.fixes.push(StoredFix { org, agent, source, fix: taken.try_into()? });
             }
         }
     }

@@ -128,7 +128,7 @@ pub struct Fix {
     agent: UserId,
     source: u32,
     #[serde(flatten)]
-    fix: JsonFix,
+    taken: JsonFix,
 }
 
 /// How many rows there are of each kind, and a sum over what they hold, whatever their order.
