@@ -1,7 +1,7 @@
 # Everything a developer types. CI types the same: .ci/run is `make test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test bench format lint deny unit fuzz prepare client console browser network fallback cassandra
+.PHONY: help run check test bench format lint deny unit fuzz prepare client console browser network fallback cassandra faults
 
 CLIENT = clients/typescript
 
@@ -38,13 +38,18 @@ deny: ## Licences and sources of the dependencies, where cargo-deny is installed
 	@scripts/deny.sh
 
 unit: ## Every cargo test: units, protocol, client, both stores' conformance, both transports by the front door
-	tests/cassandra/with.sh cargo test --workspace --all-features --locked
+	tests/cassandra/with.sh scripts/unit.sh
 
 fuzz: ## Every fuzz target for a minute
 	fuzz/short.sh 60
 
 cassandra: ## A Cassandra for development and tests: prints its address, runs until Ctrl-C
 	tests/cassandra/with.sh sh -c 'echo "export FANFARE_TEST_CQL=$$FANFARE_TEST_CQL"; exec sleep infinity'
+
+faults: ## The database stopped and killed 20 times in 10 minutes, under load; prints what was lost, doubled, out of order
+	FANFARE_TEST_KILLS=20 FANFARE_TEST_SECONDS=600 tests/cassandra/with.sh \
+		cargo test --package fanfare --all-features --locked --test store -- --nocapture --test-threads=1 \
+		the_checker_finds cql_the_only_node
 
 prepare: ## Install what the browser and network tests need, if it is missing
 	@scripts/prepare.sh

@@ -34,9 +34,12 @@ fn every_setting_is_shown() {
     let mut count = 0;
     for field in fields.map(|(name, _)| name).chain(secret) {
         let written = [format!("{field} ="), format!("# {field} ="), format!("[{field}]")];
-        let stands = text.lines().any(|line| written.iter().any(|start| line.starts_with(start.as_str())));
+        let nested = format!(".{field}]");
+        let stands = text.lines().any(|line| {
+            written.iter().any(|start| line.starts_with(start.as_str())) || line.ends_with(&nested)
+        });
         assert!(stands, "{field} is missing in fanfare.example.toml");
-        let listed = [format!(".{field}`"), format!("`{field}`"), format!("`{field}.")];
+        let listed = [format!(".{field}`"), format!(".{field}."), format!("`{field}`"), format!("`{field}.")];
         assert!(
             listed.iter().any(|name| table.contains(name.as_str())),
             "{field} is missing in docs/configuration.md"
@@ -54,12 +57,15 @@ fn the_settings_without_a_default_are_known() {
         setting.is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
     };
     let text = example();
-    assert_eq!(text.lines().filter(commented).count(), 7);
+    assert_eq!(text.lines().filter(commented).count(), 14);
     let all: Vec<_> = text.lines().map(|line| if commented(&line) { &line[2..] } else { line }).collect();
     let config = load(&all.join("\n")).unwrap();
     assert_eq!(config.tls.key.as_deref(), Some(Path::new("key.pem")));
     assert_eq!(config.auth.secret_file.as_deref(), Some(Path::new("token.secret")));
     assert_eq!(config.auth.audience.as_deref(), Some("fanfare"));
+    assert_eq!(config.store.scylla.tls_key.as_deref(), Some(Path::new("cql-client.key")));
+    let (user, password) = config.store.scylla.credentials().unwrap().unwrap();
+    assert_eq!((user.as_str(), password.as_str()), ("fanfare", "…"));
 }
 
 #[test]
@@ -68,5 +74,10 @@ fn what_does_not_exist_or_cannot_be_stops_the_start() {
     assert!(error("liste = \"127.0.0.1:1\"").contains("liste"));
     assert!(error("[limits]\nconnection = 5").contains("connection"));
     assert_eq!(error("[ticks]\nflush_ms = 5"), "ticks.flush_ms must be 10 to 1000");
+    let keyspace = error("[store.scylla]\nkeyspace = \"x; DROP\"");
+    assert!(keyspace.starts_with("store.scylla.keyspace must be "), "{keyspace}");
+    assert!(error("[store]\nkind = \"mysql\"").contains("mysql"));
+    let nobody = load("[store.scylla]\nuser = \"ann\"").unwrap().store.scylla.credentials();
+    assert!(nobody.unwrap_err().to_string().contains("password_file"));
     assert_eq!(error("[tls]\nkey = \"key.pem\""), "tls.key must be given together with tls.certificate");
 }

@@ -2,6 +2,7 @@
 
 mod chat;
 mod link;
+mod migrate;
 mod replay;
 mod serve;
 mod token;
@@ -46,6 +47,8 @@ struct Common {
 enum Command {
     /// Serve (the default)
     Serve(serve::Serve),
+    /// Bring the tables of the CQL database up to date
+    Migrate,
     /// Make a token with the configured shared secret
     Token(token::Token),
     /// Play recorded tracks as agents that move now
@@ -66,6 +69,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let command = command.unwrap_or_else(|| Command::Serve(serve::Serve::default()));
     let done = match command {
         Command::Serve(serve) => serve.run(&common).await,
+        Command::Migrate => migrate::run(&common),
         Command::Token(token) => token.run(&common),
         Command::Replay(replay) => replay.run(&common).await,
         Command::Watch(watch) => watch.run(&common).await,

@@ -4,7 +4,11 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use clap::Args;
-use fanfare::{config::Log, server::Server, time::Clock};
+use fanfare::{
+    config::{Config, Log},
+    server::{Server, StartError},
+    time::Clock,
+};
 use fanfare_proto::{OrgId, UserId};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -28,7 +32,13 @@ impl Serve {
         let mut terminate = signal(SignalKind::terminate()).context("signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("signals")?;
         let token = if common.dev { Some(development_token(&config)?) } else { None };
-        let server = Server::start(config, Clock::system())?;
+        // Until the database is there, which may take long.
+        let started = tokio::select! {
+            started = start(config) => started?,
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        };
+        let server = started?;
         tracing::info!(tcp = %server.tcp(), udp = %server.udp(), "serving");
         if let Some(token) = token {
             println!("{}", introduction(&server, &token));
@@ -44,7 +54,19 @@ impl Serve {
     }
 }
 
-fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
+/// On a thread of its own: it blocks, and is left behind when there is no point in waiting any more.
+async fn start(config: Config) -> anyhow::Result<Result<Server, StartError>> {
+    let runtime = tokio::runtime::Handle::current();
+    let (done, started) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new().name("start".into()).spawn(move || {
+        let _within = runtime.enter();
+        // Nobody may be waiting any more, which is fine.
+        let _ = done.send(Server::start(config, Clock::system()));
+    })?;
+    started.await.context("the start was broken off")
+}
+
+pub(super) fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.filter).context("log.filter")?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if log.json {
@@ -55,7 +77,7 @@ fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn development_token(config: &fanfare::config::Config) -> anyhow::Result<String> {
+fn development_token(config: &Config) -> anyhow::Result<String> {
     let (user, org) = (UserId::new("dispatcher")?, OrgId::new("demo")?);
     super::token::mint(config, user, org, vec!["admin".into()], Vec::new(), 24)
 }

@@ -3,6 +3,7 @@
 mod chores;
 mod gather;
 mod quic;
+pub mod store;
 mod thread;
 
 use std::{
@@ -36,7 +37,7 @@ use crate::{
         tls::{Identity, TlsError},
         udp,
     },
-    store::{Committed, Store, StoreError, sqlite},
+    store::{Store, StoreError},
     time::Clock,
 };
 
@@ -91,15 +92,15 @@ impl Server {
     ///
     /// Must be called within a tokio runtime. Blocks while the store is opened.
     pub fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
-        let of_store = config.clone();
-        Self::start_on(config, clock, |hub| open_store(&of_store, hub.clone()))
+        let chosen = config.clone();
+        Self::start_on(config, clock, |hub| store::open(&chosen, hub.clone()))
     }
 
     /// Starts on the store that `open` opens. What the store has made durable is to be told to the hub given.
     pub fn start_on(
         config: Config,
         clock: Clock,
-        open: impl FnOnce(&Arc<Hub>) -> Result<Arc<dyn Store>, StoreError>,
+        open: impl FnOnce(&Arc<Hub>) -> Result<Arc<dyn Store>, StartError>,
     ) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let verifier = config.verifier()?;
@@ -272,16 +273,4 @@ fn identity(config: &Config) -> Result<Arc<Identity>, TlsError> {
         (Some(certificate), Some(key)) => Identity::from_files(certificate.clone(), key.clone()),
         _ => Identity::development(config.tls.development_dir.clone(), SystemTime::now()),
     }
-}
-
-/// Opens the configured store.
-pub fn open_store(config: &Config, committed: Arc<dyn Committed>) -> Result<Arc<dyn Store>, StoreError> {
-    let dir = &config.data_dir;
-    std::fs::create_dir_all(dir).map_err(|e| StoreError::Unavailable(format!("{}: {e}", dir.display())))?;
-    Ok(sqlite::Sqlite::open(dir, committed, &sqlite::Options::default())?)
-}
-
-/// What the configured store is called, in messages and notes.
-pub fn store_name(config: &Config) -> String {
-    format!("the embedded store in {}", config.data_dir.display())
 }

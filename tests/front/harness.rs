@@ -15,7 +15,10 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::client::{Client, Kind};
+use crate::{
+    client::{Client, Kind},
+    store,
+};
 
 pub const SECRET: &str = "a secret that is long enough for HS256";
 
@@ -35,6 +38,7 @@ impl TestServer {
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = config(dir.path());
+        store::choose(&mut config);
         change(&mut config);
         let shift = Arc::<AtomicU64>::default();
         let server = Server::start(config.clone(), Clock::shifted(shift.clone())).unwrap();
@@ -48,7 +52,8 @@ impl TestServer {
         let shift = Arc::<AtomicU64>::default();
         let data = config.data_dir.clone();
         let clock = Clock::shifted(shift.clone());
-        let server = Server::start_on(config.clone(), clock, |hub| Ok(open(hub, &data))).unwrap();
+        let server =
+            Server::start_on(config.clone(), clock, |hub| Ok(open(hub, &data) as Arc<dyn Store>)).unwrap();
         Self { server: Some(server), config, shift, _dir: dir }
     }
 
@@ -128,7 +133,7 @@ pub fn token(user: &str, org: &str, role: &str, departments: &[&str]) -> String 
     let departments = departments.iter().map(|d| DepartmentId::new(d).unwrap()).collect();
     let claims = jwt::Claims {
         sub: UserId::new(user).unwrap(),
-        org: OrgId::new(org).unwrap(),
+        org: OrgId::new(&store::organisation(org)).unwrap(),
         roles: vec![role.into()],
         role: None,
         departments,
@@ -146,14 +151,15 @@ pub struct Process {
     child: tokio::process::Child,
     pub base: String,
     dir: PathBuf,
+    store: Vec<(&'static str, String)>,
 }
 
 impl Process {
     pub async fn start(dir: &Path) -> Self {
-        Self::start_at(dir, "127.0.0.1:0").await
+        Self::start_at(dir, store::variables(), "127.0.0.1:0").await
     }
 
-    async fn start_at(dir: &Path, listen: &str) -> Self {
+    async fn start_at(dir: &Path, store: Vec<(&'static str, String)>, listen: &str) -> Self {
         let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_fanfare"))
             .args(["serve", "--listen", listen, "--data-dir"])
             .arg(dir.join("data"))
@@ -161,6 +167,7 @@ impl Process {
             .env("FANFARE_TLS__DEVELOPMENT_DIR", dir.join("certs"))
             .env("FANFARE_SHARDS", "2")
             .env("NO_COLOR", "1")
+            .envs(store.iter().map(|(name, value)| (name, value)))
             .current_dir(dir)
             .stderr(Stdio::piped())
             .stdin(Stdio::null())
@@ -180,7 +187,7 @@ impl Process {
         };
         // Somebody must read what it logs.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { child, base: format!("http://{address}"), dir: dir.into() }
+        Self { child, base: format!("http://{address}"), dir: dir.into(), store }
     }
 
     pub fn id(&self) -> u32 {
@@ -190,12 +197,12 @@ impl Process {
     /// kill -9, and another life on the same folder.
     pub async fn kill_and_restart(mut self) -> Self {
         self.child.kill().await.unwrap();
-        Self::start(&self.dir).await
+        Self::start_at(&self.dir, self.store, "127.0.0.1:0").await
     }
 
     /// The same, at the same address.
     pub async fn kill_and_restart_here(mut self) -> Self {
         self.child.kill().await.unwrap();
-        Self::start_at(&self.dir, self.base.trim_start_matches("http://")).await
+        Self::start_at(&self.dir, self.store, self.base.trim_start_matches("http://")).await
     }
 }

@@ -14,6 +14,7 @@
 
 mod client;
 mod harness;
+mod store;
 
 mod abuse;
 mod chat;

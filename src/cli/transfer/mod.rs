@@ -36,7 +36,7 @@ impl Export {
         let config = common.load()?;
         let store = open(&config)?;
         let done =
-            export::run(&*store, Clock::system().now(), &server::store_name(&config), &self.file).await;
+            export::run(&*store, Clock::system().now(), &server::store::name(&config), &self.file).await;
         store.close().await;
         super::say(&format!("exported {}", done?))?;
         Ok(())
@@ -48,7 +48,7 @@ impl Import {
         let config = common.load()?;
         let store = open(&config)?;
         let done =
-            import::run(&*store, Clock::system().now(), &server::store_name(&config), &self.file).await;
+            import::run(&*store, Clock::system().now(), &server::store::name(&config), &self.file).await;
         store.close().await;
         super::say(&format!("imported and verified {}", done?))?;
         Ok(())
@@ -56,7 +56,7 @@ impl Import {
 }
 
 fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    Ok(server::open_store(config, Arc::new(Nobody))?)
+    Ok(server::store::open(config, Arc::new(Nobody))?)
 }
 
 /// Nobody is connected.

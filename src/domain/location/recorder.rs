@@ -33,7 +33,7 @@ const BATCH: usize = 5_000;
 /// interval at which senders are told, so they do not notice.
 const GATHER: Duration = Duration::from_millis(200);
 
-/// After a failed write. The senders keep what was in it.
+/// After a failed write.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Ranges in one acknowledgement.
@@ -139,18 +139,29 @@ impl Recorder {
         if fixes.is_empty() {
             return true;
         }
-        let counters: Vec<u64> = fixes.iter().map(|fix| fix.fix.counter).collect();
-        if let Err(error) = self.store.put_fixes(fixes).await {
-            tracing::warn!(%error, fixes = counters.len(), "fixes were not stored; their senders keep them");
-            self.metrics.fixes_deferred.inc_by(counters.len() as u64);
+        if let Err(error) = self.store.put_fixes(fixes.clone()).await {
+            tracing::warn!(%error, fixes = fixes.len(), "fixes are not stored yet");
+            self.put_back(fixes.into_iter().zip(senders));
             return false;
         }
-        self.metrics.fixes_stored.inc_by(counters.len() as u64);
-        for (counter, receipts) in counters.into_iter().zip(&senders) {
-            receipts.stored.borrow_mut().push(counter);
+        self.metrics.fixes_stored.inc_by(fixes.len() as u64);
+        for (fix, receipts) in fixes.iter().zip(&senders) {
+            receipts.stored.borrow_mut().push(fix.fix.counter);
             self.owe(receipts);
         }
         true
+    }
+
+    /// Takes back what could not be stored, as far as there is room; the rest stays with its senders.
+    fn put_back(&self, batch: impl DoubleEndedIterator<Item = (StoredFix, Rc<Receipts>)>) {
+        let mut waiting = self.waiting.borrow_mut();
+        for fix in batch.rev() {
+            if waiting.len() < WAITING {
+                waiting.push_front(fix);
+            } else {
+                self.metrics.fixes_deferred.inc();
+            }
+        }
     }
 
     /// Tells a sender what is stored, if it is time. Called when something has come from it: what is told now goes

@@ -2,9 +2,11 @@
 //!
 //! # What `Ok` means
 //!
-//! A majority of the replicas in the local data centre has it (LOCAL_QUORUM, LOCAL_SERIAL for conditional writes). It
-//! survives the loss of a minority of them, and `kill -9` of all. Power lost by a majority at once loses what the
-//! databases had not synced: nothing with `commitlog_sync: batch` or `group`, up to ten seconds with `periodic`.
+//! A majority of the replicas in the local data centre has it (LOCAL_QUORUM, LOCAL_SERIAL for conditional writes), and
+//! it survives the loss of a minority of them. Whether a node still has it after a power cut, or after `kill -9`, is
+//! the database's to say: with Cassandra's `commitlog_sync: batch` or `group` it has; with `periodic` it forgets the
+//! last seconds, which is a loss when a majority does so at once, or when it is the only one. ScyllaDB syncs conditional
+//! writes in any case.
 //!
 //! # How it runs
 //!

@@ -70,7 +70,7 @@ impl Default for Options {
             connect: Duration::from_secs(2),
             data: Duration::from_secs(2),
             ticks: Duration::from_secs(2),
-            cas: Duration::from_millis(1_500),
+            cas: Duration::from_secs(1),
             append: Duration::from_secs(5),
             waiting: 8_192,
             in_flight: 512,

@@ -1,9 +1,12 @@
 //! The configuration: flags over `FANFARE_*` variables over a file over defaults, checked once at the start.
 
+mod store;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
+pub use self::store::{AtStart, Scylla, Secret, Store, StoreKind};
 use crate::{
     auth::jwt::{self, Key, Verifier},
     outbox::Bounds,
@@ -22,6 +25,8 @@ pub struct Config {
     pub shards: usize,
     /// Origins of web pages that may connect. Programs send none and are not concerned.
     pub origins: Vec<String>,
+    /// Where what must last is kept.
+    pub store: Store,
     /// Certificates.
     pub tls: Tls,
     /// Tokens.
@@ -171,6 +176,7 @@ impl Default for Config {
             data_dir: "data".into(),
             shards: 0,
             origins: vec!["http://localhost:4433".into(), "http://127.0.0.1:4433".into()],
+            store: Store::default(),
             tls: Tls::default(),
             auth: Auth::default(),
             limits: Limits::default(),
@@ -262,6 +268,17 @@ pub enum Invalid {
     /// The key for tokens is missing.
     #[error("{0} is not set: tokens cannot be verified without it (for a first try: fanfare serve --dev)")]
     NoKey(&'static str),
+    /// A user of the database without a password.
+    #[error("store.scylla.user is set, but neither store.scylla.password_file nor store.scylla.password")]
+    NoPassword,
+    /// What a file holds is of no use.
+    #[error("{key}: {problem}")]
+    Content {
+        /// The key that names the file.
+        key: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
     /// The key for tokens is of no use.
     #[error(transparent)]
     Key(#[from] jwt::BadKey),
@@ -278,7 +295,9 @@ impl Config {
             .prefix_separator("_")
             .separator("__")
             .list_separator(",")
+            .source(Some(variables()))
             .with_list_parse_key("origins")
+            .with_list_parse_key("store.scylla.nodes")
             .try_parsing(true);
         let loaded: Self = config::Config::builder()
             .add_source(source)
@@ -290,9 +309,6 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), Invalid> {
-        let require = |ok: bool, key, allowed| {
-            if ok { Ok(()) } else { Err(Invalid::Value { key, allowed }) }
-        };
         require(self.shards <= 64, "shards", "0 to 64")?;
         require(self.limits.message_bytes >= 4096, "limits.message_bytes", "at least 4096")?;
         require(self.limits.message_bytes <= 16 << 20, "limits.message_bytes", "at most 16777216")?;
@@ -311,6 +327,7 @@ impl Config {
         )?;
         require((10..=1000).contains(&self.ticks.flush_ms), "ticks.flush_ms", "10 to 1000")?;
         require(self.ticks.acknowledge_ms >= 10, "ticks.acknowledge_ms", "at least 10")?;
+        self.store.scylla.check()?;
         require(self.retention.fix_days > 0, "retention.fix_days", "at least 1")?;
         require(
             self.tls.certificate.is_some() == self.tls.key.is_some(),
@@ -352,6 +369,17 @@ impl Config {
             age: Duration::from_millis(self.session.write_timeout_ms),
         }
     }
+}
+
+/// Those of the environment that may be settings. `FANFARE_TEST_*` is for tests, whose servers inherit it.
+fn variables() -> std::collections::HashMap<String, String> {
+    let texts = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    texts.filter(|(name, _)| !name.starts_with("FANFARE_TEST_")).collect()
+}
+
+fn require(ok: bool, key: &'static str, allowed: &'static str) -> Result<(), Invalid> {
+    if ok { Ok(()) } else { Err(Invalid::Value { key, allowed }) }
 }
 
 fn read(key: &'static str, path: &std::path::Path) -> Result<Vec<u8>, Invalid> {

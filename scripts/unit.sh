@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Every cargo test; then those through the front door that depend on the store once more, on a CQL database.
+set -euo pipefail
+cargo test --workspace --all-features --locked
+FANFARE_TEST_STORE=scylla cargo test --package fanfare --all-features --locked --test front -- \
+    chat:: positions:: resume:: --test-threads=1

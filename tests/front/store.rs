@@ -1,0 +1,66 @@
+//! The store that the tests' servers run on: SQLite in a folder of the test's, or, with `FANFARE_TEST_STORE=scylla`, the
+//! database at `FANFARE_TEST_CQL`. There all tests of a run share one keyspace, so organisations get a name of their own
+//! for each test, and tests, as they move their clocks, must run one after another (`--test-threads=1`).
+
+use std::{
+    cell::Cell,
+    env,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use fanfare::config::{Config, StoreKind};
+
+thread_local! {
+    /// Which test of the run this thread's is; 0 where each has a store of its own.
+    static TEST: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What a new test's server is to be told, as variables.
+pub fn variables() -> Vec<(&'static str, String)> {
+    static TESTS: AtomicU64 = AtomicU64::new(1);
+    static KEYSPACE: OnceLock<String> = OnceLock::new();
+    if env::var("FANFARE_TEST_STORE").as_deref() != Ok("scylla") {
+        return Vec::new();
+    }
+    let nodes = env::var("FANFARE_TEST_CQL").expect("FANFARE_TEST_CQL names a database");
+    let unique = || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        format!("fanfare_front_{}", now.as_nanos())
+    };
+    TEST.set(TESTS.fetch_add(1, Ordering::Relaxed));
+    vec![
+        ("FANFARE_STORE__KIND", "scylla".to_owned()),
+        ("FANFARE_STORE__SCYLLA__NODES", nodes),
+        ("FANFARE_STORE__SCYLLA__KEYSPACE", KEYSPACE.get_or_init(unique).clone()),
+        ("FANFARE_STORE__SCYLLA__CREATE", "true".to_owned()),
+        // Logs are long enough to move between partitions.
+        ("FANFARE_STORE__SCYLLA__BUCKET_EVENTS", "7".to_owned()),
+    ]
+}
+
+/// The same in a configuration.
+pub fn choose(config: &mut Config) {
+    for (name, value) in variables() {
+        let scylla = &mut config.store.scylla;
+        match name {
+            "FANFARE_STORE__KIND" => config.store.kind = StoreKind::Scylla,
+            "FANFARE_STORE__SCYLLA__NODES" => scylla.nodes = value.split(',').map(str::to_owned).collect(),
+            "FANFARE_STORE__SCYLLA__KEYSPACE" => scylla.keyspace = value,
+            "FANFARE_STORE__SCYLLA__CREATE" => scylla.create = true,
+            "FANFARE_STORE__SCYLLA__BUCKET_EVENTS" => scylla.bucket_events = value.parse().unwrap(),
+            other => panic!("{other} is not for tests"),
+        }
+    }
+}
+
+/// What an organisation is called in this test.
+pub fn organisation(name: &str) -> String {
+    match TEST.get() {
+        0 => name.to_owned(),
+        test => format!("{name}-{test}"),
+    }
+}
