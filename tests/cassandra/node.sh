@@ -7,6 +7,9 @@ set -euo pipefail
 data=$1 address=$2 port=$3 storage=$4 token=${5:-}
 here=$(cd "$(dirname "$0")" && pwd)
 lib=$(cd "${CARGO_TARGET_DIR:-$here/../../target}/cassandra/lib" && pwd)
+# periodic is fast, and a node that is killed forgets what it answered since its last sync; batch syncs before it answers.
+sync=${FANFARE_CASSANDRA_SYNC:-periodic} period=
+if [ "$sync" = periodic ]; then period=10s; fi
 mkdir -p "$data"
 cat > "$data/cassandra.yaml" <<YAML
 cluster_name: fanfare tests
@@ -27,8 +30,8 @@ commitlog_directory: $data/commitlog
 saved_caches_directory: $data/caches
 hints_directory: $data/hints
 cdc_raw_directory: $data/cdc
-commitlog_sync: periodic
-commitlog_sync_period: 10s
+commitlog_sync: $sync
+${period:+commitlog_sync_period: $period}
 commitlog_segment_size: 8MiB
 auto_snapshot: false
 memtable_allocation_type: heap_buffers

@@ -5,6 +5,8 @@
 mod cql;
 mod crash;
 mod faults;
+#[path = "../cassandra/node.rs"]
+mod node;
 mod transfer;
 
 use std::sync::Arc;

@@ -1,7 +1,10 @@
 //! The store on a CQL database: `FANFARE_TEST_CQL=host:port,…`, which `tests/cassandra/with.sh` sets for one of its own.
 //! Without it these tests do nothing.
 
+mod checker;
+mod faults;
 mod interleavings;
+mod load;
 mod schema;
 mod transfer;
 
@@ -9,6 +12,7 @@ use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
     sync::Arc,
+    time::Duration,
 };
 
 use fanfare::store::{
@@ -40,6 +44,10 @@ impl Keyspace {
             keyspace: self.name.clone(),
             create: Some("{'class': 'NetworkTopologyStrategy', 'replication_factor': 1}".to_owned()),
             start: Start::Exit,
+            // Other tests keep the machine busy.
+            data: Duration::from_secs(10),
+            cas: Duration::from_secs(5),
+            append: Duration::from_secs(30),
             ..Options::default()
         }
     }

@@ -1,0 +1,101 @@
+//! The database is stopped, killed and comes back, under load: nothing acknowledged is lost, doubled or out of order.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use fanfare::store::{
+    Store,
+    scylla::{Options, Scylla, Start},
+};
+
+use super::{checker::Verdict, load::Load};
+use crate::node::Cassandra;
+
+/// Kills, and seconds over which they are spread; `make faults` sets more.
+const KILLS: &str = "FANFARE_TEST_KILLS";
+const SECONDS: &str = "FANFARE_TEST_SECONDS";
+
+/// The database is back, and so are we.
+const BACK: Duration = Duration::from_secs(5);
+
+fn options(cassandra: &Cassandra, copies: usize) -> Options {
+    let replication = format!("{{'class': 'NetworkTopologyStrategy', 'replication_factor': {copies}}}");
+    let nodes = cassandra.addresses();
+    // Logs move to other partitions meanwhile.
+    Options { nodes, create: Some(replication), start: Start::Exit, bucket_events: 100, ..Options::default() }
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cql_the_only_node_is_stopped_and_killed() {
+    let Some(mut cassandra) = Cassandra::start(1) else { return };
+    let (kills, seconds) = (number(KILLS, 2), number(SECONDS, 0));
+    let heard = Arc::default();
+    let store = Scylla::open(options(&cassandra, 1), Arc::clone(&heard) as _).unwrap();
+    let load = Load::start(Arc::clone(&store), heard);
+    load.some(200).await;
+    let start = Instant::now();
+    let mut slowest = Duration::ZERO;
+    for kill in 1..=kills {
+        cassandra.pause(0);
+        load.until_refused(10).await;
+        cassandra.resume(0);
+        slowest = slowest.max(load.next().await);
+        load.some(200).await;
+
+        cassandra.kill(0);
+        load.until_refused(10).await;
+        cassandra.begin(0);
+        slowest = slowest.max(load.next().await);
+        load.some(200).await;
+        println!("{kill} stops and kills; back {slowest:?} after the database at the latest");
+        while start.elapsed().as_secs() < seconds * kill / kills {
+            load.next().await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    let verdict = load.finish(&format!("{kills} stops and {kills} kills of the only node")).await;
+    assert_eq!(verdict, Verdict::default());
+    assert!(slowest < BACK, "back only {slowest:?} after the database");
+    store.close().await;
+}
+
+/// Three nodes, three copies: one may be away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cql_one_node_of_three_may_be_away() {
+    let Some(mut cassandra) = Cassandra::start(3) else { return };
+    let heard = Arc::default();
+    let store = Scylla::open(options(&cassandra, 3), Arc::clone(&heard) as _).unwrap();
+    let load = Load::start(Arc::clone(&store), heard);
+    let some = Duration::from_secs(3);
+    load.next().await;
+    tokio::time::sleep(some).await;
+    cassandra.kill(1);
+    tokio::time::sleep(some).await;
+    cassandra.begin(1);
+    tokio::time::sleep(some).await;
+    cassandra.pause(2);
+    tokio::time::sleep(some).await;
+    cassandra.resume(2);
+    tokio::time::sleep(some).await;
+    let standstill = load.standstill();
+    println!("longest standstill with one node of three away: {standstill:?}");
+
+    cassandra.kill(0);
+    cassandra.pause(1);
+    load.until_refused(10).await;
+    cassandra.resume(1);
+    let back = load.next().await;
+    println!("two away: UNAVAILABLE; back {back:?} after the second node");
+    cassandra.begin(0);
+    load.next().await;
+    let verdict = load.finish("one node of three killed, another stopped, then two away").await;
+    assert_eq!(verdict, Verdict::default());
+    assert!(standstill < Duration::from_secs(2), "{standstill:?}");
+    store.close().await;
+}
