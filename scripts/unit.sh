@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Every cargo test; then those through the front door that depend on the store once more, on a CQL database.
+# Every cargo test; then those through the front door that depend on the store once more, on a CQL database; then, one after
+# another, those that start, stop and kill databases of their own and look at the time.
 set -euo pipefail
 cargo test --workspace --all-features --locked
 FANFARE_TEST_STORE=scylla cargo test --package fanfare --all-features --locked --test front -- \
     chat:: positions:: resume:: --test-threads=1
+cargo test --package fanfare --all-features --locked --test store --test front -- --ignored --test-threads=1

@@ -21,6 +21,9 @@ mod chat;
 mod closing;
 mod cut;
 mod lanes;
+#[path = "../cassandra/node.rs"]
+mod node;
+mod outage;
 mod positions;
 mod reluctant;
 mod resume;

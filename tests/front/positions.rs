@@ -90,7 +90,7 @@ async fn a_supervisor_sees_an_agent_move() {
 }
 
 /// Gathers acknowledgements until `last` is among them.
-async fn stored_up_to(client: &mut Client, last: u64) -> Vec<(u64, u64)> {
+pub async fn stored_up_to(client: &mut Client, last: u64) -> Vec<(u64, u64)> {
     let mut all = Vec::new();
     while !all.iter().any(|(_, to)| *to >= last) {
         let told = client.expect("location:stored").await;

@@ -32,6 +32,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the machine for itself: scripts/unit.sh runs it"]
 async fn cql_the_only_node_is_stopped_and_killed() {
     let Some(mut cassandra) = Cassandra::start(1) else { return };
     let (kills, seconds) = (number(KILLS, 2), number(SECONDS, 0));
@@ -67,6 +68,7 @@ async fn cql_the_only_node_is_stopped_and_killed() {
 
 /// Three nodes, three copies: one may be away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the machine for itself: scripts/unit.sh runs it"]
 async fn cql_one_node_of_three_may_be_away() {
     let Some(mut cassandra) = Cassandra::start(3) else { return };
     let heard = Arc::default();
