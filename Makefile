@@ -22,11 +22,11 @@ test: prepare console format lint deny unit ## Everything that CI runs; installs
 	fuzz/short.sh 5
 	@$(MAKE) --no-print-directory client browser fallback network
 
-bench: ## CPU and memory beside Socket.IO's in one run, then the store (release build, several minutes)
+bench: ## CPU and memory beside Socket.IO's in one run, then the stores (release build, several minutes)
 	npm --prefix benches/socketio ci --no-audit --no-fund
 	cargo build --release
 	cargo bench --bench compare
-	cargo bench --bench store
+	tests/cassandra/with.sh cargo bench --bench store
 
 format: ## Formatting only
 	cargo fmt --all --check

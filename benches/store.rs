@@ -1,11 +1,12 @@
-//! Figures of the embedded store, as a table. `cargo bench --bench store [-- directory]`
+//! Figures of the stores, as a table: SQLite, and the CQL database at `FANFARE_TEST_CQL` if one is named.
+//! `tests/cassandra/with.sh cargo bench --bench store [-- directory]`
 
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    path::Path,
+    path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use fanfare::{
     id::{Audience, Topic},
     store::{
         Append, Committed, Event, From, NewEvent, Store, StoredFix,
+        scylla::{self, Scylla},
         sqlite::{Options, Sqlite},
     },
 };
@@ -43,19 +45,62 @@ fn append(topic: &Topic, client: &str) -> Append {
     Append { topic: topic.clone(), expect: None, events: vec![event], audience: Audience::Organisation }
 }
 
+/// What is measured.
+enum Backend {
+    /// In a folder for each measurement.
+    Sqlite(PathBuf),
+    /// In a keyspace for each measurement.
+    Cql(Vec<String>),
+}
+
+impl Backend {
+    fn open(&self, name: &str) -> Opened {
+        match self {
+            Self::Sqlite(base) => {
+                let sqlite = Sqlite::open(&base.join(name), Arc::new(Deaf), &Options::default()).unwrap();
+                Opened { store: Arc::clone(&sqlite) as _, sqlite: Some(sqlite) }
+            }
+            Self::Cql(nodes) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+                let options = scylla::Options {
+                    nodes: nodes.clone(),
+                    keyspace: format!("fanfare_bench_{now}"),
+                    create: Some("{'class': 'NetworkTopologyStrategy', 'replication_factor': 1}".to_owned()),
+                    ..scylla::Options::default()
+                };
+                Opened { store: Scylla::open(options, Arc::new(Deaf)).unwrap(), sqlite: None }
+            }
+        }
+    }
+}
+
+struct Opened {
+    store: Arc<dyn Store>,
+    /// The same, if that is what it is.
+    sqlite: Option<Arc<Sqlite>>,
+}
+
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let dir = tempfile::tempdir().unwrap();
     let base = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let base = base.map_or(dir.path().to_owned(), Into::into);
-    println!("{:<44} {:>10} {:>9} {:>9} {:>9}", "", "per second", "p50 ms", "p99 ms", "p99.9 ms");
+    measure("SQLite", &Backend::Sqlite(base)).await;
+    match std::env::var("FANFARE_TEST_CQL") {
+        Ok(nodes) => measure("CQL", &Backend::Cql(nodes.split(',').map(str::to_owned).collect())).await,
+        Err(_) => println!("FANFARE_TEST_CQL is not set: no CQL database is measured"),
+    }
+}
+
+async fn measure(which: &str, backend: &Backend) {
+    println!("{which:<44} {:>10} {:>9} {:>9} {:>9}", "per second", "p50 ms", "p99 ms", "p99.9 ms");
     for (name, topics, tasks, each) in [
         ("append, 1 topic, 1 caller (idle)", 1, 1, 3_000),
         ("append, 1 topic, 100 callers", 1, 100, 500),
         ("append, 100 topics, 100 callers", 100, 100, 500),
         ("append, 1000 topics, 1000 callers", 1_000, 1_000, 50),
     ] {
-        let store = open(&base.join(name));
+        let Opened { store, sqlite } = backend.open(name);
         let (elapsed, times) = callers(tasks, |task| {
             let (store, topic) = (Arc::clone(&store), topic(task % topics));
             async move {
@@ -71,18 +116,16 @@ async fn main() {
         })
         .await;
         row(name, 1, elapsed, times);
-        let (core, _) = store.stats();
-        println!("    {} writes in {} commits", core.writes, core.commits);
+        if let Some(sqlite) = sqlite {
+            let (core, _) = sqlite.stats();
+            println!("    {} writes in {} commits", core.writes, core.commits);
+        }
         if topics == 100 {
             reads(&store).await;
         }
         store.close().await;
     }
-    fixes(&base.join("fixes")).await;
-}
-
-fn open(dir: &Path) -> Arc<Sqlite> {
-    Sqlite::open(dir, Arc::new(Deaf), &Options::default()).unwrap()
+    fixes(backend).await;
 }
 
 async fn callers<F, Fut>(tasks: usize, work: F) -> (Duration, Vec<Duration>)
@@ -99,7 +142,7 @@ where
     (start.elapsed(), times)
 }
 
-async fn reads(store: &Arc<Sqlite>) {
+async fn reads(store: &Arc<dyn Store>) {
     let (elapsed, times) = callers(8, |task| {
         let store = Arc::clone(store);
         async move {
@@ -134,10 +177,10 @@ async fn reads(store: &Arc<Sqlite>) {
 }
 
 /// 500 agents, as fast as it goes: batches of 500 fixes, one of each agent, a few in flight.
-async fn fixes(dir: &Path) {
+async fn fixes(backend: &Backend) {
     const AGENTS: u64 = 500;
     const EACH: u64 = 500;
-    let store = open(dir);
+    let store = backend.open("fixes").store;
     let org = OrgId::new("organisation").unwrap();
     let agents: Arc<Vec<_>> =
         Arc::new((0..AGENTS).map(|n| UserId::new(&format!("agent-{n:06}")).unwrap()).collect());
@@ -169,8 +212,10 @@ async fn fixes(dir: &Path) {
     })
     .await;
     row("fixes, batches of 500 agents, 4 callers", AGENTS, elapsed, times);
-    let size = std::fs::metadata(dir.join("ticks.db")).unwrap().len() as f64;
-    println!("    {:.0} bytes a fix on disk", size / (AGENTS * EACH * 4) as f64);
+    if let Backend::Sqlite(base) = backend {
+        let size = std::fs::metadata(base.join("fixes/ticks.db")).unwrap().len() as f64;
+        println!("    {:.0} bytes a fix on disk", size / (AGENTS * EACH * 4) as f64);
+    }
     let start = Instant::now();
     let track = store.track(&org, &agents[3], UnixMs(0)..=UnixMs(u64::MAX), None, usize::MAX).await.unwrap();
     println!("    a track of {} fixes in {:.1} ms", track.len(), start.elapsed().as_secs_f64() * 1e3);

@@ -35,7 +35,7 @@ fn event(n: u64) -> NewEvent {
         at: UnixMs(1_000 + n),
         name: "message:new".to_owned(),
         data: Bytes::from(format!("{{\"text\":\"Grüezi\\n{n} \u{1f3ba}\"}}")),
-        countable: n % 4 != 0,
+        countable: !n.is_multiple_of(4),
     }
 }
 

@@ -98,19 +98,20 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
      ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 2592000",
 ]];
 
-/// What follows from the retention of fixes: 20 to 40 windows, and the tables' time to live. The windows come first,
-/// as ScyllaDB refuses a life of more than 50 of them.
+/// What follows from the retention of fixes: 20 to 40 windows, and the tables' time to live. Both at once, as ScyllaDB
+/// refuses a life of more than 50 windows.
 pub(super) fn retention(days: u32) -> Vec<String> {
     let seconds = u64::from(days) * 24 * 60 * 60;
     let hours = (u64::from(days) * 24).div_ceil(40).max(1);
     let (unit, size) = if hours < 24 { ("HOURS", hours) } else { ("DAYS", hours.div_ceil(24)) };
-    let window = format!(
+    let fix = format!(
         "ALTER TABLE fix WITH compaction = {{'class': 'TimeWindowCompactionStrategy', \
-         'compaction_window_unit': '{unit}', 'compaction_window_size': '{size}'}}"
+         'compaction_window_unit': '{unit}', 'compaction_window_size': '{size}'}} \
+         AND default_time_to_live = {seconds}"
     );
-    let tables = ["fix", "fix_bucket", "fix_agent", "fix_org", "fix_latest"];
+    let tables = ["fix_bucket", "fix_agent", "fix_org", "fix_latest"];
     let lives = tables.map(|table| format!("ALTER TABLE {table} WITH default_time_to_live = {seconds}"));
-    std::iter::once(window).chain(lives).collect()
+    std::iter::once(fix).chain(lives).collect()
 }
 
 #[cfg(test)]
@@ -127,7 +128,8 @@ mod tests {
         ] {
             let statements = retention(days);
             assert!(statements[0].contains(expected), "{days}: {}", statements[0]);
-            assert!(statements[1].ends_with(&format!("= {}", days * 86_400)));
+            let life = format!("default_time_to_live = {}", days * 86_400);
+            assert!(statements.iter().all(|statement| statement.ends_with(&life)));
         }
     }
 

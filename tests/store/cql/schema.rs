@@ -1,6 +1,6 @@
 //! Who may make tables, and what is said where they are not as they should be.
 
-use std::sync::Arc;
+use std::{process::Command, sync::Arc};
 
 use fanfare::store::{
     StoreError,
@@ -55,6 +55,33 @@ async fn cql_tables_are_made_by_migrating_only() {
     ] {
         assert!(why.contains("schema version 99, newer"), "{why}");
     }
+    keyspace.drop().await;
+}
+
+#[tokio::test]
+async fn cql_migrating_is_a_command() {
+    let Some(keyspace) = Keyspace::new() else { return };
+    let Options { nodes, keyspace: name, create, .. } = keyspace.options();
+    let dir = tempfile::tempdir().unwrap();
+    let migrate = |kind: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+        command.arg("migrate").env("FANFARE_STORE__KIND", kind).current_dir(dir.path());
+        let nodes = nodes.join(",");
+        command.env("FANFARE_STORE__SCYLLA__NODES", nodes).env("FANFARE_STORE__SCYLLA__KEYSPACE", &name);
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.success(), said.concat())
+    };
+    let (done, said) = migrate("sqlite");
+    assert!(!done && said.contains("store.kind is not `scylla`"), "{said}");
+    let (done, said) = migrate("scylla");
+    assert!(!done && said.contains("create it first"), "{said}");
+    let create = format!("CREATE KEYSPACE {name} WITH replication = {}", create.unwrap());
+    keyspace.session().await.query_unpaged(create, ()).await.unwrap();
+    let (done, said) = migrate("scylla");
+    assert!(done && said.contains("schema version 0 became 1"), "{said}");
+    let (done, said) = migrate("scylla");
+    assert!(done && said.contains("schema version 1, up to date"), "{said}");
     keyspace.drop().await;
 }
 
