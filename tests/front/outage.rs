@@ -56,9 +56,9 @@ async fn cql_a_database_that_goes_away_comes_back() {
     for n in 0..4 {
         assert_eq!(say(&mut ann, &room, 2 * n).await.unwrap()["seq"], 2 * n + 2);
         if n % 2 == 0 {
-            cassandra.kill(0)
+            cassandra.kill(0);
         } else {
-            cassandra.pause(0)
+            cassandra.pause(0);
         }
         let asked = Instant::now();
         let mut refused = 0;
@@ -82,9 +82,9 @@ async fn cql_a_database_that_goes_away_comes_back() {
             while !boss.expect_ticks().await.ticks.iter().any(|tick| tick.time.0 == at) {}
         }
         if n % 2 == 0 {
-            cassandra.begin(0)
+            cassandra.begin(0);
         } else {
-            cassandra.resume(0)
+            cassandra.resume(0);
         }
         let back = Instant::now();
         let stored = loop {

@@ -24,8 +24,9 @@ use tokio::{
 };
 
 use super::{
+    db::jitter,
     gate::unavailable,
-    link::{Link, jitter},
+    link::Link,
     options::Options,
     plan::{Known, Plan, plan},
     rows::{size, values},

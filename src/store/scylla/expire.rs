@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     append::DAY,
-    link::{Db, Settled},
+    db::{Db, Settled},
     schema::SHARDS,
     text,
     topic::{self, Directory, View, names},

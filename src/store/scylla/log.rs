@@ -5,7 +5,7 @@ use fanfare_proto::{Epoch, Seq, UnixMs};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    link::{Db, Settled},
+    db::{Db, Settled},
     topic::{self, Directory, View, names},
     value::{checked, int, limit as limit_of, nat},
 };

@@ -5,7 +5,7 @@ use fanfare_proto::{Seq, UserId};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    link::Db,
+    db::Db,
     topic::names,
     value::{checked, int},
 };

@@ -11,8 +11,9 @@
 //! # How it runs
 //!
 //! A runtime of its own (`Scylla::open`). `link` holds the session, and another once that one is of no use any more;
-//! `gate` bounds the calls that are under way. Each topic has a line of appends (`append`), of which a group becomes
-//! one conditional batch; what a topic's partitions are is in `topic`. The other shapes are a file each.
+//! `db` makes requests on it; `gate` bounds the calls that are under way. Each topic has a line of appends (`append`),
+//! of which a group becomes one conditional batch; what a topic's partitions are is in `topic`. The other shapes are a
+//! file each.
 //!
 //! # Order and repetitions
 //!
@@ -22,6 +23,7 @@
 
 mod append;
 mod connect;
+mod db;
 mod expire;
 mod gate;
 mod link;
@@ -35,6 +37,7 @@ mod rows;
 mod schema;
 mod statements;
 mod store;
+mod tables;
 mod text;
 mod ticks;
 mod timer;
@@ -54,8 +57,9 @@ use tokio::{
 pub use self::options::{Options, Start};
 use self::{
     append::Lines,
+    db::Db,
     gate::{Gate, unavailable},
-    link::{Db, Link},
+    link::Link,
 };
 use super::{Committed, StoreError};
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use fanfare_proto::{OrgId, UnixMs};
 
 use super::{
-    link::{Db, Settled},
+    db::{Db, Settled},
     topic,
     value::{int, limit as limit_of, nat, random},
 };

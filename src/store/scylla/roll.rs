@@ -9,7 +9,7 @@ use scylla::{
 };
 
 use super::{
-    link::Db,
+    db::Db,
     value::{checked, limit as limit_of, nat},
 };
 use crate::{

@@ -9,7 +9,7 @@ use fanfare_proto::Seq;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    link::Db,
+    db::Db,
     topic::{self, View, names},
     value::{int, limit as limit_of, nat},
     words,

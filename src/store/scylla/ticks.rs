@@ -13,7 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use scylla::value::CqlValue;
 
 use super::{
-    link::Db,
+    db::Db,
     schema::{FEW, SHARDS},
     topic,
     value::{checked, int, nat, spread},

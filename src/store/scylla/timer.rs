@@ -13,7 +13,7 @@ use fanfare_proto::UnixMs;
 use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
 
 use super::{
-    link::{Db, Settled},
+    db::{Db, Settled},
     schema::FEW,
     value::{int, limit as limit_of, nat, random, spread},
 };

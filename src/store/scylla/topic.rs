@@ -12,7 +12,7 @@ use scylla::statement::{
 };
 
 use super::{
-    link::Db,
+    db::Db,
     schema::SHARDS,
     value::{int, nat, spread},
 };

@@ -6,7 +6,7 @@ use fanfare_proto::{OrgId, UnixMs, UserId};
 use futures::future::try_join_all;
 
 use super::{
-    link::Db,
+    db::Db,
     schema::FEW,
     ticks::{BUCKET, decode, fix},
     value::{int, limit as limit_of, nat},
