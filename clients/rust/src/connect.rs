@@ -2,17 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use fanfare_proto::{
     Advice, CloseCode, Command, Cursor, DeviceId, Request, RequestId, ServerEvent,
     command::Authenticate,
     event::{Authenticated, name},
 };
 use futures::future::BoxFuture;
-use tokio::time::timeout;
+use serde::de::IgnoredAny;
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     Limits, Loss, Transport,
-    link::{Ended, Incoming, Link},
+    link::{Ended, INCOMING, Incoming, Link},
     race::race,
 };
 
@@ -47,6 +49,10 @@ pub(crate) struct Attempt {
 /// The id of `authenticate`. Other requests count from 1.
 const GREETING: RequestId = RequestId::Number(0);
 
+/// Bytes of events that may come before the answer to the greeting. With more the attempt is given up: the next one
+/// resumes where this one would have.
+const EARLY: usize = 4 * 1024 * 1024;
+
 impl Attempt {
     /// Races the transports. Who is *authenticated* first wins: a handshake alone may pass where data stalls.
     pub(crate) async fn run(self) -> Result<Opened, Loss> {
@@ -73,15 +79,19 @@ impl Attempt {
     async fn leg(&self, transport: Transport, greeting: String) -> Result<Opened, Loss> {
         let mut link = within(self.limits.dial, self.dialer.dial(transport)).await?;
         (self.greeting)();
+        let mut early = Vec::new();
         let answer = async {
             if link.ordered.send(greeting).await.is_err() {
                 // The transport ended; why is in its last word.
             }
-            answer(&mut link).await
+            answer(&mut link, &mut early).await
         };
         let authenticated = timeout(self.limits.greeting, answer)
             .await
             .unwrap_or_else(|_| Err(Loss::Unreachable(format!("{transport:?}: no answer"))))?;
+        if !early.is_empty() {
+            link.incoming = ahead(early, link.incoming);
+        }
         Ok(Opened { link, authenticated })
     }
 }
@@ -90,8 +100,10 @@ async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, String>
     timeout(limit, work).await.unwrap_or_else(|_| Err("no answer in time".into())).map_err(Loss::Unreachable)
 }
 
-/// Waits for the answer to the greeting. The server says nothing else before it.
-async fn answer(link: &mut Link) -> Result<Authenticated, Loss> {
+/// Waits for the answer to the greeting. Urgent events, which have a stream of their own, may overtake it: they are
+/// held, as nobody would send them again.
+async fn answer(link: &mut Link, early: &mut Vec<Bytes>) -> Result<Authenticated, Loss> {
+    let mut held = 0;
     loop {
         let text = match link.incoming.recv().await {
             Some(Incoming::Event(text)) => text,
@@ -99,16 +111,44 @@ async fn answer(link: &mut Link) -> Result<Authenticated, Loss> {
             Some(Incoming::Ended(ended)) => return Err(Loss::before_greeting(ended)),
             None => return Err(Loss::Unreachable("the transport ended".into())),
         };
-        let event = ServerEvent::parse(&text).map_err(|_| Loss::Unreadable)?;
-        if event.re != Some(GREETING) {
-            continue;
-        }
+        let event = match ServerEvent::parse(&text) {
+            Ok(event) if event.re == Some(GREETING) => event,
+            Ok(ServerEvent { re: Some(_), .. }) => continue,
+            // Of a kind that came later than this version, perhaps: for the session to judge.
+            Err(_) if serde_json::from_slice::<IgnoredAny>(&text).is_err() => return Err(Loss::Unreadable),
+            Ok(_) | Err(_) => {
+                held += text.len();
+                if held > EARLY {
+                    return Err(Loss::Unreachable("too much before the greeting".into()));
+                }
+                early.push(text);
+                continue;
+            }
+        };
         return match event.event.as_str() {
             name::AUTHENTICATED => event.data().map_err(|_| Loss::Unreadable),
             name::ERROR => Err(event.data().map_or(Loss::Unreadable, Loss::Refused)),
             _ => Err(Loss::Unreadable),
         };
     }
+}
+
+/// Puts events in front of what comes on a connection. Ends with the transport, or with whoever listens.
+fn ahead(early: Vec<Bytes>, mut rest: mpsc::Receiver<Incoming>) -> mpsc::Receiver<Incoming> {
+    let (sender, receiver) = mpsc::channel(INCOMING);
+    tokio::spawn(async move {
+        for text in early {
+            if sender.send(Incoming::Event(text)).await.is_err() {
+                return;
+            }
+        }
+        while let Some(incoming) = rest.recv().await {
+            if sender.send(incoming).await.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 impl Loss {

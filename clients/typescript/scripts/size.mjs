@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const BUDGET = 12_000;
-const ENTRIES = { core: 'src/index.ts', chat: 'src/chat/index.ts', react: 'src/react/index.ts', fixes: 'src/fixes.ts' };
+const ENTRIES = { core: 'src/index.ts', chat: 'src/chat/index.ts', react: 'src/react/index.ts', store: 'src/stores.ts', fixes: 'src/fixes.ts' };
 
 for (const [name, entry] of Object.entries(ENTRIES)) {
   const { outputFiles } = await build({

@@ -1,8 +1,9 @@
 import { systemClock, type Clock } from './clock.ts';
+import { PASSING } from './codes.ts';
 import { Connector } from './connector.ts';
 import { Cursors } from './cursors.ts';
 import { Emitter } from './emitter.ts';
-import { FanfareError, report } from './error.ts';
+import { disconnected, FanfareError, report } from './error.ts';
 import { Feed } from './feed.ts';
 import {
   LOG_EVENTS,
@@ -13,6 +14,7 @@ import {
   type ServerPing,
   type Subscribe,
   type Subscribed,
+  type TopicName,
   type Topics,
 } from './generated.ts';
 import { Kept } from './kept.ts';
@@ -33,6 +35,8 @@ export type LocationOptions = Omit<Subscribe, 'channels'>;
 
 /** Round trips are measured for `stats` at most so often. */
 const MEASURE = 2_000;
+/** Pause before a subscription that was refused for now is asked for again, where the server names none. */
+const AGAIN = 2_000;
 /** Pause before a page that was left tries again, if it is not gone after all. */
 const LEFT = 30_000;
 
@@ -41,15 +45,16 @@ export class Client {
   readonly #store: KeyValue;
   readonly #base: URL;
   readonly #deviceId: string | undefined;
+  readonly #limit: number;
   readonly #connector: Connector;
   readonly #requests: Requests;
   readonly #cursors = new Cursors();
   readonly #feed: Feed;
   readonly #events = new Emitter<Events>();
-  readonly #subscriptions = new Set<{ readonly options: LocationOptions }>();
-  #kept?: Promise<Kept> | undefined;
-  #keptNow?: Kept | undefined;
+  readonly #subscriptions = new Set<{ readonly wish: string }>();
+  #kept?: Kept | undefined;
   #unwatch?: (() => void) | undefined;
+  #stopSubscribing = () => {};
   #counts = { resumed: 0, gaps: 0 };
   #measuredAt = -Infinity;
 
@@ -59,13 +64,14 @@ export class Client {
     this.#base = new URL(options.url ?? location.origin);
     this.#deviceId = options.deviceId;
     this.#feed = new Feed(this.#clock);
+    this.#limit = options.outboxLimit ?? 1000;
     const random = options.random ?? Math.random;
     this.#requests = new Requests({
       clock: this.#clock,
       random,
-      limit: options.outboxLimit ?? 1000,
+      limit: this.#limit,
       changed: () => {
-        this.#keptNow?.waits();
+        this.#kept?.waits();
         this.#events.emit('outbox', this.outbox);
       },
     });
@@ -88,7 +94,10 @@ export class Client {
       attached: (session) => this.#attached(session),
       detached: () => this.#detached(),
       ended: (failure) => this.#ended(failure),
-      revoked: (session) => this.#subscriptions.size > 0 && this.#subscribe(session),
+      revoked: (session) => {
+        this.#feed.interrupted();
+        this.#subscribe(session);
+      },
       event: (event, lane) => this.#event(event, lane),
       packet: (bytes, kind) => this.#subscriptions.size > 0 && this.#feed.packet(bytes, kind === 'webtransport'),
       changed: (state, before) => this.#events.emit('state', state, before),
@@ -109,8 +118,9 @@ export class Client {
   connect(): void {
     this.#unwatch ??= watchPage({
       wake: () => this.#connector.input({ name: 'wake' }),
+      offline: () => this.#connector.probe(),
       left: () => {
-        this.#keptNow?.flush();
+        this.#kept?.flush();
         this.#connector.cut({ reason: 'page left' }, LEFT);
       },
     });
@@ -133,25 +143,23 @@ export class Client {
    */
   request<E extends RequestName>(event: E, data: RequestData<E>, options?: RequestOptions): Promise<Answers[E]> {
     const durable = isDurable(event);
-    if (this.state.name === 'closed' && !durable) {
-      return Promise.reject(new FanfareError('CLOSED', 'the client is closed'));
-    }
-    if (this.state.name === 'backoff' && !durable) {
-      return Promise.reject(new FanfareError('DISCONNECTED', 'there is no connection now'));
-    }
+    const { name } = this.state;
+    if (!durable && name === 'closed') return Promise.reject(new FanfareError('CLOSED', 'the client is closed'));
+    if (!durable && name === 'backoff') return Promise.reject(disconnected());
     return this.#requests.add(event, data as object, options) as Promise<Answers[E]>;
   }
 
   /** Follows the live positions. A later subscription with other options decides what all of them see. */
   subscribe(channel: 'locations', options: LocationOptions = {}): Locations {
     const before = this.#wish();
-    const subscription = { options };
+    const subscription = { wish: JSON.stringify(options) };
     this.#subscriptions.add(subscription);
     const changed = (old?: string) => {
       const wish = this.#wish();
       if (wish === old) return;
       const session = this.#connector.session;
-      if (wish !== undefined) return session && this.#subscribe(session);
+      if (session) this.#subscribe(session);
+      if (wish !== undefined) return;
       session?.ask('unsubscribe', { channels: [channel] }, { done() {}, failed() {} });
       this.#feed.clear();
     };
@@ -163,9 +171,12 @@ export class Client {
     });
   }
 
-  /** Numbers about the connection. Asking measures the round trip now and then; `stats` tells when it is known. */
-  stats(): Stats {
-    if (this.#clock.now() - this.#measuredAt >= MEASURE) {
+  /**
+   * Numbers about the connection. Asking measures the round trip now and then, unless told not to; `stats` tells when
+   * it is known.
+   */
+  stats(measure = true): Stats {
+    if (measure && this.#clock.now() - this.#measuredAt >= MEASURE) {
       this.#measuredAt = this.#clock.now();
       this.#connector.ping();
     }
@@ -188,61 +199,61 @@ export class Client {
    */
   sendPacket(packet: Uint8Array): boolean {
     const link = this.#connector.session?.link;
-    link?.sendPacket(packet);
-    return link !== undefined;
+    return link !== undefined && link.sendPacket(packet) !== false;
   }
 
   /** Opens what is kept, once for each time between `connect` and `close`. */
-  async #prepare(): Promise<void> {
-    const opening = (this.#kept ??= Kept.open(this.#store, this.#base.href, this.#clock, {
+  #prepare(): Promise<void> {
+    this.#kept ??= new Kept(this.#store, this.#base.href, this.#clock, {
       cursors: () => this.#cursors.list(),
       outbox: () => this.outbox,
-    }).then((kept) => {
-      // Closed meanwhile.
-      if (this.#kept !== opening) return kept;
-      if (this.#deviceId !== undefined) kept.device = this.#deviceId;
-      if (kept.transport) this.#connector.remembered = kept.transport;
-      this.#cursors.load(kept.cursors);
-      this.#keptNow = kept;
-      this.#requests.restore(kept.outbox);
-      return kept;
-    }));
-    await opening;
+      known: (late) => this.#known(this.#kept as Kept, late),
+      adopt: (outbox) => {
+        const fits = this.outbox.length + outbox.length <= this.#limit;
+        if (fits) this.#requests.restore(outbox, this.#kept?.owner);
+        return fits;
+      },
+    });
+    return this.#kept.opened;
+  }
+
+  #known(kept: Kept, late: boolean): void {
+    if (kept.transport) this.#connector.remembered ??= kept.transport;
+    this.#requests.restore(kept.outbox, kept.owner);
+    const passed = this.#cursors.load(kept.cursors);
+    // Others have been followed since.
+    if (late) for (const topic of passed) this.#gap(topic);
   }
 
   #hello() {
-    const cursors = this.#cursors.list();
-    const device = this.#keptNow?.device;
+    const cursors = this.#cursors.told();
+    const device = this.#deviceId ?? this.#kept?.device;
     return { ...(device && { device_id: device }), ...(cursors.length > 0 && { cursors }) };
   }
 
   /** Cursors and outbox of one user are not another's. */
   #welcome({ organization_id, user_id }: Authenticated): boolean {
-    const kept = this.#keptNow;
     const owner = `${organization_id}/${user_id}`;
-    if (!kept || kept.owner === owner) return true;
-    const stranger = kept.owner !== undefined;
+    const other = this.#requests.greeted(owner);
+    const stranger = this.#kept?.greeted(owner) || other;
     if (stranger) {
       this.#cursors.clear();
       this.#feed.clear();
-      this.#requests.clear(new FanfareError('CLOSED', 'another user has signed in'));
-      kept.forget(owner);
-      if (this.#deviceId !== undefined) kept.device = this.#deviceId;
     }
-    kept.owner = owner;
-    kept.moved();
-    kept.flush();
+    this.#kept?.flush();
     return !stranger;
   }
 
   #attached(session: Session): void {
     this.#cursors.begin();
-    this.#keptNow?.worked(this.#connector.remembered);
-    if (this.#subscriptions.size > 0) this.#subscribe(session);
+    this.#kept?.worked(this.#connector.remembered);
+    this.#subscribe(session);
     this.#requests.attach(session);
+    this.#kept?.adopt().catch(report);
   }
 
   #detached(): void {
+    this.#stopSubscribing();
     this.#requests.detach();
     this.#feed.interrupted();
   }
@@ -250,12 +261,10 @@ export class Client {
   #ended(failure: Failure): void {
     this.#unwatch?.();
     this.#unwatch = undefined;
-    this.#requests.end(new FanfareError('CLOSED', failure.reason ?? 'the client was closed'));
-    this.#feed.interrupted();
-    // At once, where it can be: whoever connects next in this page wants the same slot.
-    if (this.#keptNow) this.#keptNow.close();
-    else this.#kept?.then((kept) => kept.close(), report);
-    this.#kept = this.#keptNow = undefined;
+    this.#requests.end(new FanfareError('CLOSED', failure.reason ?? 'the client is closed'));
+    this.#detached();
+    this.#kept?.close();
+    this.#kept = undefined;
   }
 
   #event(event: Incoming, lane: Lane): void {
@@ -265,7 +274,7 @@ export class Client {
         return this.#topics(data as Topics);
       case 'server:ping':
         this.#cursors.moved((data as ServerPing).pos ?? [], lane);
-        return this.#keptNow?.moved();
+        return this.#kept?.moved();
       case 'location:snapshot':
         this.#feed.snapshot(data as never);
         break;
@@ -286,40 +295,44 @@ export class Client {
     // Handlers first: where the page dies between them and the cursor, the event comes again.
     this.#events.emit(entry.event as 'message:new', entry as never);
     this.#cursors.passed(entry);
-    this.#keptNow?.moved();
+    this.#kept?.moved();
   }
 
   #topics(topics: Topics): void {
     for (const state of topics.topics) {
-      this.#cursors.resumed(state);
-      if (state.recovered === true) this.#counts.resumed += 1;
-      if (state.recovered !== false) continue;
-      this.#counts.gaps += 1;
-      this.#events.emit('gap', { topic: state.topic });
+      if (state.recovered) this.#counts.resumed += 1;
+      if (this.#cursors.resumed(state)) this.#gap(state.topic);
     }
-    this.#keptNow?.moved();
+    this.#kept?.moved();
     this.#events.emit('topics', topics);
   }
 
-  /** The subscription that counts, as text. */
+  #gap(topic: TopicName): void {
+    this.#counts.gaps += 1;
+    this.#events.emit('gap', { topic });
+  }
+
+  /** Options of the subscription that counts, as text. */
   #wish(): string | undefined {
-    const last = [...this.#subscriptions].at(-1);
-    return last && JSON.stringify(last.options);
+    return [...this.#subscriptions].at(-1)?.wish;
   }
 
   #subscribe(session: Session): void {
-    const options = [...this.#subscriptions].at(-1)?.options;
+    this.#stopSubscribing();
     const wish = this.#wish();
-    session.ask('subscribe', { channels: ['locations'], ...options }, {
+    if (wish === undefined) return;
+    session.ask('subscribe', { channels: ['locations'], ...JSON.parse(wish) }, {
       done: ({ subscriptions }: Subscribed) => {
         if (wish !== this.#wish() || session !== this.#connector.session) return;
         for (const granted of subscriptions) if (granted.channel === 'locations') this.#feed.granted(granted);
       },
-      failed: ({ code, message, retryAfterMs }) => {
+      failed: (error) => {
+        const { code, message, retryAfterMs = PASSING.includes(code) ? AGAIN : undefined } = error;
         if (code === 'DISCONNECTED' || session !== this.#connector.session) return;
         this.#events.emit('error', { code: code as ErrorCode, message });
-        const again = () => wish === this.#wish() && session === this.#connector.session && this.#subscribe(session);
-        if (retryAfterMs !== undefined) this.#clock.after(retryAfterMs, again);
+        if (wish !== this.#wish()) return;
+        if (retryAfterMs === undefined) this.#feed.clear(error);
+        else this.#stopSubscribing = this.#clock.after(retryAfterMs, () => this.#subscribe(session));
       },
     });
   }

@@ -1,4 +1,5 @@
 // Time comes in from outside, so that tests can move it.
+import { FanfareError } from './error.ts';
 
 export interface Clock {
   now(): number;
@@ -17,10 +18,10 @@ export const systemClock: Clock = {
   },
 };
 
-/** Rejects with `error()` if `work` takes longer than `ms`. */
-export function within<T>(clock: Clock, ms: number, work: Promise<T>, error: () => Error): Promise<T> {
+/** Rejects with `TIMEOUT` if `work` takes longer than `ms`. */
+export function within<T>(clock: Clock, ms: number, work: Promise<T>, late: string): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = clock.after(ms, () => reject(error()));
+    const cancel = clock.after(ms, () => reject(new FanfareError('TIMEOUT', late)));
     work.then(resolve, reject).finally(cancel);
   });
 }

@@ -7,10 +7,12 @@ export function adviceOf(code = 0): Advice {
   return 'now';
 }
 
+/** Refusals that may be over soon: what is refused so is asked again. */
+export const PASSING: readonly string[] = ['UNAVAILABLE', 'RATE_LIMIT_EXCEEDED', 'INTERNAL_ERROR'];
+
 /** The close code that goes with the refusal of `authenticate`. */
 export function closeCodeOf(error: string): number {
   if (error === 'TOKEN_EXPIRED') return 4003;
   if (error === 'CONNECTION_LIMIT') return 4101;
-  if (error === 'UNAVAILABLE' || error === 'INTERNAL_ERROR' || error === 'RATE_LIMIT_EXCEEDED') return 4102;
-  return 4200;
+  return PASSING.includes(error) ? 4102 : 4200;
 }

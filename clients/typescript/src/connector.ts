@@ -112,6 +112,11 @@ export class Connector {
     this.#watch.ping();
   }
 
+  /** Asks the other end of the connection, if there is one, for a sign of life. */
+  probe(): void {
+    this.#watch.probe();
+  }
+
   /** Another transport is wanted. */
   prefer(mode: Mode): void {
     this.mode = mode;
@@ -147,7 +152,7 @@ export class Connector {
         this.#secondToken = false;
         return this.#host.ended(input as Failure);
       case 'probe':
-        return this.#watch.probe();
+        return this.probe();
       case 'upgrade':
         return this.#upgrade();
       case 'none':
@@ -209,7 +214,8 @@ export class Connector {
     this.connections += 1;
     this.input({ name: 'accepted', transport: kind, greeting, now: this.#now });
     // After the new one has taken over everything: nobody listens to the old one any more.
-    this.#close(before, 'another connection took over');
+    this.#close(before, 'replaced');
+    session.release();
   }
 
   #adopt(): void {

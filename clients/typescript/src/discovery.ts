@@ -18,7 +18,7 @@ export async function discover(
   try {
     const url = new URL('/api/v1/transport', base);
     const answer = ask(url, { signal, cache: 'no-store' }).then((response) => response.json());
-    const told = await within(clock, PATIENCE, answer, () => new Error('no answer'));
+    const told = await within(clock, PATIENCE, answer, 'no answer');
     return {
       webtransport: { url: String(told.webtransport.url), hashes: told.webtransport.certificate_hashes.map(bytes) },
       websocket: { url: String(told.websocket.url), hashes: [] },

@@ -16,6 +16,8 @@ export class FanfareError extends Error {
   }
 }
 
+export const disconnected = () => new FanfareError('DISCONNECTED', 'the connection has ended');
+
 /** For faults of handlers and storage: seen by the developer, felt by nobody. */
 export function report(error: unknown): void {
   if (typeof reportError === 'function') reportError(error);

@@ -1,6 +1,7 @@
 // Live positions (proto/README.md, "Live positions"): what the events and packets of a view say, put together.
 import type { Clock } from './clock.ts';
 import { Emitter } from './emitter.ts';
+import type { FanfareError } from './error.ts';
 import type { AliasedAgent, LocationAgents, LocationRemoved, LocationSnapshot, Subscription } from './generated.ts';
 import { unpackTicks, type Ticks } from './ticks.ts';
 import type { Agent, LiveFix } from './types.ts';
@@ -19,6 +20,12 @@ export interface Change {
   readonly reset: boolean;
 }
 
+export interface FeedEvents {
+  change: [change: Change];
+  /** The server has refused the subscription for good: nothing is shown any more. */
+  error: [error: FanfareError];
+}
+
 /** What an alias stands for. */
 interface Alias {
   readonly agentId: string;
@@ -29,10 +36,12 @@ interface Alias {
 export class Feed {
   agents: ReadonlyMap<string, Agent> = new Map();
   state: 'waiting' | 'live' = 'waiting';
+  /** Why there are no positions to be had. */
+  error?: FanfareError | undefined;
   version = 0;
   packets = 0;
   drops = 0;
-  readonly events = new Emitter<{ change: [change: Change] }>();
+  readonly events = new Emitter<FeedEvents>();
   readonly #clock: Clock;
   #view?: Pick<Subscription, 'view' | 'epoch'> | undefined;
   #aliases = new Map<number, Alias>();
@@ -56,6 +65,7 @@ export class Feed {
 
   /** The answer to `subscribe`: everything starts anew. */
   granted({ view, epoch }: Subscription): void {
+    this.error = undefined;
     this.#view = { view, epoch };
     this.#begin();
     this.#replay();
@@ -73,12 +83,14 @@ export class Feed {
     this.#tell([], []);
   }
 
-  /** Nobody looks any more. */
-  clear(): void {
+  /** Nobody looks any more, or nobody may. */
+  clear(error?: FanfareError): void {
     this.interrupted();
+    this.error = error;
     this.#shown = new Map();
     this.agents = this.#shown;
     this.#tell([], [], true);
+    if (error) this.events.emit('error', error);
   }
 
   snapshot({ view, epoch, agents, more }: LocationSnapshot): void {

@@ -5,6 +5,6 @@ export type { Change } from './feed.ts';
 export { LIMITS } from './generated.ts';
 export type * from './generated.ts';
 export type { Locations } from './locations.ts';
-export { indexedStore, localStore, memoryStore, type KeyValue } from './store.ts';
+export { memoryStore, type KeyValue } from './store.ts';
 export type { Address, End, Kind, Lane, Link, Listener, Open } from './transport.ts';
 export type * from './types.ts';

@@ -2,63 +2,67 @@
 import { within, type Clock } from './clock.ts';
 import { report } from './error.ts';
 import type { Cursor } from './generated.ts';
+import { claim, hold, SLOTS, type Slot } from './slots.ts';
 import { memoryStore, type KeyValue } from './store.ts';
 import type { Kind } from './transport.ts';
 import type { Pending } from './types.ts';
 import { uid } from './uid.ts';
+import { Writer } from './writer.ts';
 
 /** How long a store may take at the start before the client goes on without it. */
 const PATIENCE = 1_500;
+/** A store that could not be read is read again so much later. */
+const AGAIN = 5_000;
 /** Cursors are written at most so often. */
 const PAUSE = 500;
-const SLOTS = 32;
 
 interface Place {
-  readonly owner?: string;
+  readonly owner?: string | undefined;
   readonly device?: string;
   readonly cursors?: readonly Cursor[];
 }
 
+interface Host {
+  cursors(): readonly Cursor[];
+  outbox(): readonly Pending[];
+  /** What is kept is known: before `opened`, or late. */
+  known(late: boolean): void;
+  /** Takes what a closed tab of this user has left behind, if there is room for it. */
+  adopt(outbox: readonly Pending[]): boolean;
+}
+
 export class Kept {
-  owner?: string;
+  owner?: string | undefined;
   device = uid();
   cursors: readonly Cursor[] = [];
   outbox: readonly Pending[] = [];
   /** Which transport won last, on whatever tab. */
-  transport?: Kind;
-  readonly #store: KeyValue;
+  transport?: Kind | undefined;
+  /** All is known, or the client must go on without it for now. */
+  readonly opened: Promise<void>;
+  readonly #clock: Clock;
   readonly #base: string;
-  readonly #prefix: string;
-  readonly #release: () => void;
+  readonly #host: Host;
+  /** Of the locks. With the store's: tabs with different stores do not share their slots. */
+  readonly #name: string;
   readonly #place: Writer;
   readonly #waiting: Writer;
+  #store: KeyValue;
+  #slot?: Slot | undefined;
+  #state: 'unread' | 'known' | 'adopted' | 'closed' = 'unread';
+  #late = false;
+  #cancel = () => {};
 
-  private constructor(store: KeyValue, base: string, slot: number, clock: Clock, release: () => void, sources: Sources) {
+  constructor(store: KeyValue, base: string, clock: Clock, host: Host) {
     this.#store = store;
     this.#base = base;
-    const prefix = `${base}#${slot}`;
-    this.#prefix = prefix;
-    this.#release = release;
-    const place = (): Place => ({
-      ...(this.owner !== undefined && { owner: this.owner }),
-      device: this.device,
-      cursors: sources.cursors(),
-    });
-    this.#place = new Writer(clock, PAUSE, () => store.set(`${prefix}:place`, place()));
-    this.#waiting = new Writer(clock, 0, () => store.set(`${prefix}:outbox`, sources.outbox()));
-  }
-
-  /** Takes a slot that no other tab has, and reads what is kept there. */
-  static async open(store: KeyValue, base: string, clock: Clock, sources: Sources): Promise<Kept> {
-    const place = await claim(base).catch(() => undefined);
-    // Without a slot nothing is kept: nobody would find it, and another tab's must not be touched.
-    const kept = new Kept(place ? store : memoryStore(), base, place?.slot ?? 0, clock, place?.release ?? (() => {}), sources);
-    try {
-      await within(clock, PATIENCE, kept.#read(), () => new Error('the store does not answer'));
-    } catch (error) {
-      report(error);
-    }
-    return kept;
+    this.#clock = clock;
+    this.#host = host;
+    this.#name = `fanfare:${store.name ?? ''}:${base}`;
+    const place = (): Place => ({ owner: this.owner, device: this.device, cursors: host.cursors() });
+    this.#place = new Writer(clock, PAUSE, () => this.#store.set(this.#key('place'), place()));
+    this.#waiting = new Writer(clock, 0, () => this.#store.set(this.#key('outbox'), host.outbox()));
+    this.opened = this.#open().catch(report);
   }
 
   /** A cursor has moved: written soon. */
@@ -77,10 +81,14 @@ export class Kept {
     this.#store.set(`${this.#base}transport`, transport).catch(report);
   }
 
-  /** Another user is here: nothing of the one before is left. */
-  forget(owner: string): void {
+  /** A user is here. Answers whether it was another one's before; the caller flushes. */
+  greeted(owner: string): boolean {
+    if (this.owner === owner) return false;
+    const other = this.owner !== undefined;
+    if (other) this.device = uid();
     this.owner = owner;
-    this.device = uid();
+    this.moved();
+    return other;
   }
 
   flush(): void {
@@ -89,107 +97,86 @@ export class Kept {
   }
 
   close(): void {
-    this.flush();
-    this.#release();
+    this.#state = 'closed';
+    this.#cancel();
+    this.#place.stop();
+    this.#waiting.stop();
+    this.#slot?.release();
   }
 
+  /** Takes over, once, what the owner wrote in tabs that are closed now: nobody else may ever open so many again. */
+  async adopt(): Promise<void> {
+    if (this.#state !== 'known') return;
+    this.#state = 'adopted';
+    for (let slot = 0; slot < SLOTS; slot += 1) {
+      if (slot === this.#slot?.slot || !(await this.#left(slot))) continue;
+      const release = await hold(this.#name, slot);
+      if (!release) continue;
+      try {
+        // Only now nobody writes there.
+        const left = await this.#left(slot);
+        if (this.#state !== 'adopted') return;
+        if (!left || !this.#host.adopt(left)) continue;
+        // In this order: a page that dies between them has it twice, and the server takes it once.
+        await this.#store.set(this.#key('outbox'), this.#host.outbox());
+        await this.#store.delete(this.#key('outbox', slot));
+      } finally {
+        release();
+      }
+    }
+  }
+
+  /** What this user has left behind in a slot. */
+  async #left(slot: number): Promise<readonly Pending[] | undefined> {
+    const outbox = await this.#store.get(this.#key('outbox', slot));
+    if (!Array.isArray(outbox) || outbox.length === 0) return undefined;
+    const place = (await this.#store.get(this.#key('place', slot))) as Place | undefined;
+    return place?.owner === this.owner ? outbox : undefined;
+  }
+
+  #key(what: string, slot = this.#slot?.slot ?? 0): string {
+    return `${this.#base}#${slot}:${what}`;
+  }
+
+  /** Takes a slot that no other tab has, and reads what is kept there. */
+  async #open(): Promise<void> {
+    this.#slot = await claim(this.#name).catch(() => undefined);
+    if (this.#state === 'closed') return this.#slot?.release();
+    // Without a slot nothing is kept: nobody would find it, and another tab's must not be touched.
+    if (!this.#slot) this.#store = memoryStore();
+    const read = within(this.#clock, PATIENCE, this.#read(), 'the store does not answer');
+    await read.finally(() => (this.#late = true));
+  }
+
+  /** Reads until it succeeds. Nothing is written before: it would take the place of what is not known yet. */
   async #read(): Promise<void> {
-    const [place, outbox, transport] = await Promise.all([
-      this.#store.get(`${this.#prefix}:place`) as Promise<Place | undefined>,
-      this.#store.get(`${this.#prefix}:outbox`),
-      this.#store.get(`${this.#base}transport`),
-    ]);
-    if (transport === 'websocket' || transport === 'webtransport') this.transport = transport;
-    if (typeof place?.device === 'string') this.device = place.device;
-    if (typeof place?.owner === 'string') this.owner = place.owner;
-    if (Array.isArray(place?.cursors)) this.cursors = place.cursors;
-    if (Array.isArray(outbox)) this.outbox = outbox;
+    const get = (key: string) => this.#store.get(key);
+    try {
+      const [place, outbox, transport] = await Promise.all([
+        get(this.#key('place')) as Promise<Place | undefined>,
+        get(this.#key('outbox')),
+        get(`${this.#base}transport`),
+      ]);
+      if (this.#state !== 'unread') return;
+      this.transport ??= transport as Kind | undefined;
+      // Where it comes late, another user may be here already.
+      const owner = this.owner ?? place?.owner;
+      if (owner === (place?.owner ?? owner)) {
+        this.owner = owner;
+        this.device = place?.device ?? this.device;
+        if (Array.isArray(place?.cursors)) this.cursors = place.cursors;
+        if (Array.isArray(outbox)) this.outbox = outbox;
+      }
+      this.#state = 'known';
+      this.#host.known(this.#late);
+    } catch (error) {
+      report(error);
+      if (this.#state === 'unread') this.#cancel = this.#clock.after(AGAIN, () => void this.#read());
+    }
+    if (this.#state !== 'known') return;
+    // The outbox first, and always: what another user left in it must not be found beside this one's name.
+    this.#waiting.soon();
+    this.#waiting.start();
+    this.#place.start();
   }
-}
-
-interface Sources {
-  cursors(): readonly Cursor[];
-  outbox(): readonly Pending[];
-}
-
-/** Writes the newest value, one write at a time. */
-class Writer {
-  #dirty = false;
-  #writing = 0;
-  #cancel?: () => void;
-  readonly #clock: Clock;
-  readonly #pause: number;
-  readonly #write: () => Promise<void>;
-
-  constructor(clock: Clock, pause: number, write: () => Promise<void>) {
-    this.#clock = clock;
-    this.#pause = pause;
-    this.#write = write;
-  }
-
-  soon(): void {
-    if (this.#dirty) return;
-    this.#dirty = true;
-    if (this.#pause === 0) this.#writing > 0 || this.flush();
-    else this.#cancel = this.#clock.after(this.#pause, () => this.flush());
-  }
-
-  /** Writes what is not written, even beside a write that has not ended: there may be no later. */
-  flush(): void {
-    if (!this.#dirty) return;
-    this.#cancel?.();
-    this.#dirty = false;
-    this.#writing += 1;
-    this.#write()
-      .catch(report)
-      .finally(() => {
-        this.#writing -= 1;
-        if (this.#dirty && this.#pause === 0 && this.#writing === 0) this.flush();
-      });
-  }
-}
-
-interface Slot {
-  readonly slot: number;
-  release(): void;
-}
-
-/** Slots that are let go just now: whoever comes next in this page waits for them. */
-const releasing = new Set<Promise<unknown>>();
-
-/**
- * The first free slot, held by a lock as long as the page lives; a tab that reloads gets its own back. None where pages
- * cannot lock (those that are not secure), or all are taken. Programs that are no pages have one each.
- */
-async function claim(base: string): Promise<Slot | undefined> {
-  const locks = globalThis.navigator?.locks;
-  if (!locks) return typeof document === 'undefined' ? { slot: 0, release() {} } : undefined;
-  await Promise.all(releasing);
-  const name = `fanfare:${base}`;
-  const before = Number(globalThis.sessionStorage?.getItem(name) ?? 0);
-  const others = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => slot !== before);
-  for (const slot of [before, ...others]) {
-    const release = await hold(locks, `${name}#${slot}`);
-    if (!release) continue;
-    globalThis.sessionStorage?.setItem(name, String(slot));
-    return { slot, release };
-  }
-  return undefined;
-}
-
-function hold(locks: LockManager, name: string): Promise<(() => void) | undefined> {
-  return new Promise((resolve) => {
-    const held: Promise<unknown> = locks
-      .request(name, { ifAvailable: true }, (lock) => {
-        if (!lock) return resolve(undefined);
-        return new Promise<void>((free) =>
-          resolve(() => {
-            releasing.add(held);
-            free();
-          }),
-        );
-      })
-      .catch(() => resolve(undefined))
-      .finally(() => releasing.delete(held));
-  });
 }

@@ -1,4 +1,5 @@
-import type { Change, Feed } from './feed.ts';
+import type { FanfareError } from './error.ts';
+import type { Feed, FeedEvents } from './feed.ts';
 import type { Agent } from './types.ts';
 
 /** A subscription to live positions, kept across reconnects. All of one client look at the same view. */
@@ -24,12 +25,17 @@ export class Locations {
     return this.#feed.state;
   }
 
+  /** Why the server has refused these positions, until it grants them. */
+  get error(): FanfareError | undefined {
+    return this.#feed.error;
+  }
+
   /** Another number after each change. */
   get version(): number {
     return this.#feed.version;
   }
 
-  on(event: 'change', handler: (change: Change) => void): () => void {
+  on<E extends keyof FeedEvents>(event: E, handler: (...args: FeedEvents[E]) => void): () => void {
     if (this.#closed) return () => {};
     const off = this.#feed.events.on(event, handler);
     this.#listeners.add(off);

@@ -3,16 +3,19 @@
 export interface PageEvents {
   /** The network is back, or the page is looked at again. */
   wake(): void;
+  /** The network is gone, says the browser. */
+  offline(): void;
   /** The page is left. It may come back as it was. */
   left(): void;
 }
 
 /** Listens; answers how to stop. */
-export function watchPage({ wake, left }: PageEvents): () => void {
-  if (typeof addEventListener !== 'function' || typeof removeEventListener !== 'function') return () => {};
+export function watchPage({ wake, offline, left }: PageEvents): () => void {
+  if (typeof addEventListener !== 'function') return () => {};
   const stop = new AbortController();
   const { signal } = stop;
   addEventListener('online', wake, { signal });
+  addEventListener('offline', offline, { signal });
   addEventListener('pageshow', (event) => event.persisted && wake(), { signal });
   addEventListener('pagehide', left, { signal });
   globalThis.document?.addEventListener('visibilitychange', () => looked() && wake(), { signal });

@@ -1,8 +1,7 @@
 // Several transports try to get in; the first whose `authenticate` is answered wins, the others are closed.
 import { closeCodeOf } from './codes.ts';
 import type { Clock } from './clock.ts';
-import type { FanfareError } from './error.ts';
-import type { Authenticate } from './generated.ts';
+import type { Authenticate, Authenticated } from './generated.ts';
 import type { Failure } from './machine.ts';
 import { Session } from './session.ts';
 import type { Address, Kind, Open } from './transport.ts';
@@ -23,18 +22,19 @@ export interface Judge {
   hello(): Authenticate;
   opened(kind: Kind): void;
   /** At once when the answer is read: the events after it are the winner's already. */
-  won(session: Session, kind: Kind, failed: readonly Kind[]): void;
+  won(session: Session, kind: Kind): void;
   lost(failure: Failure): void;
 }
 
 /** Starts the race. Answers how to call it off; the judge hears nothing more then. */
 export function race(entrants: readonly Entrant[], clock: Clock, judge: Judge): () => void {
   const running = new Map<Entrant, { session: Session; abort: AbortController }>();
-  const failed: Kind[] = [];
   const timers: (() => void)[] = [];
   const waiting = new Set(entrants);
   let over = false;
   let why: Failure = {};
+
+  const slower = (session: Session) => session.close(1000, 'slower');
 
   const end = (winner?: Session) => {
     over = true;
@@ -42,13 +42,12 @@ export function race(entrants: readonly Entrant[], clock: Clock, judge: Judge): 
     for (const { session, abort } of running.values()) {
       if (session === winner) continue;
       abort.abort();
-      session.close(1000, 'another transport was faster');
+      slower(session);
     }
   };
 
   const drop = (entrant: Entrant, failure: Failure, final = false) => {
     if (over || !running.delete(entrant)) return;
-    failed.push(entrant.kind);
     // A reason is worth more than a broken connection.
     if (failure.code !== undefined || failure.error) why = failure;
     for (const next of waiting) start(next);
@@ -62,19 +61,20 @@ export function race(entrants: readonly Entrant[], clock: Clock, judge: Judge): 
     const session = new Session(clock);
     const abort = new AbortController();
     running.set(entrant, { session, abort });
-    session.user = { event() {}, packet() {}, ended: (close) => drop(entrant, close) };
+    session.user = { event() {}, packet() {}, ended: (end) => drop(entrant, end) };
     entrant.open(entrant.address, session, abort.signal).then(
       (link) => {
         session.link = link;
-        if (over) return session.close(1000, 'another transport was faster');
+        if (over) return slower(session);
         judge.opened(entrant.kind);
-        session.authenticate(judge.hello(), {
-          done: () => {
+        session.ask('authenticate', judge.hello(), {
+          done: (greeting: Authenticated) => {
             if (over) return;
+            session.greeting = greeting;
             end(session);
-            judge.won(session, entrant.kind, failed);
+            judge.won(session, entrant.kind);
           },
-          failed: (error: FanfareError) => {
+          failed: (error) => {
             // Its end is told by `ended`, with the code.
             if (error.code === 'DISCONNECTED') return;
             session.close(1000, 'refused');

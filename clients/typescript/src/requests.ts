@@ -2,7 +2,8 @@
 // again with the same `client_id` until they are answered.
 import { delay } from './backoff.ts';
 import type { Clock } from './clock.ts';
-import { FanfareError } from './error.ts';
+import { PASSING } from './codes.ts';
+import { disconnected, FanfareError } from './error.ts';
 import { DURABLE } from './generated.ts';
 import type { Session } from './session.ts';
 import type { Pending, RequestOptions } from './types.ts';
@@ -13,18 +14,19 @@ const IN_FLIGHT = 16;
 /** Requests that are not durable and wait: more are refused. */
 const VOLATILE = 256;
 const PATIENCE = 15_000;
-/** A durable request refused with one of these is sent again. */
-const RETRIED = ['UNAVAILABLE', 'RATE_LIMIT_EXCEEDED', 'INTERNAL_ERROR'];
 
 interface Job {
   readonly event: string;
   readonly data: { readonly client_id?: string; readonly conversation_id?: string };
   readonly durable: boolean;
   readonly since: number;
+  /** Whose it is. Of nobody known: of whoever is greeted next. */
+  owner: string | undefined;
   /** Where it is under way. */
   session?: Session | undefined;
   attempts: number;
-  pausing?: boolean;
+  /** Ends the pause that it makes. */
+  resume?: (() => void) | undefined;
   /** Who wants to know. Nobody where an earlier page has asked. */
   readonly callers: Set<{ done(data: unknown): void; failed(error: FanfareError): void }>;
 }
@@ -42,6 +44,7 @@ export class Requests {
   /** In order. */
   readonly #jobs = new Set<Job>();
   #session?: Session | undefined;
+  #owner?: string;
   #pending?: readonly Pending[] | undefined;
 
   constructor(host: Host) {
@@ -70,6 +73,7 @@ export class Requests {
       data: durable ? { client_id: uid(), ...data } : data,
       durable,
       since: this.#host.clock.now(),
+      owner: this.#owner,
       attempts: 0,
       callers: new Set(),
     };
@@ -80,17 +84,19 @@ export class Requests {
     return answer;
   }
 
-  /** Takes what an earlier page left behind. Ahead of what this one has asked already. */
-  restore(pending: readonly Pending[]): void {
+  /** Takes what a page of `owner` left behind. Ahead of what this one has asked already. */
+  restore(pending: readonly Pending[], owner: string | undefined): void {
     const later = [...this.#jobs];
     const known = new Set(later.map((job) => job.data.client_id));
     this.#jobs.clear();
     for (const { event, data, since, clientId } of pending) {
       if (!isDurable(event) || typeof clientId !== 'string' || known.has(clientId)) continue;
-      this.#jobs.add({ event, data: { ...data, client_id: clientId }, durable: true, since, attempts: 0, callers: new Set() });
+      this.#jobs.add({ event, data: { ...data, client_id: clientId }, durable: true, since, owner, attempts: 0, callers: new Set() });
     }
+    const added = this.#jobs.size > 0;
     for (const job of later) this.#jobs.add(job);
-    this.#changed();
+    if (added) this.#changed();
+    this.#pump();
   }
 
   /** A connection is there, perhaps in place of another: what is not answered goes (again). */
@@ -101,7 +107,7 @@ export class Requests {
   }
 
   /** The connection is gone. Durable requests wait for the next. */
-  detach(error = new FanfareError('DISCONNECTED', 'the connection has ended')): void {
+  detach(error = disconnected()): void {
     this.#session = undefined;
     for (const job of [...this.#jobs]) {
       job.session = undefined;
@@ -112,16 +118,21 @@ export class Requests {
   /** Nobody waits for answers any longer. Durable requests are kept. */
   end(error: FanfareError): void {
     this.detach(error);
-    for (const { callers } of this.#jobs) {
-      for (const caller of callers) caller.failed(error);
+    for (const job of this.#jobs) {
+      job.resume?.();
+      for (const caller of job.callers) caller.failed(error);
     }
   }
 
-  /** Drops everything. */
-  clear(error: FanfareError): void {
-    this.end(error);
-    this.#jobs.clear();
-    this.#changed();
+  /** A user is greeted: what another one has asked is dropped. Answers whether there was another one. */
+  greeted(owner: string): boolean {
+    const other = this.#owner !== undefined && this.#owner !== owner;
+    this.#owner = owner;
+    for (const job of [...this.#jobs]) {
+      job.owner ??= owner;
+      if (job.owner !== owner) this.#fail(job, new FanfareError('CLOSED', 'another user has signed in'));
+    }
+    return other;
   }
 
   #pump(): void {
@@ -137,7 +148,7 @@ export class Requests {
       const blocked = line !== undefined && busy.has(line);
       if (line !== undefined) busy.add(line);
       if (job.session) flying += 1;
-      else if (!blocked && !job.pausing) {
+      else if (!blocked && !job.resume) {
         flying += 1;
         this.#send(job, session);
       }
@@ -157,7 +168,7 @@ export class Requests {
       failed: (error) => {
         // With its connection gone, `attach` or `detach` decides.
         if (!mine() || error.code === 'DISCONNECTED') return;
-        if (job.durable && RETRIED.includes(error.code)) this.#again(job, error);
+        if (job.durable && PASSING.includes(error.code)) this.#again(job, error);
         else this.#fail(job, error);
         this.#pump();
       },
@@ -167,12 +178,14 @@ export class Requests {
   #again(job: Job, error: FanfareError): void {
     const { clock, random } = this.#host;
     job.session = undefined;
-    job.pausing = true;
     job.attempts += 1;
-    clock.after((error.retryAfterMs ?? 0) + delay(job.attempts, 'now', random), () => {
-      job.pausing = false;
+    const over = () => {
+      cancel();
+      job.resume = undefined;
       this.#pump();
-    });
+    };
+    const cancel = clock.after((error.retryAfterMs ?? 0) + delay(job.attempts, 'now', random), over);
+    job.resume = over;
   }
 
   #follow(job: Job, { timeoutMs, signal }: RequestOptions): Promise<unknown> {
@@ -202,7 +215,9 @@ export class Requests {
   }
 
   #settle(job: Job): void {
-    if (this.#jobs.delete(job) && job.durable) this.#changed();
+    const known = this.#jobs.delete(job);
+    job.resume?.();
+    if (known && job.durable) this.#changed();
   }
 
   #changed(): void {

@@ -1,7 +1,7 @@
 // One connection, from the open transport to its end: requests and their answers, and a sign of life when asked.
 import type { Clock } from './clock.ts';
-import { FanfareError, report } from './error.ts';
-import type { Authenticate, Authenticated, ErrorBody } from './generated.ts';
+import { disconnected, FanfareError, report } from './error.ts';
+import type { Authenticated, ErrorBody } from './generated.ts';
 import type { End, Lane, Link, Listener } from './transport.ts';
 
 /** An event as it comes, before anything is known of it but its name. */
@@ -24,8 +24,10 @@ export interface User {
   ended(end: End): void;
 }
 
+/** Characters of events that may come before the greeting. With more the connection is given up: the next one resumes. */
+const EARLY = 2 ** 22;
+
 export class Session implements Listener {
-  /** Until it is set, nobody is interested but in answers. */
   user?: User;
   link?: Link;
   greeting?: Authenticated;
@@ -33,22 +35,14 @@ export class Session implements Listener {
   bytesIn = 0;
   readonly #clock: Clock;
   readonly #open = new Map<number, Answer>();
+  /** Events that have overtaken the greeting, as urgent ones may, until `release`. */
+  #early?: [event: Incoming, lane: Lane][] | undefined = [];
   #lastId = 0;
   #end?: End;
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.lastHeard = clock.now();
-  }
-
-  authenticate(data: Authenticate, answer: { done(greeting: Authenticated): void; failed: Answer['failed'] }): void {
-    this.ask('authenticate', data, {
-      done: (greeting: Authenticated) => {
-        this.greeting = greeting;
-        answer.done(greeting);
-      },
-      failed: (error) => answer.failed(error),
-    });
   }
 
   /** Sends a request. A connection that has ended answers that it has. */
@@ -76,8 +70,24 @@ export class Session implements Listener {
     if (typeof event?.event !== 'string') return;
     // From the read loop, as timers of a hidden page hardly run.
     if (event.event === 'server:ping') this.link?.send('{"event":"server:pong","data":{}}');
+    if (!this.#early || event.re != null) return this.#take(event, lane);
+    if (this.bytesIn > EARLY) {
+      this.link?.close(4001, 'too early');
+      return this.closed({});
+    }
+    this.#early.push([event, lane]);
+  }
+
+  /** The user is ready: hands over what came before the greeting, and from now on everything at once. */
+  release(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const [event, lane] of early) this.#take(event, lane);
+  }
+
+  #take(event: Incoming, lane: Lane): void {
     try {
-      if (event.re === undefined || event.re === null) this.user?.event(event, lane);
+      if (event.re == null) this.user?.event(event, lane);
       else this.#answered(event);
     } catch (error) {
       // Not what the protocol says an event looks like: it is left out.
@@ -112,8 +122,4 @@ export class Session implements Listener {
     this.lastHeard = this.#clock.now();
     this.bytesIn += bytes;
   }
-}
-
-function disconnected(): FanfareError {
-  return new FanfareError('DISCONNECTED', 'the connection has ended');
 }

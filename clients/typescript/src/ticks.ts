@@ -93,7 +93,7 @@ class Reader {
   }
 
   end(): void {
-    if (this.#at !== this.#bytes.length) throw new RangeError('bytes after the last tick');
+    if (this.#at !== this.#bytes.length) throw new RangeError('packet too long');
   }
 
   #byte(): number {

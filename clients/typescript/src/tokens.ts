@@ -31,8 +31,8 @@ export class Tokens {
   async ask(reason: TokenReason): Promise<string> {
     const source = this.#source;
     if (typeof source === 'string') return source;
-    const late = () => new FanfareError('TIMEOUT', 'the token callback did not answer');
-    const token = await within(this.#clock, PATIENCE, Promise.resolve(source({ reason })), late);
+    const answer = Promise.resolve(source({ reason }));
+    const token = await within(this.#clock, PATIENCE, answer, 'the token callback did not answer');
     if (typeof token !== 'string') throw new FanfareError('AUTH_FAILED', 'the token callback answered no text');
     return token;
   }

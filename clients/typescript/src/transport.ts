@@ -23,8 +23,8 @@ export interface Link {
   readonly kind: Kind;
   /** Sends an event, reliably and in order. */
   send(text: string): void;
-  /** Sends a packet, which may get lost. */
-  sendPacket(bytes: Uint8Array): void;
+  /** Sends a packet, which may get lost. Answers `false` where it was left out for lack of room. */
+  sendPacket(bytes: Uint8Array): boolean | void;
   /** Ends it. The listener hears no more than `closed`. */
   close(code: number, reason: string): void;
 }

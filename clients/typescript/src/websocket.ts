@@ -20,9 +20,9 @@ export async function openWebSocket(address: Address, listener: Listener, signal
     kind: 'websocket',
     send: (text) => socket.readyState === WebSocket.OPEN && socket.send(text),
     sendPacket: (bytes) => {
-      if (socket.readyState === WebSocket.OPEN && socket.bufferedAmount < BACKLOG) {
-        socket.send(bytes as Uint8Array<ArrayBuffer>);
-      }
+      const room = socket.readyState === WebSocket.OPEN && socket.bufferedAmount < BACKLOG;
+      if (room) socket.send(bytes as Uint8Array<ArrayBuffer>);
+      return room;
     },
     close: (code, reason) => {
       socket.close(code, reason);
@@ -42,7 +42,7 @@ export async function openWebSocket(address: Address, listener: Listener, signal
       signal.removeEventListener('abort', give);
       resolve();
     };
-    socket.onerror = socket.onclose = () => reject(new Error('the WebSocket could not be opened'));
+    socket.onerror = socket.onclose = () => reject(new Error('not opened'));
   });
 
   socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {

@@ -19,9 +19,16 @@ export async function openWebTransport(address: Address, listener: Listener, sig
   signal.addEventListener('abort', give, { once: true });
   if (signal.aborted) give();
   await session.ready;
-  const requests = (await session.createBidirectionalStream()).writable.getWriter();
   const datagrams = session.datagrams as WebTransportDatagramDuplexStream & Named;
-  const packets = (datagrams.writable ?? datagrams.createWritable?.()).getWriter();
+  const streams = async () => [
+    (await session.createBidirectionalStream()).writable.getWriter(),
+    (datagrams.writable ?? datagrams.createWritable?.()).getWriter(),
+  ] as const;
+  // Open, but of no use: nobody else would close it.
+  const [requests, packets] = await streams().catch((error: unknown) => {
+    give();
+    throw error;
+  });
   signal.removeEventListener('abort', give);
 
   let closed = false;
@@ -63,7 +70,9 @@ export async function openWebTransport(address: Address, listener: Listener, sig
     },
     // What the network does not take now is not worth waiting for.
     sendPacket: (bytes) => {
-      if ((packets.desiredSize ?? 0) > 0) packets.write(bytes).catch(() => {});
+      const room = !closed && (packets.desiredSize ?? 0) > 0;
+      if (room) packets.write(bytes).catch(() => {});
+      return room;
     },
     close,
   };

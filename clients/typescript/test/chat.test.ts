@@ -1,8 +1,10 @@
 // The chat's state: list, history, receipts, what is on its way.
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { Chat } from '../src/chat/index.ts';
 import { memoryStore } from '../src/index.ts';
 import { message, settle, topics, World, type FakeLink } from './fake.ts';
+
+afterEach(() => vi.useRealTimers());
 
 const summary = (conversation_id = 'c1', more: object = {}) => ({
   conversation_id,
@@ -205,6 +207,136 @@ test('a gap reloads what is shown, and drops what is not', async () => {
   chat.leave('c1');
   link.say(topics({ seq: 2000, head: 2000, recovered: false }));
   expect(chat.messages('c1').items).toEqual([]);
+});
+
+test('a gap while an older page is on its way: the older page does not count for the newest', async () => {
+  const { link, chat } = await chatting();
+  chat.open('c1');
+  history(link, [message(10), message(11)], { more: true });
+  await settle();
+  const older = chat.older('c1');
+  const [, before] = link.asked('message:history');
+  link.say(topics({ seq: 950, head: 1000, recovered: false }));
+  const [, , newest] = link.asked('message:history');
+  expect([before?.data.before, newest?.data.before]).toEqual([10, undefined]);
+  link.say({ event: 'reply', re: before?.id, data: { events: [message(9)], more: false, head: 1000, marks: [] } });
+  await older;
+  expect(shown(chat)).toEqual(['text 10: sent', 'text 11: sent']);
+  expect(chat.messages('c1')).toMatchObject({ gap: true, loading: true, more: true });
+  history(link, [message(999), message(1000)], { more: true });
+  await settle();
+  expect(shown(chat)).toEqual(['text 999: sent', 'text 1000: sent']);
+  expect(chat.messages('c1')).toMatchObject({ gap: false, loading: false, more: true });
+});
+
+test('a gap in one that was left while an older page is on its way leaves nothing half known', async () => {
+  const { link, chat } = await chatting();
+  chat.open('c1');
+  history(link, [message(10)], { more: true });
+  await settle();
+  const older = chat.older('c1');
+  chat.leave('c1');
+  link.say(topics({ seq: 1000, head: 1000, recovered: false }));
+  history(link, [message(9)], { more: true, head: 1000 });
+  await older;
+  expect(chat.messages('c1')).toMatchObject({ items: [], gap: false, loading: false });
+});
+
+test('what is trimmed waits for a page that goes on from there', async () => {
+  const { link, chat } = await chatting();
+  chat.open('c1');
+  const log = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => message(from + i));
+  history(link, log(1_001, 1_500), { more: true });
+  await settle();
+  const older = chat.older('c1');
+  link.say(message(1_501));
+  link.say(message(1_502));
+  history(link, log(951, 1_000), { more: true, head: 1_500 });
+  await older;
+  const seqs = chat.messages('c1').items.map(({ seq }) => seq as number);
+  expect(seqs.every((seq, i) => i === 0 || seq === (seqs[i - 1] as number) + 1)).toBe(true);
+  expect([seqs[0], seqs.at(-1), seqs.length]).toEqual([953, 1_502, 550]);
+  // Left meanwhile: nothing is kept beyond what one that is left may keep.
+  const more = chat.older('c1');
+  chat.leave('c1');
+  history(link, log(903, 952), { more: true, head: 1_502 });
+  await more;
+  expect(chat.messages('c1').items.map(({ seq }) => seq)).toEqual(log(1_453, 1_502).map(({ seq }) => seq));
+});
+
+test('reads that are not answered, or fail, are tried again, more and more rarely; why is told', async () => {
+  const { world, link, chat } = await chatting();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const asked = () => link.asked('message:history').length;
+  chat.open('c1');
+  await world.clock.pass(15_000);
+  link.say({ event: 'server:ping', data: { time: 1 } });
+  expect(chat.messages('c1')).toMatchObject({ loading: false, items: [], error: { code: 'TIMEOUT' } });
+  expect(asked()).toBe(1);
+  for (const [attempt, window] of [1_000, 2_000, 4_000].entries()) {
+    vi.advanceTimersByTime(window / 2 - 1);
+    expect(asked()).toBe(attempt + 1);
+    vi.advanceTimersByTime(window / 2 + 1);
+    expect(asked()).toBe(attempt + 2);
+    expect(chat.messages('c1').loading).toBe(true);
+    link.refuse('message:history', 'INTERNAL_ERROR');
+    await settle();
+    expect(chat.messages('c1').error?.code).toBe('INTERNAL_ERROR');
+  }
+  vi.advanceTimersByTime(8_000);
+  history(link, [message(1)]);
+  await settle();
+  expect(shown(chat)).toEqual(['text 1: sent']);
+  expect(chat.messages('c1').error).toBeUndefined();
+  expect(vi.getTimerCount()).toBe(0);
+  // An older page that is not to be had: scrolling asks again.
+  link.say(topics({ seq: 950, head: 1000, recovered: false }));
+  history(link, [message(1_000)], { more: true });
+  await settle();
+  const older = chat.older('c1');
+  link.refuse('message:history', 'INTERNAL_ERROR');
+  await older;
+  expect(chat.messages('c1')).toMatchObject({ error: { code: 'INTERNAL_ERROR' }, loading: false, more: true });
+  expect(shown(chat)).toEqual(['text 1000: sent']);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('the list is tried again until it is complete; a refusal for good is not', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const world = new World();
+  const { client, link } = await world.connected();
+  const chat = new Chat(client);
+  link.reply('conversation:list', { conversations: [summary('c1')], next: 'c1' });
+  await world.clock.pass(15_000);
+  expect([chat.snapshot.ready, link.asked('conversation:list').length]).toEqual([false, 2]);
+  vi.advanceTimersByTime(1_000);
+  link.reply('conversation:list', { conversations: [summary('c1'), summary('c2')] });
+  await settle();
+  expect(chat.snapshot).toMatchObject({ ready: true, conversations: [{ id: 'c1' }, { id: 'c2' }] });
+
+  chat.open('c1');
+  link.refuse('message:history', 'UNAUTHORIZED');
+  await settle();
+  expect(chat.messages('c1')).toMatchObject({ loading: false, error: { code: 'UNAUTHORIZED' } });
+  chat.open('c2');
+  link.refuse('message:history', 'UNAVAILABLE', 3_000);
+  await settle();
+  expect(vi.getTimerCount()).toBe(1);
+  vi.advanceTimersByTime(3_000);
+  expect(link.asked('message:history').length).toBe(2);
+  vi.advanceTimersByTime(1_000);
+  expect(link.asked('message:history').length).toBe(3);
+  // Whoever has left does not ask again, and nothing outlives the chat.
+  link.refuse('message:history', 'UNAVAILABLE', 3_000);
+  await settle();
+  chat.leave('c2');
+  vi.advanceTimersByTime(60_000);
+  expect(link.asked('message:history').length).toBe(3);
+  chat.open('c2');
+  link.refuse('message:history', 'UNAVAILABLE', 3_000);
+  await settle();
+  chat.close();
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 test('a conversation that was created meanwhile appears, and an open one waits for the list', async () => {

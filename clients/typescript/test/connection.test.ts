@@ -377,6 +377,66 @@ test('close is final until connect, in every state, and leaves no timers', async
   }
 });
 
+test('pauses end with the client: close leaves no timers', async () => {
+  const world = new World();
+  const { client, link } = await world.connected();
+  void client.request('message:send', { conversation_id: 'c1', text: 'x' }).catch(() => {});
+  link.refuse('message:send', 'UNAVAILABLE', 60_000);
+  client.subscribe('locations');
+  link.refuse('subscribe', 'UNAVAILABLE', 60_000);
+  client.close();
+  expect(world.clock.timers).toBe(0);
+  // The pause was the old connection's: the next one sends at once.
+  client.connect();
+  await world.clock.pass(0);
+  expect(world.link.asked('message:send').length).toBe(1);
+  expect(world.link.asked('subscribe').length).toBe(1);
+});
+
+test('offline: the other end is asked at once, and given 5 s', async () => {
+  const window = new EventTarget();
+  vi.stubGlobal('addEventListener', window.addEventListener.bind(window));
+  const world = new World();
+  const { client, link } = await world.connected();
+  window.dispatchEvent(new Event('offline'));
+  expect(link.asked('client:ping').length).toBe(1);
+  await world.clock.pass(5_000);
+  // It was answered.
+  expect(client.state).toMatchObject({ name: 'open', connectionId: 'n-1' });
+  world.pongs = false;
+  vi.stubGlobal('navigator', { onLine: false });
+  window.dispatchEvent(new Event('offline'));
+  await world.clock.pass(5_000);
+  expect(client.state).toMatchObject({ name: 'backoff', reason: 'no answer' });
+  // Nothing is tried for it now.
+  window.dispatchEvent(new Event('offline'));
+  await world.clock.pass(0);
+  expect([client.state.name, world.links.length]).toEqual(['backoff', 1]);
+  client.close();
+});
+
+test('sendPacket answers whether the packet went out', async () => {
+  const world = new World();
+  const client = world.client();
+  expect(client.sendPacket(Uint8Array.of(1))).toBe(false);
+  client.connect();
+  await world.clock.pass(0);
+  expect(client.sendPacket(Uint8Array.of(1))).toBe(true);
+  world.link.room = false;
+  expect(client.sendPacket(Uint8Array.of(2))).toBe(false);
+  expect(world.link.packets).toEqual([Uint8Array.of(1)]);
+  client.close();
+  expect(client.sendPacket(Uint8Array.of(1))).toBe(false);
+});
+
+test('stats measures, unless told not to', async () => {
+  const { client, link } = await new World().connected();
+  client.stats(false);
+  expect(link.asked('client:ping').length).toBe(0);
+  client.stats();
+  expect(link.asked('client:ping').length).toBe(1);
+});
+
 test('the page: online and looked at means now, left means closed, back from the cache means back', async () => {
   const page = Object.assign(new EventTarget(), { visibilityState: 'visible' });
   const window = new EventTarget();

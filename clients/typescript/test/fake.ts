@@ -57,6 +57,8 @@ export class FakeLink {
   readonly said: Said[] = [];
   readonly packets: Uint8Array[] = [];
   closed?: { code: number; reason: string };
+  /** Whether the network takes packets. */
+  room = true;
 
   constructor(
     readonly kind: Kind,
@@ -73,7 +75,7 @@ export class FakeLink {
       self.said.push(said);
       self.answer?.(self, said);
     },
-    sendPacket: (bytes: Uint8Array) => void self.packets.push(bytes),
+    sendPacket: (bytes: Uint8Array) => self.room && self.packets.push(bytes) > 0,
     close(code: number, reason: string) {
       self.closed ??= { code, reason };
     },

@@ -193,12 +193,66 @@ test('a subscription that is refused for now is asked for again', async () => {
   const { client, link } = await world.connected();
   const errors: unknown[] = [];
   client.on('error', ({ code }) => errors.push(code));
-  client.subscribe('locations');
+  const locations = client.subscribe('locations');
   link.refuse('subscribe', 'UNAVAILABLE', 800);
   await world.clock.pass(800);
   expect(link.asked('subscribe').length).toBe(2);
+  // Whether the server names a pause, or not.
+  link.refuse('subscribe', 'INTERNAL_ERROR');
+  await world.clock.pass(2_000);
+  expect(link.asked('subscribe').length).toBe(3);
+  expect(locations.error).toBeUndefined();
   link.refuse('subscribe', 'UNAUTHORIZED');
   await world.clock.pass(60_000);
-  expect(link.asked('subscribe').length).toBe(2);
-  expect(errors).toEqual(['UNAVAILABLE', 'UNAUTHORIZED']);
+  expect(link.asked('subscribe').length).toBe(3);
+  expect(errors).toEqual(['UNAVAILABLE', 'INTERNAL_ERROR', 'UNAUTHORIZED']);
+});
+
+async function live(options = {}) {
+  const world = new World();
+  world.greeting = { expires_at: world.clock.time + 100_000 };
+  const { client, link } = await world.connected({ token: () => 't', ...options });
+  const locations = client.subscribe('locations');
+  const errors: string[] = [];
+  locations.on('error', ({ code }) => errors.push(code));
+  const grant = (on = link) => {
+    on.reply('subscribe', { subscriptions: [{ channel: 'locations', view: 3, epoch: 5 }] });
+    on.say({ event: 'location:snapshot', data: snapshot([agent(7, 'bob', T, 1)]) });
+  };
+  grant();
+  expect([locations.state, locations.agents.size]).toEqual(['live', 1]);
+  return { world, client, link, locations, errors, grant };
+}
+
+test('back with fewer rights: old positions go, and why is told, until they are granted again', async () => {
+  const { world, client, locations, errors, grant } = await live();
+  client.interrupt();
+  await world.clock.pass(5_000);
+  expect([locations.state, locations.agents.size]).toEqual(['waiting', 1]);
+  const { version } = locations;
+  world.link.refuse('subscribe', 'UNAUTHORIZED');
+  expect([locations.state, locations.agents.size, locations.error?.code]).toEqual(['waiting', 0, 'UNAUTHORIZED']);
+  expect(errors).toEqual(['UNAUTHORIZED']);
+  expect(locations.version).toBeGreaterThan(version);
+  client.interrupt();
+  await world.clock.pass(5_000);
+  grant(world.link);
+  expect([locations.state, locations.agents.size, locations.error]).toEqual(['live', 1, undefined]);
+  locations.close();
+});
+
+test('rights that go while the connection stays: what is shown is not live any more', async () => {
+  const { world, client, link, locations, errors } = await live();
+  for (let i = 0; i < 30 && link.asked('token:refresh').length === 0; i += 1) {
+    await world.clock.pass(5_000);
+    link.say({ event: 'server:ping', data: { time: 1 } });
+  }
+  link.reply('token:refresh', { expires_at: world.clock.time + 100_000, roles: [], resubscribe: ['locations'] });
+  expect([locations.state, link.asked('subscribe').length]).toEqual(['waiting', 2]);
+  // Of a view that has ended.
+  link.listener.packet(packet([[7, T + 1, 2]]));
+  expect(locations.agents.get('bob')?.fix?.lat).toBe(1);
+  link.refuse('subscribe', 'UNAUTHORIZED');
+  expect([locations.state, locations.agents.size, errors]).toEqual(['waiting', 0, ['UNAUTHORIZED']]);
+  client.close();
 });

@@ -123,6 +123,20 @@ test('positions render at most once a frame, each agent alone where it is asked 
   expect(renders.ref).toBe(before.ref);
 });
 
+test('positions that are refused say why', async () => {
+  const { client, world: w, live, wrapper } = await world();
+  const { result } = renderHook(() => useLocations(), { wrapper });
+  live();
+  await frame();
+  expect([result.current.state, result.current.error]).toEqual(['live', undefined]);
+  act(() => client.interrupt());
+  await act(() => w.clock.pass(5_000));
+  w.link.refuse('subscribe', 'UNAUTHORIZED');
+  await frame();
+  expect(result.current).toMatchObject({ state: 'waiting', error: { code: 'UNAUTHORIZED' } });
+  expect(result.current.agents.size).toBe(0);
+});
+
 test('no render sees two versions: what is being rendered does not change beneath it', async () => {
   const { live, move, wrapper } = await world();
   const torn: string[] = [];
@@ -212,7 +226,17 @@ test('useChat and useMessages: list, page, live, and the page is let go', async 
 test('useStats looks again and again', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const { client, link, wrapper } = await world();
-  const { result, unmount } = renderHook(() => useStats(500), { wrapper });
+  let pinged = -1;
+  const { result, unmount } = renderHook(
+    () => {
+      const stats = useStats(500);
+      // A render says nothing to the server; the effect after it does.
+      if (pinged < 0) pinged = link.asked('client:ping').length;
+      return stats;
+    },
+    { wrapper },
+  );
+  expect([pinged, link.asked('client:ping').length]).toEqual([0, 1]);
   const { bytesIn } = result.current;
   link.say(message(1));
   act(() => void vi.advanceTimersByTime(500));

@@ -1,8 +1,10 @@
 // Coming back: no gap, no double; each tab a device of its own.
 import 'fake-indexeddb/auto';
 import { afterEach, expect, test, vi } from 'vitest';
-import { indexedStore, localStore, memoryStore, type Client, type KeyValue } from '../src/index.ts';
+import { memoryStore, type Client, type KeyValue } from '../src/index.ts';
+import { indexedStore, localStore } from '../src/stores.ts';
 import { message, settle, topics, World } from './fake.ts';
+import { Browser } from './tabs.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -29,8 +31,8 @@ test('cursors follow events and topics, and are told at the next connection, new
   client.interrupt();
   await world.clock.pass(5_000);
   expect(cursors(world)).toEqual([
-    { topic: 'conversation:c1', epoch: 1, seq: 43 },
     { topic: 'notice:all', epoch: 1, seq: 3 },
+    { topic: 'conversation:c1', epoch: 1, seq: 43 },
   ]);
   world.link.say(topics({ seq: 43, head: 45, recovered: true }));
   world.link.say(message(43));
@@ -77,6 +79,60 @@ test('topics does not undo an urgent event that overtook it', async () => {
   expect(seen).toEqual([5]);
 });
 
+for (const told of [{}, { recovered: true }]) {
+  test(`an urgent event before the greeting is heard, once and in order (${JSON.stringify(told)})`, async () => {
+    const world = new World();
+    const { client, link } = await world.connected({ transport: 'webtransport' });
+    const seen: string[] = [];
+    client.on('system:broadcast', ({ seq }) => seen.push(`${client.state.name} ${seq}`));
+    const notice = (seq: number) => message(seq, { event: 'system:broadcast', topic: 'urgent_notice:all' });
+    if (told.recovered) link.say(notice(4), 'urgent');
+    client.interrupt();
+    world.greets = false;
+    await world.clock.pass(5_000);
+    seen.length = 0;
+    world.link.say(notice(5), 'urgent');
+    world.link.say({ event: 'server:ping', data: { time: 1, pos: [] } }, 'urgent');
+    expect(world.link.said.at(-1)).toEqual({ event: 'server:pong', data: {} });
+    expect(seen).toEqual([]);
+    world.greet(world.link);
+    expect(seen).toEqual(['open 5']);
+    world.link.say(topics({ topic: 'urgent_notice:all', seq: 4, head: 6, ...told }));
+    for (const seq of [5, 6]) world.link.say(notice(seq), 'urgent');
+    expect(seen).toEqual(['open 5', 'open 6']);
+    client.interrupt();
+    world.greets = true;
+    await world.clock.pass(5_000);
+    expect(cursors(world)).toEqual([{ topic: 'urgent_notice:all', epoch: 1, seq: 6 }]);
+  });
+}
+
+test('what comes before the greeting is bounded: with more the next connection resumes', async () => {
+  const world = new World();
+  world.greets = false;
+  const { client, link } = await world.connected({ transport: 'webtransport' });
+  const seen = listen(client);
+  const large = { data: { conversation_id: 'c1', text: 'x'.repeat(1_000_000) } };
+  for (let seq = 1; seq <= 4; seq += 1) link.say(message(seq, large), 'urgent');
+  expect(client.state.name).toBe('authenticating');
+  link.say(message(5, large), 'urgent');
+  expect([client.state.name, link.closed?.code]).toEqual(['backoff', 4001]);
+  world.greet(link);
+  expect(seen).toEqual([]);
+});
+
+test('what a slower transport said before the race was won is not heard', async () => {
+  const world = new World();
+  world.greets = false;
+  const { client } = await world.connected();
+  const seen = listen(client);
+  await world.clock.pass(500);
+  const [slow, fast] = world.links;
+  slow?.say(message(1), 'urgent');
+  world.greet(fast as never);
+  expect(seen).toEqual([]);
+});
+
 test('pos moves cursors forward, of its own lane alone', async () => {
   const world = new World();
   const { client, link } = await world.connected();
@@ -113,6 +169,83 @@ test('a change of transport neither loses nor repeats: what came meanwhile on th
   fresh.say(topics({ seq: 1, head: 3, recovered: true }));
   for (const seq of [2, 3]) fresh.say(message(seq));
   expect(seen).toEqual(['message 1', 'message 2', 'message 3']);
+});
+
+test('a change of transport whose heads are older than what the old one has brought does not go back', async () => {
+  const world = new World();
+  const { client, link: old } = await world.connected();
+  const seen = listen(client);
+  for (let seq = 41; seq <= 44; seq += 1) old.say(message(seq));
+  world.greets = false;
+  client.useTransport('websocket');
+  await world.clock.pass(0);
+  for (const seq of [45, 46]) old.say(message(seq));
+  const fresh = world.link;
+  world.greet(fresh);
+  fresh.say(topics({ seq: 41, head: 44, recovered: true }));
+  for (let seq = 42; seq <= 47; seq += 1) fresh.say(message(seq));
+  expect(seen).toEqual([41, 42, 43, 44, 45, 46, 47].map((seq) => `message ${seq}`));
+});
+
+test('a log that was rolled back is followed from where it is now', async () => {
+  const world = new World();
+  const { client, link } = await world.connected();
+  const seen = listen(client);
+  link.say(message(50));
+  client.interrupt();
+  await world.clock.pass(5_000);
+  world.link.say(topics({ seq: 40, head: 41, recovered: false }));
+  world.link.say(message(41));
+  expect(seen).toEqual(['message 50', 'gap conversation:c1', 'message 41']);
+});
+
+test('what moved last is told, whatever order `topics` has, and notices always', async () => {
+  const world = new World();
+  const { client, link } = await world.connected();
+  const all = Array.from({ length: 150 }, (_, i) => `conversation:c${i}`);
+  const everything = (seq: number) => topics(...['notice:all', 'urgent_notice:all', ...all].map((topic) => ({ topic, seq })));
+  link.say(everything(1));
+  link.say(message(2, { topic: 'conversation:c0' }));
+  link.say(message(2, { topic: 'conversation:c7' }));
+  link.say(everything(1));
+  client.interrupt();
+  await world.clock.pass(5_000);
+  const told = (cursors(world) as { topic: string }[]).map(({ topic }) => topic);
+  expect(told.length).toBe(100);
+  expect(told.slice(0, 4).sort()).toEqual(['conversation:c0', 'conversation:c7', 'notice:all', 'urgent_notice:all']);
+  expect(told.slice(2, 4)).toEqual(['conversation:c7', 'conversation:c0']);
+});
+
+test('a device with thousands of topics forgets the quiet ones', async () => {
+  const world = new World();
+  const { client, link } = await world.connected();
+  link.say(topics({ topic: 'notice:all', seq: 1 }));
+  for (let i = 0; i < 990; i += 1) link.say(message(1, { topic: `conversation:busy${i}` }));
+  link.say(topics(...Array.from({ length: 3_000 }, (_, i) => ({ topic: `conversation:quiet${i}`, seq: 1 }))));
+  for (let i = 990; i < 1_200; i += 1) link.say(message(1, { topic: `conversation:busy${i}` }));
+  client.interrupt();
+  await world.clock.pass(5_000);
+  const told = (cursors(world) as { topic: string }[]).map(({ topic }) => topic);
+  expect([told[0], told[1], told.at(-1)]).toEqual(['notice:all', 'conversation:busy1199', 'conversation:busy1101']);
+});
+
+test('a topic whose cursor was not told has a gap where we stood elsewhere, and none where not', async () => {
+  const world = new World();
+  const { client, link } = await world.connected();
+  for (let i = 0; i < 150; i += 1) link.say(message(10, { topic: `conversation:c${i}` }));
+  const seen = listen(client);
+  client.interrupt();
+  await world.clock.pass(5_000);
+  world.link.say(
+    topics(
+      { topic: 'conversation:c0', seq: 10 },
+      { topic: 'conversation:c1', seq: 12 },
+      { topic: 'conversation:c2', seq: 3, epoch: 2 },
+      { topic: 'conversation:new', seq: 7 },
+    ),
+  );
+  expect(seen).toEqual(['gap conversation:c1', 'gap conversation:c2']);
+  expect(client.stats()).toMatchObject({ gaps: 2, resumed: 0 });
 });
 
 test('at most 100 cursors are told, of the topics that moved last', async () => {
@@ -205,53 +338,45 @@ test('another user gets nothing of the one before', async () => {
   const other = new World();
   other.greeting = { user_id: 'mallory' };
   const second = other.client({ store });
+  const refused: unknown[] = [];
+  void second.request('message:send', { conversation_id: 'c1', text: 'from mallory' }).catch((error) => refused.push(error));
   second.connect();
   await other.clock.pass(5_000);
   expect(second.state).toMatchObject({ name: 'open', userId: 'mallory' });
   expect(other.links.length).toBe(2);
   expect(cursors(other)).toBeUndefined();
+  expect(other.links.flatMap((each) => each.asked('message:send')).map(({ data }) => data.text)).toEqual(['from mallory']);
+  expect(refused).toEqual([]);
+  // What she has not sent is hers in this page, too: the next user does not.
+  other.greeting = { user_id: 'trent' };
+  second.interrupt();
+  void second.request('message:send', { conversation_id: 'c1', text: 'of mallory again' }).catch((error) => refused.push(error));
+  await other.clock.pass(10_000);
+  expect(second.state).toMatchObject({ userId: 'trent' });
   expect(other.link.asked('message:send')).toEqual([]);
+  expect(refused).toMatchObject([{ code: 'CLOSED' }, { code: 'CLOSED' }]);
+  await vi.waitFor(async () => expect(await store.get('http://h/#0:place')).toMatchObject({ owner: 'acme/trent', cursors: [] }));
+  expect(await store.get('http://h/#0:outbox')).toEqual([]);
   const devices = [...world.links, ...other.links].map((each) => each.asked('authenticate')[0]?.data.device_id);
   expect(devices[2]).not.toBe(devices[0]);
 });
 
 test('each tab is a device of its own, and a reload gets its own back', async () => {
-  const held = new Set<string>();
-  const locks = {
-    request: async (name: string, _: object, work: (lock: object | null) => Promise<void> | undefined) => {
-      if (held.has(name)) return work(null);
-      held.add(name);
-      await work({});
-      held.delete(name);
-    },
-  };
-  const tab = () => {
-    const kept = new Map<string, string>();
-    return { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) };
-  };
+  const browser = new Browser();
   const store = memoryStore();
-  const open = async (session: ReturnType<typeof tab>) => {
-    vi.stubGlobal('navigator', { locks, onLine: true });
-    vi.stubGlobal('sessionStorage', session);
-    const world = new World();
-    const { client, link } = await world.connected({ store });
-    await settle();
-    return { client, device: link.asked('authenticate')[0]?.data.device_id };
-  };
-  vi.stubGlobal('document', new EventTarget());
-  const [first, second] = [tab(), tab()];
-  const a = await open(first);
-  const b = await open(second);
+  const [first, second] = [browser.tab(), browser.tab()];
+  const a = await browser.open(first, { store });
+  const b = await browser.open(second, { store });
   expect(b.device).not.toBe(a.device);
   b.client.close();
   a.client.close();
   await settle();
-  expect((await open(second)).device).toBe(b.device);
-  const again = await open(first);
+  expect((await browser.open(second, { store })).device).toBe(b.device);
+  const again = await browser.open(first, { store });
   expect(again.device).toBe(a.device);
   // Signed out and in again in one go: the slot is waited for.
   again.client.close();
-  expect((await open(first)).device).toBe(a.device);
+  expect((await browser.open(first, { store })).device).toBe(a.device);
 });
 
 test('a page that cannot lock keeps nothing', async () => {

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { ArrowDown, ArrowUp, SearchX, UsersRound } from 'lucide-react';
+import { ArrowDown, ArrowUp, Lock, SearchX, UsersRound } from 'lucide-react';
 import type { Fleet } from '../fleet/fleet';
 import { freshness } from '../fleet/age';
 import { useFleetVersion } from '../fleet/hooks';
@@ -68,7 +68,7 @@ export function AgentList({ fleet, selected, onSelect, filter }: Props) {
     onSelect(shown[index]!.agentId);
   };
 
-  const waiting = fleet.state === 'waiting' && fleet.agents.size === 0;
+  const waiting = fleet.state === 'waiting' && fleet.agents.size === 0 && fleet.error === undefined;
   return (
     <section className={css.list} aria-label="Agents">
       <div className={css.listHead}>
@@ -96,9 +96,11 @@ export function AgentList({ fleet, selected, onSelect, filter }: Props) {
         aria-activedescendant={selected && shown.some((a) => a.agentId === selected) ? `agent-${selected}` : undefined}
       >
         {waiting ? <Skeleton rows={12} height={height} /> : shown.length === 0 ? (
-          search
-            ? <Empty icon={<SearchX size={22} />} title="No agent matches">Nothing here has “{search}” in its name.</Empty>
-            : <Empty icon={<UsersRound size={22} />} title="No agents yet">They appear here as soon as the first of them sends a position.</Empty>
+          fleet.error !== undefined
+            ? <Empty icon={<Lock size={22} />} title="Not yours to see">{fleet.error}</Empty>
+            : search
+              ? <Empty icon={<SearchX size={22} />} title="No agent matches">Nothing here has “{search}” in its name.</Empty>
+              : <Empty icon={<UsersRound size={22} />} title="No agents yet">They appear here as soon as the first of them sends a position.</Empty>
         ) : (
           <div role="presentation" style={{ height: virtual.getTotalSize(), position: 'relative' }}>
             {virtual.getVirtualItems().map(({ index, start }) => {

@@ -14,6 +14,8 @@ export interface Change {
 export interface Fleet {
   readonly agents: ReadonlyMap<string, Agent>;
   readonly state: 'waiting' | 'live';
+  /** Why there is nothing to see. */
+  readonly error?: string | undefined;
   /** Grows with each change. */
   readonly version: number;
   onChange(listener: (change: Change) => void): () => void;
@@ -23,7 +25,7 @@ type Locations = ReturnType<Client['subscribe']>;
 
 export class LiveFleet implements Fleet {
   department: string | undefined;
-  /** The narrowings so far count, so that `version` never goes back. */
+  /** Narrowings and refusals count, so that `version` never goes back. */
   #narrowed = 0;
   #client: Client;
   #locations: Locations;
@@ -43,6 +45,10 @@ export class LiveFleet implements Fleet {
 
   get state(): 'waiting' | 'live' {
     return this.#locations.state;
+  }
+
+  get error(): string | undefined {
+    return this.#locations.error?.message;
   }
 
   get version(): number {
@@ -67,6 +73,11 @@ export class LiveFleet implements Fleet {
   #subscribe(): [Locations, () => void] {
     const narrowed = this.department === undefined ? {} : { department_id: this.department };
     const locations = this.#client.subscribe('locations', narrowed);
-    return [locations, locations.on('change', (change) => this.#changes.emit(change))];
+    const offChange = locations.on('change', (change) => this.#changes.emit(change));
+    const offError = locations.on('error', () => {
+      this.#narrowed++;
+      this.#changes.emit({ changed: [], removed: [], reset: true });
+    });
+    return [locations, () => { offChange(); offError(); }];
   }
 }

@@ -1,5 +1,6 @@
 // Everything that lives from signing in to signing out.
-import { Client, FanfareError, indexedStore, type State } from 'fanfare-client';
+import { Client, FanfareError, type State } from 'fanfare-client';
+import { indexedStore } from 'fanfare-client/store';
 import { StatsHistory } from '../connection/history';
 import { LiveFleet } from '../fleet/fleet';
 import { EventLog } from '../log/log';

@@ -88,6 +88,15 @@ for (const kind of ['chromium', 'firefox']) {
   });
 }
 
+test('a department that is not one\'s own: the list says so, and one can go back', async () => {
+  const page = await signIn(w.browsers.chromium, w.server, 'kim', 'supervisor', { departments: ['north'] });
+  await page.evaluate(() => window.__fanfare.session.fleet.narrow('south'));
+  await says(page, 'section[aria-label=Agents]', 'Not yours to see');
+  await page.evaluate(() => window.__fanfare.session.fleet.narrow('north'));
+  await says(page, 'section[aria-label=Agents]', 'No agents yet');
+  await page.close();
+});
+
 test('a place in the address opens where it says, also what is not there', async () => {
   const page = await signIn(w.browsers.chromium, w.server, 'dana', 'admin');
   for (const [hash, selector, text] of [

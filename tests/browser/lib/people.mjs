@@ -2,7 +2,7 @@
 import { token } from './server.mjs';
 
 /** Signs in by the address, as people do who follow the link that the server prints. */
-export async function signIn(browser, site, user, role, { theme = 'dark', query = '?test', ...size } = {}) {
+export async function signIn(browser, site, user, role, { theme = 'dark', query = '?test', departments = [], ...size } = {}) {
   const page = await browser.tab(size);
   const faults = [];
   page.on('pageerror', (error) => {
@@ -16,7 +16,7 @@ export async function signIn(browser, site, user, role, { theme = 'dark', query 
   });
   page.faults = faults;
   if (browser.kind === 'chromium') await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }]);
-  await page.goto(`${site.origin}/${query}#token=${token(user, role)}`);
+  await page.goto(`${site.origin}/${query}#token=${token(user, role, undefined, departments)}`);
   await live(page);
   return page;
 }

@@ -8,7 +8,7 @@ use fanfare_proto::{
 };
 
 use super::fake::{Peer, Test, config};
-use crate::{Cursors, Event, Gap, Loss, State};
+use crate::{Cursors, Event, Gap, Loss, Preference, State, Transport};
 
 fn cursor(topic: &str, epoch: u32, seq: u64) -> Cursor {
     Cursor { topic: topic.parse().unwrap(), epoch: Epoch(epoch), seq: Seq(seq) }
@@ -115,6 +115,60 @@ async fn only_the_newest_cursors_are_sent_and_the_others_show_their_gaps() {
     let states = vec![state("conversation:120", 1, 10, 10, None), state("conversation:121", 1, 15, 15, None)];
     topics(&mut peer, states).await;
     expect(&mut test, &["open", "gap Some(\"1/10\") 1/15 15", "topics 2"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn urgent_events_before_the_greeting_come_once_and_after_it() {
+    const URGENT: &str = "urgent_notice:all";
+    let mut test = Test::start(config().cursors(vec![cursor(URGENT, 1, 4)].into()));
+    let mut peer = test.peer().await;
+    peer.text(message(URGENT, 1, 5)).await;
+    // Of a kind of topic that came later.
+    peer.text(message(T, 1, 1).replace(T, "later:c")).await;
+    peer.greet().await;
+    topics(&mut peer, vec![state(URGENT, 1, 4, 6, Some(true))]).await;
+    peer.text(message(URGENT, 1, 5)).await;
+    peer.text(message(URGENT, 1, 6)).await;
+    expect(&mut test, &["open", "1/5", "topics 1", "1/6"]).await;
+    let stats = test.client.stats();
+    assert_eq!((stats.duplicates, stats.recovered, stats.gaps, stats.unreadable), (1, 1, 0, 1));
+    // The connection ends as any other.
+    peer.end(None).await;
+    let (peer, greeting) = test.greeted().await;
+    assert_eq!(greeting.cursors, [cursor(URGENT, 1, 6)]);
+    // As many as one resume brings, more than the queue of a connection holds.
+    peer.end(None).await;
+    let mut peer = test.peer().await;
+    for seq in 7..=506 {
+        peer.text(message(URGENT, 1, seq)).await;
+    }
+    peer.greet().await;
+    expect(&mut test, &["open", "open"]).await;
+    for seq in 7..=506 {
+        assert_eq!(next(&mut test).await, format!("1/{seq}"));
+    }
+    test.client.close().await;
+    assert_eq!(peer.goodbye().await.code, 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_before_the_greeting_is_bounded() {
+    let mut test = Test::start(config().transport(Preference::Only(Transport::WebTransport)));
+    let mut peer = test.peer().await;
+    let long = message(T, 1, 1).replace("\"text\":\"1\"", &format!("\"text\":\"{}\"", "x".repeat(1_000_000)));
+    for _ in 0..5 {
+        peer.text(long.clone()).await;
+    }
+    let mut state = test.client.state();
+    let given_up = |s: &State| match s {
+        State::Backoff { cause: Loss::Unreachable(why), .. } => why.contains("too much"),
+        _ => false,
+    };
+    state.wait_for(given_up).await.unwrap();
+    drop(peer);
+    let (mut peer, _) = test.greeted().await;
+    peer.text(message(T, 1, 1)).await;
+    expect(&mut test, &["open", "1/1"]).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,6 +14,10 @@ export class Conversation {
   /** The log is known from somewhere up to its end. */
   loaded = false;
   loading = false;
+  /** Why the last page could not be read. */
+  error?: FanfareError | undefined;
+  /** Pages asked for. What an earlier one answers after a newer one was asked for does not fit any more. */
+  page = 0;
   gap = false;
   more = false;
   /** Newest position known to exist, and how far this user has read. */
@@ -61,12 +65,13 @@ export class Conversation {
   }
 
   get messages(): MessagesView {
-    if (!this.loaded && this.#sending.size === 0 && !this.loading && !this.gap) return EMPTY;
+    if (!this.loaded && this.#sending.size === 0 && !this.loading && !this.gap && !this.error) return EMPTY;
     return (this.#messages ??= {
       items: [...this.#stored.values(), ...this.#sending.values()],
       more: this.more,
       loading: this.loading,
       gap: this.gap,
+      ...(this.error && { error: this.error }),
     });
   }
 
@@ -76,10 +81,20 @@ export class Conversation {
     return undefined;
   }
 
-  setLoading(loading: boolean, gap = this.gap): void {
-    this.loading = loading;
-    this.gap = gap;
+  /** A page is asked for. Answers which. */
+  asking(): number {
+    this.loading = true;
     this.#messages = undefined;
+    return (this.page += 1);
+  }
+
+  /** The page that was asked for cannot be had. */
+  refused(error: FanfareError): void {
+    this.error = error;
+    this.loading = false;
+    if (!this.loaded) this.unload();
+    this.trim();
+    this.#changed();
   }
 
   /** A message, live or missed. */
@@ -116,10 +131,20 @@ export class Conversation {
     this.head = Math.max(this.head, head);
     this.more = more;
     this.loaded = true;
-    this.setLoading(false, false);
+    this.error = undefined;
+    this.loading = this.gap = false;
     const last = messages.at(-1);
     if (!older && last && (this.#last?.seq ?? 0) <= (last.seq ?? 0)) this.#last = last;
     this.#restate(me);
+    this.trim();
+    this.#changed();
+  }
+
+  /** Messages are missing: what is shown stays until the newest page has come, whatever page was asked for before. */
+  missed(): void {
+    this.page += 1;
+    this.loading = false;
+    this.gap = true;
     this.#changed();
   }
 
@@ -127,12 +152,14 @@ export class Conversation {
   unload(): void {
     this.#stored.clear();
     this.#scrolled = 0;
-    this.loaded = false;
+    this.page += 1;
+    this.loaded = this.loading = this.gap = false;
     this.#changed();
   }
 
-  /** Lets go of what is neither new nor shown. */
+  /** Lets go of what is neither new nor shown. Not while a page is read that goes on from there. */
   trim(): void {
+    if (this.loading) return;
     if (this.open === 0) this.#scrolled = 0;
     const keep = this.open === 0 ? KEPT.left : KEPT.open + this.#scrolled;
     if (this.#stored.size <= keep) return;

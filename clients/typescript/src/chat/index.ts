@@ -3,6 +3,7 @@ import type { Client, ConversationSummary, Conversation as Created, FanfareError
 import { uid } from '../uid.ts';
 import { Conversation } from './conversation.ts';
 import { Marks } from './marks.ts';
+import { Retries } from './retries.ts';
 import type { ChatSnapshot, MessagesView } from './views.ts';
 
 export type * from './views.ts';
@@ -10,6 +11,8 @@ export type * from './views.ts';
 const PAGE = 50;
 const LIST = 20;
 const NOTHING: MessagesView = { items: [], more: false, loading: false, gap: false };
+/** What stands for the list among what is tried again. */
+const ALL = '';
 const NOBODY: readonly string[] = [];
 
 export class Chat {
@@ -19,6 +22,7 @@ export class Chat {
   readonly #off: (() => void)[];
   readonly #delivered: Marks;
   readonly #read: Marks;
+  readonly #retries = new Retries();
   /** Messages whose answer is waited for. */
   readonly #followed = new Set<string>();
   #me = '';
@@ -60,7 +64,7 @@ export class Chat {
           const conversation = this.#conversations.get(keyOf(topic));
           if (!conversation) this.#ready && void this.#list();
           // No cursor was given for it, but its log is shown: what came meanwhile is missing.
-          else if (recovered === undefined && conversation.loaded && head > conversation.head) this.#gap(topic);
+          else if (recovered === undefined && conversation.loaded && !conversation.gap && head > conversation.head) this.#gap(topic);
           // With events still to come, they count themselves.
           if (conversation && recovered !== true) conversation.stands(head, unread);
         }
@@ -87,7 +91,7 @@ export class Chat {
     const conversation = this.#conversations.get(conversationId);
     if (!conversation) return void this.#waiting.set(conversationId, (this.#waiting.get(conversationId) ?? 0) + 1);
     conversation.open += 1;
-    if (!conversation.loaded) void this.#load(conversation);
+    if (this.#wanted(conversation)) void this.#load(conversation);
     else this.#delivered.move(conversationId, conversation.head);
   }
 
@@ -151,6 +155,7 @@ export class Chat {
 
   close(): void {
     this.#closed = true;
+    this.#retries.stop();
     for (const off of this.#off) off();
     this.#listeners.clear();
   }
@@ -167,7 +172,7 @@ export class Chat {
     }
     if (!this.#ready) void this.#list();
     for (const conversation of this.#conversations.values()) {
-      if (conversation.open > 0 && (!conversation.loaded || conversation.gap)) void this.#load(conversation);
+      if (this.#wanted(conversation)) void this.#load(conversation);
     }
     this.#delivered.retry();
     this.#read.retry();
@@ -176,6 +181,7 @@ export class Chat {
   /** Another user: nothing of the one before is shown. */
   #reset(): void {
     this.#conversations.clear();
+    this.#retries.stop();
     this.#ready = false;
     this.#changed();
   }
@@ -193,9 +199,10 @@ export class Chat {
         if (!after) break;
       }
       this.#ready = true;
+      this.#retries.worked(ALL);
       this.#changed();
     } catch (error) {
-      this.#later(error, () => void this.#list());
+      this.#later(ALL, error, () => void this.#list());
     } finally {
       this.#listing = false;
     }
@@ -204,27 +211,33 @@ export class Chat {
 
   async #load(conversation: Conversation, before?: number): Promise<void> {
     if (conversation.loading || this.#closed) return;
-    conversation.setLoading(true);
+    const asked = conversation.asking();
     this.#changed();
+    const { id } = conversation;
     try {
-      const { id } = conversation;
       const page = { conversation_id: id, limit: PAGE, ...(before !== undefined && { before }) };
       const { events, marks, head, more } = await this.#client.request('message:history', page);
+      if (asked !== conversation.page) return;
       conversation.paged(events, marks, head, more, before !== undefined, this.#me);
+      this.#retries.worked(id);
       if (before === undefined) this.#delivered.move(id, head);
     } catch (error) {
-      conversation.setLoading(false);
-      if (!conversation.loaded) conversation.unload();
+      if (asked !== conversation.page) return;
+      conversation.refused(error as FanfareError);
       // What scrolling asked for is asked again by scrolling.
-      if (before === undefined) this.#later(error, () => void this.#load(conversation));
+      if (before === undefined) this.#later(id, error, () => this.#wanted(conversation) && void this.#load(conversation));
     }
     this.#changed();
   }
 
+  /** Whether its newest page is still to be read. */
+  #wanted({ id, open, loaded, gap }: Conversation): boolean {
+    return this.#conversations.has(id) && open > 0 && (!loaded || gap);
+  }
+
   /** Tries again where waiting helps; after a lost connection the next one does. */
-  #later(error: unknown, again: () => void): void {
-    const { retryAfterMs } = error as FanfareError;
-    if (retryAfterMs !== undefined) setTimeout(again, retryAfterMs);
+  #later(what: string, error: unknown, again: () => void): void {
+    if (!this.#closed) this.#retries.later(what, error as FanfareError, again);
   }
 
   #gap(topic: string): void {
@@ -232,7 +245,7 @@ export class Chat {
     if (!conversation?.loaded) return;
     if (conversation.open === 0) conversation.unload();
     else {
-      conversation.setLoading(false, true);
+      conversation.missed();
       void this.#load(conversation);
     }
     this.#changed();

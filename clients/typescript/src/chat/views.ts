@@ -40,6 +40,8 @@ export interface MessagesView {
   readonly loading: boolean;
   /** Messages are missing; the newest page is being read anew. */
   readonly gap: boolean;
+  /** Why the last page could not be read. Where it may help, it is being tried again. */
+  readonly error?: FanfareError;
 }
 
 export interface ChatSnapshot {

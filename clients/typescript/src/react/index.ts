@@ -41,14 +41,14 @@ export function useConnection(): State {
 /** Numbers about the connection, renewed so often. */
 export function useStats(everyMs = 1000): Stats {
   const client = useClient();
-  const [seen, setSeen] = useState(() => ({ client, stats: client.stats() }));
+  const [seen, setSeen] = useState(() => ({ client, stats: client.stats(false) }));
   useEffect(() => {
     const look = () => setSeen({ client, stats: client.stats() });
     look();
     const timer = setInterval(look, everyMs);
     return () => clearInterval(timer);
   }, [client, everyMs]);
-  return seen.client === client ? seen.stats : client.stats();
+  return seen.client === client ? seen.stats : client.stats(false);
 }
 
 /** Live positions; renders at most once a frame. */

@@ -1,12 +1,14 @@
 // What the hooks share: one store for each client and wish, however many components look.
 import { Chat } from '../chat/index.ts';
-import type { Agent, Client, LocationOptions, Locations } from '../index.ts';
+import type { Agent, Client, FanfareError, LocationOptions, Locations } from '../index.ts';
 
 export interface LocationsView {
   readonly state: 'waiting' | 'live';
   /** As of the last frame: a map of its own, which does not change while React renders. */
   readonly agents: ReadonlyMap<string, Agent>;
   readonly version: number;
+  /** Why the server has refused them. */
+  readonly error?: FanfareError;
 }
 
 const NOTHING: LocationsView = { state: 'waiting', agents: new Map(), version: 0 };
@@ -61,8 +63,8 @@ export class LocationsStore {
     this.#frame ??= nextFrame(() => {
       this.#frame = undefined;
       if (!this.locations || this.#listeners.size === 0) return;
-      const { state, agents, version } = this.locations;
-      this.view = { state, agents: new Map(agents), version };
+      const { state, agents, version, error } = this.locations;
+      this.view = { state, agents: new Map(agents), version, ...(error && { error }) };
       for (const listener of [...this.#listeners]) listener();
     });
   }

@@ -7,12 +7,13 @@ import puppeteer, { type Browser, type Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packFixes } from '../../dist/fixes.js';
 import type * as Fanfare from '../../dist/index.js';
+import type * as Stores from '../../dist/stores.js';
 import { Client } from '../../dist/index.js';
 import { start, token, until, type Server } from './server.ts';
 
 declare global {
   interface Window {
-    fanfare: typeof Fanfare;
+    fanfare: typeof Fanfare & typeof Stores;
     client: Fanfare.Client;
     got: string[];
     locations: Fanfare.Locations;
@@ -49,7 +50,10 @@ let server: Server;
 
 beforeAll(async () => {
   const { outputFiles } = await build({
-    entryPoints: [new URL('../../dist/index.js', import.meta.url).pathname],
+    stdin: {
+      contents: "export * from './index.js'; export * from './stores.js'",
+      resolveDir: new URL('../../dist/', import.meta.url).pathname,
+    },
     bundle: true,
     write: false,
     format: 'iife',

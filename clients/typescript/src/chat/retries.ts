@@ -1,0 +1,33 @@
+// Reads that failed are tried again: the first soon, then more and more rarely.
+import type { FanfareError } from '../index.ts';
+
+const PAUSE = { first: 1_000, most: 60_000 };
+/** Waiting helps against these, even where the server does not say for how long. */
+const PASSING = ['TIMEOUT', 'INTERNAL_ERROR', 'UNAVAILABLE', 'RATE_LIMIT_EXCEEDED', 'OUTBOX_FULL'];
+
+export class Retries {
+  /** Failures in a row, and the timer of the next attempt, by what is read. */
+  readonly #failed = new Map<string, { readonly times: number; readonly timer: ReturnType<typeof setTimeout> | undefined }>();
+
+  later(what: string, { code, retryAfterMs }: FanfareError, again: () => void): void {
+    const before = this.#failed.get(what);
+    clearTimeout(before?.timer);
+    if (retryAfterMs === undefined && !PASSING.includes(code)) return void this.#failed.delete(what);
+    const times = (before?.times ?? 0) + 1;
+    const window = Math.min(PAUSE.first * 2 ** (times - 1), PAUSE.most);
+    // At least half of the window, by a die of its own: those who were refused together do not return together.
+    const timer = setTimeout(again, (retryAfterMs ?? 0) + window * (1 + Math.random()) / 2);
+    this.#failed.set(what, { times, timer });
+  }
+
+  worked(what: string): void {
+    clearTimeout(this.#failed.get(what)?.timer);
+    this.#failed.delete(what);
+  }
+
+  /** Nothing is read any more. */
+  stop(): void {
+    for (const { timer } of this.#failed.values()) clearTimeout(timer);
+    this.#failed.clear();
+  }
+}
