@@ -109,6 +109,35 @@ async fn cql_nodes_share_a_log() {
     keyspace.drop().await;
 }
 
+/// Two nodes take timers at the same time: each timer is taken once, and comes again when its lease has run out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cql_nodes_share_timers() {
+    let Some(keyspace) = Keyspace::new() else { return };
+    let nodes: Vec<_> = (0..2).map(|_| Scylla::open(keyspace.options(), Arc::new(Deaf)).unwrap()).collect();
+    let timer = |n: u64| Timer { key: format!("{n:02}"), due: UnixMs(n), data: Bytes::from(n.to_string()) };
+    for n in 0..40 {
+        nodes[n as usize % 2].set_timer(timer(n)).await.unwrap();
+    }
+    for now in [100, 20_000_000] {
+        let takers: Vec<_> = (0..4)
+            .map(|taker| {
+                let node = Arc::clone(&nodes[taker % 2]);
+                tokio::spawn(async move { node.due_timers(UnixMs(now), 1_000, 100).await.unwrap() })
+            })
+            .collect();
+        let mut taken = Vec::new();
+        for taker in takers {
+            taken.extend(taker.await.unwrap());
+        }
+        taken.sort_by(|a, b| a.key.cmp(&b.key));
+        assert_eq!(taken, (0..40).map(timer).collect::<Vec<_>>());
+    }
+    for node in nodes {
+        node.close().await;
+    }
+    keyspace.drop().await;
+}
+
 /// The write was applied, and its answer never came: it is found out, not done again and not taken for a conflict.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cql_lost_answers_are_found_out() {
