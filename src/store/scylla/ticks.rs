@@ -75,7 +75,13 @@ pub(super) async fn put(db: &Db, known: &Known, fixes: Vec<StoredFix>) -> Result
         places.iter().flat_map(|(place, fixes)| fixes.chunks(BATCH).map(move |fixes| (place, fixes)));
     let batches: Vec<_> = batches.map(|(place, fixes)| write(db, place, fixes)).collect();
     stream::iter(batches).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-    let newest: Vec<_> = newest.values().map(|fix| write_newest(db, fix)).collect();
+    let mut shards: HashMap<(&str, i32), Vec<&StoredFix>> = HashMap::new();
+    for fix in newest.values() {
+        shards.entry((fix.org.as_str(), spread(fix.agent.as_str(), FEW))).or_default().push(fix);
+    }
+    let newest =
+        shards.iter().flat_map(|(place, fixes)| fixes.chunks(BATCH).map(move |fixes| (place, fixes)));
+    let newest: Vec<_> = newest.map(|(place, fixes)| write_newest(db, *place, fixes)).collect();
     stream::iter(newest).buffer_unordered(AT_ONCE).try_collect::<()>().await
 }
 
@@ -119,10 +125,12 @@ async fn write(db: &Db, (org, agent, bucket): &Place, fixes: &[StoredFix]) -> Re
 }
 
 /// With the time of the fix as the timestamp: the newest stays, whatever comes last.
-async fn write_newest(db: &Db, fix: &StoredFix) -> Result<(), StoreError> {
-    let (org, agent) = (fix.org.as_str(), fix.agent.as_str());
-    let at = timestamp(fix.fix.time.0);
-    db.run(&db.s.fix_latest_put, (org, spread(agent, FEW), agent, encode(fix), at)).await.map(drop)
+async fn write_newest(db: &Db, (org, shard): (&str, i32), fixes: &[&StoredFix]) -> Result<(), StoreError> {
+    let values: Vec<_> = fixes
+        .iter()
+        .map(|fix| (org, shard, fix.agent.as_str(), encode(fix), timestamp(fix.fix.time.0)))
+        .collect();
+    db.run_batch(&topic::batch(fixes.iter().map(|_| &db.s.fix_latest_put)), &values).await
 }
 
 /// In microseconds, as the databases count; never 0.
