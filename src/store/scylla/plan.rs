@@ -71,3 +71,74 @@ pub(super) fn plan<'a>(
     }
     plan
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use fanfare_proto::{OrgId, TopicKey, TopicKind, TopicName, UnixMs};
+
+    use super::*;
+    use crate::id::{Audience, Topic};
+
+    fn append(expect: Option<u64>, clients: &[&str]) -> Append {
+        let name = TopicName { kind: TopicKind::Conversation, key: TopicKey::new("c").unwrap() };
+        let event = |client: &&str| NewEvent {
+            author: UserId::new("ann").unwrap(),
+            client_id: ClientId::new(client).unwrap(),
+            at: UnixMs(9),
+            name: "test:event".to_owned(),
+            data: Bytes::new(),
+            countable: *client != "quiet",
+        };
+        Append {
+            topic: Topic { org: OrgId::new("org").unwrap(), name },
+            expect: expect.map(Seq),
+            events: clients.iter().map(event).collect(),
+            audience: Audience::Organisation,
+        }
+    }
+
+    #[test]
+    fn each_append_goes_on_from_the_one_before() {
+        let tail = Tail {
+            bucket: 2,
+            start: 5,
+            empty: false,
+            head: 10,
+            count: 7,
+            bytes: 0,
+            newest: 0,
+            sealed: false,
+            older: vec![],
+        };
+        let first = Outcome { seq: Seq(4), at: UnixMs(1), count: 3, duplicate: true };
+        let known = Known::from([((UserId::new("ann").unwrap(), ClientId::new("old").unwrap()), first)]);
+        let group = [
+            append(None, &["a", "quiet", "old"]),
+            // In the same group already.
+            append(Some(99), &["a"]),
+            append(Some(10), &["b"]),
+            append(Some(12), &["a", "b"]),
+            append(None, &[]),
+        ];
+        let plan = plan(&tail, Epoch(1), known, group.iter());
+        assert!(plan.conflict);
+        let told = |answer: &Result<Appended, StoreError>| {
+            let outcomes = &answer.as_ref().ok()?.outcomes;
+            Some(outcomes.iter().map(|o| (o.seq.0, o.count, o.duplicate)).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            plan.answers.iter().map(told).collect::<Vec<_>>(),
+            [
+                Some(vec![(11, 8, false), (12, 8, false), (4, 3, true)]),
+                Some(vec![(11, 8, true)]),
+                None,
+                Some(vec![(11, 8, true), (13, 9, false)]),
+                Some(vec![]),
+            ]
+        );
+        assert_eq!(plan.answers[2], Err(StoreError::Conflict { actual: 12 }));
+        let added: Vec<_> = plan.events().map(|event| (event.seq.0, event.client_id.as_str())).collect();
+        assert_eq!(added, [(11, "a"), (12, "quiet"), (13, "b")]);
+    }
+}
