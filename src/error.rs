@@ -16,6 +16,7 @@ pub fn refused(error: StoreError) -> ErrorBody {
             tracing::warn!(%why, "store unavailable");
             ErrorCode::Unavailable.with("the store is unavailable, try again").retry_after(RETRY_MS)
         }
+        StoreError::TooLarge => ErrorCode::MessageTooLarge.with("too large for the store"),
         StoreError::Corrupt(why) => {
             tracing::error!(%why, "store damaged");
             ErrorCode::InternalError.with("internal error")

@@ -328,6 +328,9 @@ impl Config {
         require((10..=1000).contains(&self.ticks.flush_ms), "ticks.flush_ms", "10 to 1000")?;
         require(self.ticks.acknowledge_ms >= 10, "ticks.acknowledge_ms", "at least 10")?;
         self.store.scylla.check()?;
+        // What is accepted must be storable.
+        let large = self.store.kind == StoreKind::Scylla && self.limits.message_bytes > 4 << 20;
+        require(!large, "limits.message_bytes", "at most 4194304 with store.kind `scylla`")?;
         require(self.retention.fix_days > 0, "retention.fix_days", "at least 1")?;
         require(
             self.tls.certificate.is_some() == self.tls.key.is_some(),

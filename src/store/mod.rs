@@ -445,6 +445,9 @@ pub enum StoreError {
     /// The backend cannot take or answer it now. Nothing is known to be stored.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// The backend never takes as much at once.
+    #[error("too large for the store")]
+    TooLarge,
     /// The backend holds something that it should not.
     #[error("the store is damaged: {0}")]
     Corrupt(String),

@@ -5,22 +5,20 @@
 //! in order, once.
 //!
 //! A batch whose outcome is not known (a time-out, a broken connection) is sent again, with the same condition and
-//! the same number in its events, until it is: if the head has moved, the event at the batch's first position tells by
-//! that number whether it was this batch that moved it. Nothing else of the topic is done before. Who waits too
-//! long for it is told that it is unavailable, as it may have been stored all the same.
+//! the same number in its events, until it is, or until nobody waits for it any more (`write`). Who waits too long is
+//! told that it is unavailable, as it may have been stored all the same.
 
 use std::{
     collections::{HashMap, VecDeque},
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use fanfare_proto::{Epoch, Seq, UnixMs};
 use futures::future::try_join_all;
 use tokio::{
-    sync::{OwnedSemaphorePermit, oneshot},
-    time::{Instant, sleep},
+    sync::{Notify, OwnedSemaphorePermit, oneshot},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -29,9 +27,10 @@ use super::{
     link::Link,
     options::Options,
     plan::{Known, Plan, plan},
-    rows::{size, values},
+    rows::size,
     topic::{self, Tail, View, names},
-    value::{Failed, checked, int, nat, random},
+    value::{checked, nat, random},
+    write::{Loose, Written},
 };
 use crate::{
     id::Topic,
@@ -45,6 +44,11 @@ const GROUP_BYTES: usize = 1 << 20;
 pub(super) const DAY: u64 = 24 * 60 * 60 * 1_000;
 /// Topics whose ends are remembered. Past that, those at rest are forgotten and looked up again.
 const REMEMBERED: usize = 50_000;
+/// The longest pause between attempts to settle a batch for which no append waits.
+const SETTLING: Duration = Duration::from_secs(10);
+/// Bytes of one append's events. The databases refuse a write of more than half a segment of their log of commits,
+/// 16 MiB unless they are told otherwise, and a conditional one is written twice.
+const MOST: usize = 4 << 20;
 
 pub(super) struct Request {
     pub(super) append: Append,
@@ -53,20 +57,34 @@ pub(super) struct Request {
     pub(super) place: OwnedSemaphorePermit,
 }
 
+impl Request {
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.reply.is_closed() && self.deadline > Instant::now()
+    }
+}
+
 #[derive(Default)]
 struct Line {
     waiting: VecDeque<Request>,
+    arrived: Arc<Notify>,
     busy: bool,
-    tail: Option<Tail>,
+    end: End,
+}
+
+/// What is remembered of a topic's log.
+#[derive(Default)]
+pub(super) struct End {
+    pub(super) tail: Option<Tail>,
+    /// To be settled before anything else.
+    pub(super) loose: Option<Loose>,
 }
 
 pub(super) struct Lines {
     topics: Mutex<HashMap<Topic, Line>>,
-    link: Arc<Link>,
-    committed: Arc<dyn Committed>,
-    epoch: Epoch,
-    options: Arc<Options>,
-    closing: AtomicBool,
+    pub(super) link: Arc<Link>,
+    pub(super) committed: Arc<dyn Committed>,
+    pub(super) epoch: Epoch,
+    pub(super) options: Arc<Options>,
 }
 
 impl Lines {
@@ -76,12 +94,15 @@ impl Lines {
         epoch: Epoch,
         options: Arc<Options>,
     ) -> Arc<Self> {
-        let topics = Mutex::default();
-        Arc::new(Self { topics, link, committed, epoch, options, closing: AtomicBool::new(false) })
+        Arc::new(Self { topics: Mutex::default(), link, committed, epoch, options })
     }
 
     /// Puts a request into its topic's line. Must be called on the store's runtime.
     pub(super) fn push(self: &Arc<Self>, request: Request) {
+        if request.append.events.iter().map(|event| event.data.len()).sum::<usize>() > MOST {
+            let _ = request.reply.send(Err(StoreError::TooLarge));
+            return;
+        }
         let topic = request.append.topic.clone();
         let mut lines = self.lock();
         if lines.len() >= REMEMBERED && !lines.contains_key(&topic) {
@@ -94,48 +115,57 @@ impl Lines {
             return;
         }
         line.waiting.push_back(request);
+        line.arrived.notify_one();
         if !std::mem::replace(&mut line.busy, true) {
             drop(lines);
             tokio::spawn(Arc::clone(self).serve(topic));
         }
     }
 
-    /// What cannot be finished by its deadline is given up from now on.
-    pub(super) fn close(&self) {
-        self.closing.store(true, Ordering::Release);
-    }
-
-    /// Does what waits, until nothing does.
+    /// Does what waits, until nothing does and nothing is loose.
     async fn serve(self: Arc<Self>, topic: Topic) {
+        let shortest = Duration::from_millis(100);
+        let mut pause = shortest;
         loop {
-            let (group, mut tail) = {
+            let (group, mut end, arrived) = {
                 let mut lines = self.lock();
                 let Some(line) = lines.get_mut(&topic) else { return };
                 let group = take(&mut line.waiting);
-                if group.is_empty() {
+                if group.is_empty() && line.end.loose.is_none() {
                     line.busy = false;
                     return;
                 }
-                (group, line.tail.take())
+                (group, std::mem::take(&mut line.end), Arc::clone(&line.arrived))
             };
-            self.group(&topic, group, &mut tail).await;
+            if group.is_empty() {
+                // The next append would settle it as well, but what was written is to be published without one.
+                let _ = timeout(jitter(pause), arrived.notified()).await;
+                pause = (pause * 2).min(SETTLING);
+                if let Err(error) = self.settle(&topic, &mut end).await {
+                    tracing::debug!(%topic, %error, "not settled yet");
+                }
+            } else {
+                pause = shortest;
+                self.group(&topic, group, &mut end).await;
+            }
             if let Some(line) = self.lock().get_mut(&topic) {
-                line.tail = tail;
+                line.end = end;
             }
         }
     }
 
-    async fn group(&self, topic: &Topic, mut group: Vec<Request>, tail: &mut Option<Tail>) {
+    async fn group(&self, topic: &Topic, mut group: Vec<Request>, end: &mut End) {
         let mut pause = Duration::from_millis(5);
         loop {
-            let now = Instant::now();
-            group.retain(|request| !request.reply.is_closed() && request.deadline > now);
+            group.retain(Request::is_awaited);
             if group.is_empty() {
                 return;
             }
-            match self.attempt(topic, &group, tail).await {
+            match self.attempt(topic, &group, end).await {
                 Ok(Some(plan)) => {
-                    self.publish(topic, &group, &plan);
+                    for (request, events) in group.iter().zip(&plan.added) {
+                        self.publish(topic, &request.append.audience, events);
+                    }
                     for (request, answer) in group.into_iter().zip(plan.answers) {
                         // The caller may have stopped waiting, which is fine.
                         let _ = request.reply.send(answer);
@@ -145,16 +175,16 @@ impl Lines {
                 }
                 // Somebody else moved the head, or the bucket is another: look again, not all in step.
                 Ok(None) => {
-                    *tail = None;
+                    end.tail = None;
                     sleep(Duration::from_micros(random() % 2_000)).await;
                 }
                 Err(StoreError::Unavailable(_)) => {
-                    *tail = None;
+                    end.tail = None;
                     sleep(jitter(pause)).await;
                     pause = (pause * 2).min(Duration::from_millis(500));
                 }
                 Err(error) => {
-                    *tail = None;
+                    end.tail = None;
                     for request in group {
                         let _ = request.reply.send(Err(error.clone()));
                     }
@@ -169,10 +199,11 @@ impl Lines {
         &self,
         topic: &Topic,
         group: &[Request],
-        remembered: &mut Option<Tail>,
+        end: &mut End,
     ) -> Result<Option<Plan>, StoreError> {
-        let fresh = remembered.is_none();
-        let tail = match remembered.take() {
+        self.settle(topic, end).await?;
+        let fresh = end.tail.is_none();
+        let tail = match end.tail.take() {
             Some(tail) => tail,
             None => match self.end_of(topic, group).await? {
                 Some(tail) => tail,
@@ -187,15 +218,21 @@ impl Lines {
         }
         if plan.events().next().is_none() {
             // An empty bucket's topic may not have been begun.
-            *remembered = (!tail.empty).then_some(tail);
+            end.tail = (!tail.empty).then_some(tail);
             return Ok(Some(plan));
         }
         let next = after(&tail, &plan);
-        if !self.write(topic, &tail, &next, &plan).await? {
-            return Ok(None);
+        match self.write(topic, &tail, &next, &plan, group).await? {
+            Written::Applied => {
+                end.tail = (!self.is_full(&next)).then_some(next);
+                Ok(Some(plan))
+            }
+            Written::Refused => Ok(None),
+            Written::Loose(loose) => {
+                end.loose = Some(loose);
+                Err(unavailable("the outcome of an append is not known"))
+            }
         }
-        *remembered = (!self.is_full(&next)).then_some(next);
-        Ok(Some(plan))
     }
 
     /// The end as it is, in a bucket with room. `None`: it is on the move.
@@ -262,60 +299,6 @@ impl Lines {
             known.insert((checked(author)?, checked(client)?), outcome);
         }
         Ok(known)
-    }
-
-    /// Writes the plan's events if the head is still the one planned for; answers whether that was so. Does not give
-    /// up while it is not known.
-    async fn write(&self, topic: &Topic, tail: &Tail, next: &Tail, plan: &Plan) -> Result<bool, StoreError> {
-        let op = random().cast_signed();
-        let values = values(topic, tail, next, plan, op);
-        let first = tail.head + 1;
-        let deadline = Instant::now() + self.options.append;
-        let mut pause = Duration::from_millis(10);
-        // Whether an attempt may have been applied, or may still be.
-        let mut loose = false;
-        loop {
-            let db = self.link.db();
-            let head = if tail.empty { &db.s.head_first } else { &db.s.head_next };
-            let rows = plan.events().flat_map(|_| [&db.s.event_add, &db.s.request_add]);
-            let batch = topic::batch(std::iter::once(head).chain(rows));
-            match db.cas_batch(&batch, &values).await {
-                Ok(true) => return Ok(true),
-                Ok(false) if !loose => return Ok(false),
-                Ok(false) => match self.was_ours(topic, tail.bucket, first, op).await {
-                    Ok(ours) => return Ok(ours),
-                    Err(error) => tracing::debug!(%topic, %error, "not known yet"),
-                },
-                Err(Failed { why, void: true, .. }) if !loose => return Err(StoreError::Unavailable(why)),
-                Err(failed) => {
-                    loose |= !failed.void;
-                    tracing::debug!(%topic, why = failed.why, "outcome of an append not known");
-                }
-            }
-            if self.closing.load(Ordering::Acquire) && Instant::now() > deadline {
-                return Err(unavailable("closed before the outcome was known"));
-            }
-            sleep(jitter(pause)).await;
-            pause = (pause * 2).min(Duration::from_millis(500));
-        }
-    }
-
-    async fn was_ours(&self, topic: &Topic, bucket: i32, first: u64, op: i64) -> Result<bool, StoreError> {
-        let db = self.link.db();
-        let (org, kind, key) = names(topic);
-        let found: Option<(Option<i64>,)> =
-            db.row(&db.s.event_op, (org, kind, key, bucket, int(first))).await?;
-        Ok(found == Some((Some(op),)))
-    }
-
-    fn publish(&self, topic: &Topic, group: &[Request], plan: &Plan) {
-        for (request, events) in group.iter().zip(&plan.added).filter(|(_, events)| !events.is_empty()) {
-            let publish = || self.committed.committed(topic, self.epoch, &request.append.audience, events);
-            // The events are stored: losing the hint must not lose the store.
-            if catch_unwind(AssertUnwindSafe(publish)).is_err() {
-                tracing::error!(%topic, "publishing panicked");
-            }
-        }
     }
 
     /// No code that can panic runs under the lock.

@@ -227,7 +227,7 @@ impl Db {
     fn applied(&self, result: QueryResult) -> Result<bool, Failed> {
         let lost = self.lose.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if lost.is_ok() {
-            return Err(Failed { why: "the answer was lost".to_owned(), void: false, final_: false });
+            return Err(Failed::lost());
         }
         applied(result).map_err(|error| Failed { why: error.to_string(), void: false, final_: true })
     }

@@ -115,6 +115,21 @@ async fn rows(
     db.rows(statement, (org, kind, key, bucket, after, int(end), limit_of(limit.min(CHUNK)))).await
 }
 
+/// Events of a bucket from `first` to `last`.
+pub(super) async fn span(
+    db: &Db,
+    topic: &Topic,
+    bucket: i32,
+    first: u64,
+    last: u64,
+) -> Result<Vec<Event>, StoreError> {
+    let (org, kind, key) = names(topic);
+    let limit = limit_of(usize::try_from(last - first + 1).unwrap_or(usize::MAX));
+    let values = (org, kind, key, bucket, int(first - 1), int(last + 1), limit);
+    let rows: Vec<Row> = db.rows(&db.s.rising, values).await?;
+    rows.into_iter().filter_map(|row| event(row).transpose()).collect()
+}
+
 /// `None` for what is left of a row that was removed while somebody wrote to it.
 fn event(row: Row) -> Result<Option<Event>, StoreError> {
     let (seq, Some(author), Some(client), Some(at), Some(name), data, Some(count), revision) = row else {

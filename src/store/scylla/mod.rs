@@ -12,8 +12,8 @@
 //!
 //! A runtime of its own (`Scylla::open`). `link` holds the session, and another once that one is of no use any more;
 //! `db` makes requests on it; `gate` bounds the calls that are under way. Each topic has a line of appends (`append`),
-//! of which a group becomes one conditional batch; what a topic's partitions are is in `topic`. The other shapes are a
-//! file each.
+//! of which a group becomes one conditional batch (`write`); what a topic's partitions are is in `topic`. The other
+//! shapes are a file each.
 //!
 //! # Order and repetitions
 //!
@@ -45,6 +45,7 @@ mod topic;
 mod track;
 mod value;
 mod words;
+mod write;
 
 use std::sync::{Arc, mpsc};
 
@@ -54,7 +55,7 @@ use tokio::{
     sync::{Mutex, OwnedSemaphorePermit},
 };
 
-pub use self::options::{Options, Start};
+pub use self::options::{Fault, Faults, Options, Start};
 use self::{
     append::Lines,
     db::Db,

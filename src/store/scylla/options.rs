@@ -1,9 +1,12 @@
 //! Settings of the backend.
 
 use std::{
-    sync::{Arc, atomic::AtomicU32},
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU32},
     time::Duration,
 };
+
+use crate::id::Topic;
 
 /// Settings. The defaults suit a cluster in the same data centre.
 #[derive(Debug, Clone)]
@@ -46,6 +49,39 @@ pub struct Options {
     /// For tests: answers to so many conditional writes get lost, as by a time-out after the write was applied.
     #[doc(hidden)]
     pub lose: Arc<AtomicU32>,
+    /// For tests: what goes wrong with appends.
+    #[doc(hidden)]
+    pub faults: Arc<Faults>,
+}
+
+/// What goes wrong with the appends to some topics, in tests.
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct Faults(Mutex<HashMap<Topic, Fault>>);
+
+/// See [`Faults`].
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is written, and nobody knows.
+    Unsent,
+    /// It is written, and nobody knows.
+    Unanswered,
+}
+
+impl Faults {
+    /// From now on; `None`: nothing any more.
+    pub fn set(&self, topic: &Topic, fault: Option<Fault>) {
+        let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match fault {
+            Some(fault) => faults.insert(topic.clone(), fault),
+            None => faults.remove(topic),
+        };
+    }
+
+    pub(super) fn of(&self, topic: &Topic) -> Option<Fault> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(topic).copied()
+    }
 }
 
 /// What to do where the database cannot be reached at the start.
@@ -78,6 +114,7 @@ impl Default for Options {
             bucket_bytes: 50 << 20,
             fix_days: 30,
             lose: Arc::default(),
+            faults: Arc::default(),
         }
     }
 }

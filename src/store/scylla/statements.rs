@@ -63,6 +63,8 @@ statements! {
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? IF head = ? AND sealed = null";
     seal: cas, "UPDATE log SET sealed = true
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? IF head = ? AND sealed = null";
+    seal_empty: cas, "UPDATE log SET sealed = true
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? IF head = null AND sealed = null";
     event_add: cas, "INSERT INTO log (org, kind, key, bucket, seq, request, author, client_id, at, name, data,
                  count, revision, op) VALUES (?, ?, ?, ?, ?, 'e', ?, ?, ?, ?, ?, ?, 0, ?)";
     request_add: cas, "INSERT INTO log (org, kind, key, bucket, seq, request, ref, at, count)

@@ -192,7 +192,6 @@ impl Store for Scylla {
     }
 
     async fn close(&self) {
-        self.lines.close();
         self.gate.close().await;
     }
 }

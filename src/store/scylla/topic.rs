@@ -153,6 +153,9 @@ pub(super) async fn list(db: &Db, topic: &Topic, due: i64) -> Result<(), StoreEr
 /// Closes the bucket at the end for good, if its head is still the one given.
 pub(super) async fn seal(db: &Db, topic: &Topic, tail: &Tail) -> Result<(), StoreError> {
     let (org, kind, key) = names(topic);
+    if tail.empty {
+        return db.settle(&db.s.seal_empty, &(org, kind, key, tail.bucket)).await.map(drop);
+    }
     db.settle(&db.s.seal, &(org, kind, key, tail.bucket, int(tail.head))).await.map(drop)
 }
 

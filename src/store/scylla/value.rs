@@ -62,6 +62,13 @@ pub(super) struct Failed {
     pub(super) final_: bool,
 }
 
+impl Failed {
+    /// As by a time-out.
+    pub(super) fn lost() -> Self {
+        Self { why: "the answer was lost".to_owned(), void: false, final_: false }
+    }
+}
+
 impl From<Failed> for StoreError {
     fn from(failed: Failed) -> Self {
         Self::Unavailable(failed.why)

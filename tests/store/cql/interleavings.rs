@@ -18,7 +18,7 @@ use fanfare_proto::{ClientId, Epoch, OrgId, Seq, TopicKey, TopicKind, TopicName,
 use super::Keyspace;
 use crate::Deaf;
 
-fn topic() -> Topic {
+pub(super) fn topic() -> Topic {
     let key = TopicKey::new("c").unwrap();
     Topic { org: OrgId::new("org").unwrap(), name: TopicName { kind: TopicKind::Conversation, key } }
 }
@@ -34,12 +34,12 @@ fn event(client: &str) -> NewEvent {
     }
 }
 
-fn append(expect: Option<u64>, client: &str) -> Append {
+pub(super) fn append(expect: Option<u64>, client: &str) -> Append {
     let (topic, expect) = (topic(), expect.map(Seq));
     Append { topic, expect, events: vec![event(client)], audience: Audience::Organisation }
 }
 
-async fn log(store: &Scylla) -> Vec<(u64, String)> {
+pub(super) async fn log(store: &Scylla) -> Vec<(u64, String)> {
     let page = store.read(&topic(), From::After(Seq::ZERO), usize::MAX, usize::MAX).await.unwrap();
     assert!(!page.more);
     page.events.iter().map(|event| (event.seq.0, event.client_id.to_string())).collect()
@@ -47,7 +47,7 @@ async fn log(store: &Scylla) -> Vec<(u64, String)> {
 
 /// What a node published.
 #[derive(Default)]
-struct Heard(Mutex<Vec<(u64, String)>>);
+pub(super) struct Heard(pub(super) Mutex<Vec<(u64, String)>>);
 
 impl Committed for Heard {
     fn committed(&self, _: &Topic, _: Epoch, _: &Audience, events: &[Event]) {

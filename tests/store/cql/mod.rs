@@ -6,6 +6,7 @@ mod faults;
 mod interleavings;
 mod load;
 mod schema;
+mod stuck;
 mod transfer;
 
 use std::{

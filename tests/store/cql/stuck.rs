@@ -1,0 +1,69 @@
+//! Topics whose appends come to nothing that anybody knows: they do not stay so, and do not take others with them.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use fanfare::store::{
+    Store, StoreError,
+    scylla::{Fault, Options, Scylla},
+};
+use fanfare_proto::Seq;
+
+use super::{
+    Keyspace,
+    interleavings::{Heard, append, log, topic},
+};
+use crate::Deaf;
+
+/// Nobody knows what came of some appends, in an empty bucket and in one with events; then the database is well again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cql_an_unknown_outcome_is_settled() {
+    let Some(keyspace) = Keyspace::new() else { return };
+    let options = Options { append: Duration::from_secs(3), ..keyspace.options() };
+    let faults = Arc::clone(&options.faults);
+    let heard = Arc::<Heard>::default();
+    let store = Scylla::open(options, heard.clone()).unwrap();
+    let unknown = async |client: &str, fault| {
+        faults.set(&topic(), Some(fault));
+        let refused = store.append(append(None, client)).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        faults.set(&topic(), None);
+    };
+    let known = async |client: &str| loop {
+        // Other tests keep the machine busy.
+        if let Ok(appended) = store.append(append(None, client)).await {
+            break (appended.outcomes[0].seq.0, appended.outcomes[0].duplicate);
+        }
+    };
+    unknown("a", Fault::Unsent).await;
+    assert_eq!(known("b").await.0, 1);
+    unknown("c", Fault::Unsent).await;
+    unknown("d", Fault::Unsent).await;
+    assert_eq!(known("c").await.0, 2);
+    unknown("e", Fault::Unanswered).await;
+    assert_eq!(known("f").await.0, 4);
+    unknown("g", Fault::Unanswered).await;
+    assert_eq!(known("g").await, (5, true));
+    // Published even if nothing is appended any more.
+    unknown("h", Fault::Unanswered).await;
+    let expected: Vec<_> = (1..).zip(["b", "c", "e", "f", "g", "h"].map(str::to_owned)).collect();
+    while heard.0.lock().unwrap().len() < expected.len() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*heard.0.lock().unwrap(), expected);
+    assert_eq!(log(&store).await, expected);
+    store.close().await;
+    keyspace.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cql_what_is_too_large_is_refused_for_good() {
+    let Some(keyspace) = Keyspace::new() else { return };
+    let store = Scylla::open(keyspace.options(), Arc::new(Deaf)).unwrap();
+    let mut large = append(None, "large");
+    large.events[0].data = Bytes::from(vec![b' '; (4 << 20) + 1]);
+    assert_eq!(store.append(large).await, Err(StoreError::TooLarge));
+    assert_eq!(store.append(append(None, "small")).await.unwrap().outcomes[0].seq, Seq(1));
+    store.close().await;
+    keyspace.drop().await;
+}
