@@ -17,7 +17,7 @@ use std::{
 use fanfare_proto::{Epoch, Seq, UnixMs};
 use futures::future::try_join_all;
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, oneshot},
+    sync::{Notify, oneshot},
     time::{Instant, sleep, timeout},
 };
 
@@ -54,7 +54,6 @@ pub(super) struct Request {
     pub(super) append: Append,
     pub(super) reply: oneshot::Sender<Result<Appended, StoreError>>,
     pub(super) deadline: Instant,
-    pub(super) place: OwnedSemaphorePermit,
 }
 
 impl Request {
@@ -109,8 +108,12 @@ impl Lines {
             lines.retain(|_, line| line.busy);
         }
         let line = lines.entry(topic.clone()).or_default();
-        if line.waiting.len() >= (self.options.waiting / 4).max(1) {
-            // One topic in trouble must not keep all others out.
+        let room = (self.options.waiting / 32).max(1);
+        if line.waiting.len() >= room {
+            line.waiting.retain(Request::is_awaited);
+        }
+        if line.waiting.len() >= room {
+            // Topics in trouble must not keep all others out.
             let _ = request.reply.send(Err(unavailable("too many appends to this topic are waiting")));
             return;
         }
@@ -169,7 +172,6 @@ impl Lines {
                     for (request, answer) in group.into_iter().zip(plan.answers) {
                         // The caller may have stopped waiting, which is fine.
                         let _ = request.reply.send(answer);
-                        drop(request.place);
                     }
                     return;
                 }

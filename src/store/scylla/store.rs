@@ -28,7 +28,9 @@ impl Store for Scylla {
         let (reply, answer) = oneshot::channel();
         let (deadline, lines) = (Instant::now() + self.options.append, Arc::clone(&self.lines));
         let task = self.threads.handle.spawn(async move {
-            lines.push(Request { append, reply, deadline, place });
+            // Until the caller is answered, and no longer, whatever becomes of the request.
+            let _place = place;
+            lines.push(Request { append, reply, deadline });
             timeout_at(deadline, answer).await
         });
         match task.await {

@@ -4,16 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fanfare::store::{
-    Store, StoreError,
+    Append, Store, StoreError,
     scylla::{Fault, Options, Scylla},
 };
-use fanfare_proto::Seq;
+use fanfare_proto::{Seq, TopicKey};
 
 use super::{
     Keyspace,
     interleavings::{Heard, append, log, topic},
 };
 use crate::Deaf;
+
+fn numbered(n: usize, client: &str) -> Append {
+    let mut append = append(None, client);
+    append.topic.name.key = TopicKey::new(&format!("t{n}")).unwrap();
+    append
+}
 
 /// Nobody knows what came of some appends, in an empty bucket and in one with events; then the database is well again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,6 +70,47 @@ async fn cql_what_is_too_large_is_refused_for_good() {
     large.events[0].data = Bytes::from(vec![b' '; (4 << 20) + 1]);
     assert_eq!(store.append(large).await, Err(StoreError::TooLarge));
     assert_eq!(store.append(append(None, "small")).await.unwrap().outcomes[0].seq, Seq(1));
+    store.close().await;
+    keyspace.drop().await;
+}
+
+/// Appends to stuck topics come all the time; each topic keeps only a few of the places, and none for longer than
+/// somebody waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cql_stuck_topics_leave_room_for_others() {
+    const STUCK: usize = 6;
+    let Some(keyspace) = Keyspace::new() else { return };
+    let options = Options { append: Duration::from_secs(6), waiting: 64, ..keyspace.options() };
+    let faults = Arc::clone(&options.faults);
+    let store = Scylla::open(options, Arc::new(Deaf)).unwrap();
+    for n in 0..STUCK {
+        faults.set(&numbered(n, "x").topic, Some(Fault::Unsent));
+    }
+    for round in 0..2 {
+        let appends: Vec<_> = (0..64 * STUCK)
+            .map(|n| {
+                let store = Arc::clone(&store);
+                tokio::spawn(async move { store.append(numbered(n % STUCK, &format!("c{n}"))).await })
+            })
+            .collect();
+        // What finds no room is refused at once.
+        while appends.iter().filter(|append| !append.is_finished()).count() > 6 * STUCK {
+            tokio::task::yield_now().await;
+        }
+        // The others go on meanwhile, with every append taken.
+        for n in 0..5 {
+            let appended = store.append(numbered(99, &format!("{round}-{n}"))).await.unwrap();
+            assert_eq!(appended.outcomes[0].seq, Seq(round * 5 + n + 1));
+        }
+        for refused in appends {
+            assert!(matches!(refused.await.unwrap(), Err(StoreError::Unavailable(_))));
+        }
+    }
+    for n in 0..STUCK {
+        faults.set(&numbered(n, "x").topic, None);
+        // Nobody else's place or turn is in the way.
+        assert_eq!(store.append(numbered(n, "x")).await.unwrap().outcomes[0].seq, Seq(1));
+    }
     store.close().await;
     keyspace.drop().await;
 }
