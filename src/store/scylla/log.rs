@@ -32,26 +32,34 @@ type Row = (
 
 type Amended = (Option<i32>, Option<String>, Option<Vec<u8>>);
 
+/// A head may be told whose event has reached only some replicas yet. It is decided all the same, and who then reads gets
+/// the event (`read`), so this is spared a round of Paxos for each of up to thousands of topics.
 pub(super) async fn heads(db: &Db, epoch: Epoch, topics: &[Topic]) -> Result<Vec<Head>, StoreError> {
     let head = |topic| async move {
-        Ok(look(db, epoch, topic).await?.map_or_else(|| Head::empty(epoch), |(head, _)| head))
+        Ok(look(db, epoch, topic, View::Quorum).await?.map_or_else(|| Head::empty(epoch), |(head, _)| head))
     };
     let heads: Vec<_> = topics.iter().map(head).collect();
     stream::iter(heads).buffered(TOPICS).try_collect().await
 }
 
 /// A topic's end and its buckets, unless it never had an event.
-async fn look(db: &Db, epoch: Epoch, topic: &Topic) -> Result<Option<(Head, Directory)>, StoreError> {
-    let Some(directory) = topic::directory(db, topic, View::Quorum).await? else {
+async fn look(
+    db: &Db,
+    epoch: Epoch,
+    topic: &Topic,
+    view: View,
+) -> Result<Option<(Head, Directory)>, StoreError> {
+    let Some(directory) = topic::directory(db, topic, view).await? else {
         return Ok(None);
     };
-    let tail = topic::tail(db, topic, &directory, View::Quorum).await?;
+    let tail = topic::tail(db, topic, &directory, view).await?;
     let first = Seq(directory.first.min(tail.head + 1));
     Ok(Some((Head { epoch, seq: Seq(tail.head), first, count: tail.count }, directory)))
 }
 
-/// Nothing past the head is told, so that both belong together; positions have no gaps, so what more there is follows
-/// from them.
+/// The head and the events are read one after the other, each from a majority. Of an append that has reached only some
+/// replicas yet, the head may be seen and the event not: then the append is finished first, which a serial read does,
+/// and all is read again.
 pub(super) async fn read(
     db: &Db,
     epoch: Epoch,
@@ -60,8 +68,27 @@ pub(super) async fn read(
     limit: usize,
     max_bytes: usize,
 ) -> Result<Page, StoreError> {
-    let Some((head, directory)) = look(db, epoch, topic).await? else {
-        return Ok(Page { head: Head::empty(epoch), events: Vec::new(), more: false });
+    let (page, whole) = page(db, epoch, topic, from, limit, max_bytes, View::Quorum).await?;
+    if whole {
+        return Ok(page);
+    }
+    // What is missing now has expired meanwhile.
+    Ok(self::page(db, epoch, topic, from, limit, max_bytes, View::Serial).await?.0)
+}
+
+/// Nothing past the head is told, so that both belong together; positions have no gaps, so what more there is follows
+/// from them. Answers also whether nothing is missing.
+async fn page(
+    db: &Db,
+    epoch: Epoch,
+    topic: &Topic,
+    from: From,
+    limit: usize,
+    max_bytes: usize,
+    view: View,
+) -> Result<(Page, bool), StoreError> {
+    let Some((head, directory)) = look(db, epoch, topic, view).await? else {
+        return Ok((Page { head: Head::empty(epoch), events: Vec::new(), more: false }, true));
     };
     let (oldest, newest) = (head.first.0, head.seq.0);
     let (mut low, mut high, falling) = match from {
@@ -69,6 +96,7 @@ pub(super) async fn read(
         From::Before(seq) => (oldest, newest.min(seq.0.saturating_sub(1)), true),
         From::Latest => (oldest, newest, true),
     };
+    let asked = (low, high);
     let (mut events, mut bytes) = (Vec::new(), 0_usize);
     'page: while low <= high && events.len() < limit {
         let index = directory.holding(if falling { high } else { low });
@@ -76,7 +104,7 @@ pub(super) async fn read(
         let end = directory.end(index).min(high + 1);
         let rows = rows(db, topic, &directory, index, (start, end), falling, limit - events.len()).await?;
         if rows.is_empty() {
-            // Expired meanwhile.
+            // Expired meanwhile, or not there yet.
             if falling { high = start - 1 } else { low = end }
         }
         for row in rows {
@@ -94,7 +122,16 @@ pub(super) async fn read(
     if falling {
         events.reverse();
     }
-    Ok(Page { head, events, more: low <= high })
+    // As far as it went.
+    let covered = if falling { (high.saturating_add(1), asked.1) } else { (asked.0, low.saturating_sub(1)) };
+    let whole = is_whole(events.iter().map(|event: &Event| event.seq.0), covered);
+    Ok((Page { head, events, more: low <= high }, whole))
+}
+
+/// Whether the positions are all of those from the first to the last; none where the last is before the first.
+fn is_whole(positions: impl ExactSizeIterator<Item = u64>, (first, last): (u64, u64)) -> bool {
+    let expected = (last + 1).saturating_sub(first);
+    positions.len() as u64 == expected && positions.zip(first..).all(|(position, due)| position == due)
 }
 
 /// Events of one bucket from `start` on, short of `end`.
@@ -176,4 +213,20 @@ pub(super) async fn amend(
         return Ok(revision + 1);
     }
     Err(StoreError::Conflict { actual: u64::from(actual.cast_unsigned()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_noticed() {
+        let whole = |positions: &[u64], span| is_whole(positions.iter().copied(), span);
+        assert!(whole(&[4, 5, 6], (4, 6)));
+        assert!(whole(&[], (7, 6)) && whole(&[], (1, 0)));
+        // The newest, the oldest, one between, all.
+        for positions in [&[4, 5][..], &[5, 6], &[4, 6], &[]] {
+            assert!(!whole(positions, (4, 6)), "{positions:?}");
+        }
+    }
 }
