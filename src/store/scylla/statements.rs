@@ -118,7 +118,7 @@ statements! {
     timer_new: cas, "INSERT INTO timer (key, due, wake, op, data) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS";
     timer_move: cas, "UPDATE timer SET due = ?, wake = ?, op = ?, data = ? WHERE key = ? IF op = ?";
     timer_lease: cas, "UPDATE timer SET wake = ?, op = ? WHERE key = ? IF op = ?";
-    timer_clear: cas, "DELETE FROM timer WHERE key = ? IF EXISTS";
+    timer_clear: cas, "DELETE FROM timer WHERE key = ? IF op = ?";
     // Conditional, so that who adds a slot and who takes it away are in an order that no clock decides.
     slot_add: cas, "INSERT INTO timer_slot (part, slot) VALUES (0, ?) IF NOT EXISTS";
     slot_drop: cas, "DELETE FROM timer_slot WHERE part = 0 AND slot = ? IF EXISTS";

@@ -77,10 +77,24 @@ pub(super) async fn set(db: &Db, timer: &Timer) -> Result<(), StoreError> {
     }
 }
 
+/// Clears the timer that is found, not one that is set meanwhile, however late an attempt arrives.
 pub(super) async fn clear(db: &Db, key: &str) -> Result<(), StoreError> {
-    let Some(row) = find(db, key).await? else { return Ok(()) };
-    db.settle(&db.s.timer_clear, &(key,)).await?;
-    remove(db, &Entry { wake: row.wake, key: key.to_owned(), op: row.op }).await
+    let mut tried = None;
+    while let Some(row) = find(db, key).await? {
+        // An attempt may have cleared what was found, and this was set afterwards. If it was only taken, it comes again.
+        if tried.is_some_and(|op| op != row.op) {
+            break;
+        }
+        match db.settle(&db.s.timer_clear, &(key, row.op)).await? {
+            Settled::Applied => {
+                return remove(db, &Entry { wake: row.wake, key: key.to_owned(), op: row.op }).await;
+            }
+            // Somebody took or moved it.
+            Settled::Refused => {}
+            Settled::Unclear => tried = Some(row.op),
+        }
+    }
+    Ok(())
 }
 
 /// The longest overdue first; one whose lease has run out counts from the end of the lease.

@@ -138,6 +138,42 @@ async fn cql_nodes_share_timers() {
     keyspace.drop().await;
 }
 
+/// The answer to a clearing is lost, and before it is repeated another node sets the timer anew: that one stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cql_a_repeated_clear_spares_what_was_set_since() {
+    let Some(keyspace) = Keyspace::new() else { return };
+    let second = Scylla::open(keyspace.options(), Arc::new(Deaf)).unwrap();
+    let options = Options { lose: Arc::default(), ..keyspace.options() };
+    let lose = Arc::clone(&options.lose);
+    let first = Scylla::open(options, Arc::new(Deaf)).unwrap();
+    let session = keyspace.session().await;
+    let count = format!("SELECT count(*) FROM {}.timer", keyspace.name);
+    let timer = |due| Timer { key: "t".to_owned(), due: UnixMs(due), data: Bytes::new() };
+    first.set_timer(timer(1)).await.unwrap();
+    lose.store(u32::MAX, Ordering::Relaxed);
+    let clearing = tokio::spawn({
+        let first = Arc::clone(&first);
+        async move { first.clear_timer("t").await }
+    });
+    loop {
+        let counted = session.query_unpaged(&*count, ()).await.unwrap().into_rows_result().unwrap();
+        if counted.single_row::<(i64,)>().unwrap().0 == 0 {
+            break;
+        }
+    }
+    second.set_timer(timer(2)).await.unwrap();
+    lose.store(0, Ordering::Relaxed);
+    assert_eq!(clearing.await.unwrap(), Ok(()));
+    assert_eq!(second.due_timers(UnixMs(9), 1_000, 10).await, Ok(vec![timer(2)]));
+    // One that was taken is cleared as well.
+    first.clear_timer("t").await.unwrap();
+    assert_eq!(second.due_timers(UnixMs(20_000_000), 1_000, 10).await, Ok(vec![]));
+    for node in [first, second] {
+        node.close().await;
+    }
+    keyspace.drop().await;
+}
+
 /// The write was applied, and its answer never came: it is found out, not done again and not taken for a conflict.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cql_lost_answers_are_found_out() {
