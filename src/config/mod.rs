@@ -331,7 +331,8 @@ impl Config {
         // What is accepted must be storable.
         let large = self.store.kind == StoreKind::Scylla && self.limits.message_bytes > 4 << 20;
         require(!large, "limits.message_bytes", "at most 4194304 with store.kind `scylla`")?;
-        require(self.retention.fix_days > 0, "retention.fix_days", "at least 1")?;
+        // What expires after January 2038 is beyond the databases' times to live.
+        require((1..=3_650).contains(&self.retention.fix_days), "retention.fix_days", "1 to 3650")?;
         require(
             self.tls.certificate.is_some() == self.tls.key.is_some(),
             "tls.key",

@@ -26,7 +26,7 @@ pub(super) async fn create_keyspace(
     ddl(session, &format!("CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {replication}")).await
 }
 
-/// Refuses tables of another version than this program's.
+/// Refuses tables of another version than this program's, or with another time to live than its fixes are to have.
 pub(super) async fn check(session: &Session, options: &Options) -> Result<(), Refusal> {
     let (found, ours) = (version(session).await?, schema::MIGRATIONS.len() as u32);
     if found > ours {
@@ -36,6 +36,13 @@ pub(super) async fn check(session: &Session, options: &Options) -> Result<(), Re
         let keyspace = &options.keyspace;
         return Err(Refusal::Never(format!(
             "keyspace {keyspace} has schema version {found}, this program needs {ours}: run `fanfare migrate`"
+        )));
+    }
+    let days = meta(session, "fix_days").await?;
+    if days != Some(i64::from(options.fix_days)) {
+        let (keyspace, kept, ours) = (&options.keyspace, days.unwrap_or(0), options.fix_days);
+        return Err(Refusal::Never(format!(
+            "keyspace {keyspace} keeps fixes for {kept} days, retention.fix_days is {ours}: run `fanfare migrate`"
         )));
     }
     Ok(())

@@ -47,6 +47,9 @@ async fn cql_tables_are_made_by_migrating_only() {
     let life = session.query_unpaged(select, (&name,)).await.unwrap().into_rows_result().unwrap();
     assert_eq!(life.single_row::<(i32,)>().unwrap().0, 90 * 86_400);
 
+    let why = refused(production.clone());
+    assert!(why.contains("retention.fix_days is 30") && why.contains("`fanfare migrate`"), "{why}");
+
     cql(&format!("UPDATE {name}.meta SET value = 99 WHERE name = 'schema' IF EXISTS")).await;
     for why in [
         refused(production.clone()),
