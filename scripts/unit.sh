@@ -2,7 +2,8 @@
 # Every cargo test; then those through the front door that depend on the store once more, on a CQL database; then, one after
 # another, those that start, stop and kill databases of their own and look at the time.
 set -euo pipefail
+# With the whole workspace, although only one package has some of the tests: otherwise it is compiled once more.
 cargo test --workspace --all-features --locked
-FANFARE_TEST_STORE=scylla cargo test --package fanfare --all-features --locked --test front -- \
+FANFARE_TEST_STORE=scylla cargo test --workspace --all-features --locked --test front -- \
     chat:: positions:: resume:: --test-threads=1
-cargo test --package fanfare --all-features --locked --test store --test front -- --ignored --test-threads=1
+cargo test --workspace --all-features --locked --test store --test front -- --ignored --test-threads=1

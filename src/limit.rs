@@ -22,12 +22,13 @@ impl Bucket {
         // A clock that steps back earns nothing and loses nothing.
         self.left = (self.left + now.since(self.at) as f64 / 1000.0 * self.rate).min(self.burst);
         self.at = self.at.max(now);
-        if self.left >= amount {
-            self.left -= amount;
+        // A thousandth of a millisecond is rounding, not waiting.
+        let wait = (amount - self.left) / self.rate * 1000.0 - 1e-3;
+        if wait <= 0.0 {
+            self.left = (self.left - amount).max(0.0);
             return Ok(());
         }
-        // A thousandth of a millisecond is rounding, not waiting.
-        Err(((amount - self.left) / self.rate * 1000.0 - 1e-3).ceil() as u64)
+        Err(wait.ceil() as u64)
     }
 }
 
@@ -44,6 +45,17 @@ mod tests {
         assert_eq!(bucket.take(1.0, UnixMs(0)), Err(100));
         assert_eq!(bucket.take(1.0, UnixMs(100)), Ok(()));
         assert_eq!(bucket.take(1.0, UnixMs(150)), Err(50));
+    }
+
+    #[test]
+    fn nobody_is_told_to_wait_for_nothing() {
+        let mut bucket = Bucket::new(5.0, 10.0, UnixMs(0));
+        for now in 1..20_000 {
+            if let Err(wait) = bucket.take(1.0, UnixMs(now)) {
+                assert!(wait > 0, "at {now}");
+                assert_eq!(bucket.clone().take(1.0, UnixMs(now + wait)), Ok(()), "at {now}");
+            }
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 #   tests/cassandra/with.sh cargo test
 # The command finds it by FANFARE_TEST_CQL=host:port. Where that is set already, the tests use that cluster.
 set -euo pipefail
-[ -z "${FANFARE_TEST_CQL:-}" ] || exec "$@"
 here=$(cd "$(dirname "$0")" && pwd)
+# Some tests start and kill nodes of their own, whichever database the others use.
 "$here/fetch.sh"
+[ -z "${FANFARE_TEST_CQL:-}" ] || exec "$@"
 free_port() {
     local port
     while true; do

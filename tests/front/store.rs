@@ -39,6 +39,11 @@ pub fn variables() -> Vec<(&'static str, String)> {
         ("FANFARE_STORE__SCYLLA__CREATE", "true".to_owned()),
         // Logs are long enough to move between partitions.
         ("FANFARE_STORE__SCYLLA__BUCKET_EVENTS", "7".to_owned()),
+        // Whatever else keeps the machine busy.
+        ("FANFARE_STORE__SCYLLA__DATA_TIMEOUT_MS", "10000".to_owned()),
+        ("FANFARE_STORE__SCYLLA__TICKS_TIMEOUT_MS", "10000".to_owned()),
+        ("FANFARE_STORE__SCYLLA__CAS_TIMEOUT_MS", "5000".to_owned()),
+        ("FANFARE_STORE__SCYLLA__APPEND_TIMEOUT_MS", "30000".to_owned()),
     ]
 }
 
@@ -52,6 +57,10 @@ pub fn choose(config: &mut Config) {
             "FANFARE_STORE__SCYLLA__KEYSPACE" => scylla.keyspace = value,
             "FANFARE_STORE__SCYLLA__CREATE" => scylla.create = true,
             "FANFARE_STORE__SCYLLA__BUCKET_EVENTS" => scylla.bucket_events = value.parse().unwrap(),
+            "FANFARE_STORE__SCYLLA__DATA_TIMEOUT_MS" => scylla.data_timeout_ms = value.parse().unwrap(),
+            "FANFARE_STORE__SCYLLA__TICKS_TIMEOUT_MS" => scylla.ticks_timeout_ms = value.parse().unwrap(),
+            "FANFARE_STORE__SCYLLA__CAS_TIMEOUT_MS" => scylla.cas_timeout_ms = value.parse().unwrap(),
+            "FANFARE_STORE__SCYLLA__APPEND_TIMEOUT_MS" => scylla.append_timeout_ms = value.parse().unwrap(),
             other => panic!("{other} is not for tests"),
         }
     }

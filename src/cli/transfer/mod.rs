@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use fanfare::{
-    config::Config,
+    config::{AtStart, Config},
     id::{Audience, Topic},
     server,
     store::{Committed, Event, Store},
@@ -34,6 +34,7 @@ pub(super) struct Import {
 impl Export {
     pub(super) async fn run(self, common: &super::Common) -> anyhow::Result<()> {
         let config = common.load()?;
+        super::serve::log_to_stderr(&config.log)?;
         let store = open(&config)?;
         let done =
             export::run(&*store, Clock::system().now(), &server::store::name(&config), &self.file).await;
@@ -46,6 +47,7 @@ impl Export {
 impl Import {
     pub(super) async fn run(self, common: &super::Common) -> anyhow::Result<()> {
         let config = common.load()?;
+        super::serve::log_to_stderr(&config.log)?;
         let store = open(&config)?;
         let done =
             import::run(&*store, Clock::system().now(), &server::store::name(&config), &self.file).await;
@@ -55,8 +57,11 @@ impl Import {
     }
 }
 
+/// A person waits: where the database is not there, this is told at once.
 fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    Ok(server::store::open(config, Arc::new(Nobody))?)
+    let mut config = config.clone();
+    config.store.scylla.at_start = AtStart::Exit;
+    Ok(server::store::open(&config, Arc::new(Nobody))?)
 }
 
 /// Nobody is connected.

@@ -40,6 +40,8 @@ pub(super) struct Db {
     trouble: Arc<Trouble>,
     /// How long a conditional write is tried.
     patience: Duration,
+    /// How long a node may take to show that it is there.
+    probe: Duration,
     lose: Arc<AtomicU32>,
 }
 
@@ -63,8 +65,8 @@ pub(super) struct Trouble {
 impl Db {
     pub(super) fn new(session: Session, s: Statements, trouble: Arc<Trouble>, options: &Options) -> Self {
         let in_flight = Arc::new(Semaphore::new(options.in_flight.max(1)));
-        let (patience, lose) = (options.append, Arc::clone(&options.lose));
-        Self { session, s, in_flight, trouble, patience, lose }
+        let (patience, probe, lose) = (options.append, options.data, Arc::clone(&options.lose));
+        Self { session, s, in_flight, trouble, patience, probe, lose }
     }
 
     /// The same on another session.
@@ -75,13 +77,14 @@ impl Db {
             in_flight: Arc::clone(&self.in_flight),
             trouble: Arc::clone(&self.trouble),
             patience: self.patience,
+            probe: self.probe,
             lose: Arc::clone(&self.lose),
         }
     }
 
     pub(super) async fn answers(&self) -> bool {
         let asked = self.session.execute_unpaged(&self.s.probe, ());
-        matches!(timeout(Duration::from_secs(1), asked).await, Ok(Ok(_)))
+        matches!(timeout(self.probe, asked).await, Ok(Ok(_)))
     }
 
     /// One attempt.

@@ -9,8 +9,15 @@ use crate::{
     store::{self, Entry, From, Roll, Store, StoreError},
 };
 
-/// Entries of a roll that are read at once.
-const PAGE: usize = 64;
+/// Entries of a roll that are read at once, and where an interrupted export goes on: fewer of what holds more.
+const fn page(what: Roll) -> usize {
+    match what {
+        Roll::Agents => 1,
+        Roll::Topics => 8,
+        Roll::Records | Roll::Timers => 500,
+    }
+}
+
 /// Events and fixes that are read at once.
 const READ: usize = 1_000;
 const READ_BYTES: usize = 4 << 20;
@@ -41,7 +48,7 @@ pub async fn export<E: std::convert::From<StoreError>>(
     sink: &mut impl FnMut(Row) -> Result<(), E>,
 ) -> Result<Option<Place>, E> {
     let Place { what, after } = place.unwrap_or(Place::START);
-    let page = store.roll(what, after, PAGE).await?;
+    let page = store.roll(what, after, page(what)).await?;
     for entry in page.entries {
         match entry {
             Entry::Topic(topic) => log(store, &topic, sink).await?,
