@@ -19,6 +19,8 @@ use scylla::{
     statement::{Consistency, SerialConsistency},
 };
 
+use tokio::time::{Instant, sleep};
+
 use super::{
     options::Options,
     statements::{Profiles, Statements},
@@ -52,7 +54,7 @@ pub(super) async fn session(options: &Options) -> Result<(Session, Statements, E
     let session = connect(options).await?;
     if let Some(replication) = &options.create {
         tables::create_keyspace(&session, options, replication).await?;
-        use_keyspace(&session, options).await?;
+        use_new_keyspace(&session, options).await?;
         tables::bring_up_to_date(&session, options).await?;
     } else {
         use_keyspace(&session, options).await?;
@@ -69,8 +71,10 @@ pub(super) async fn migrate(options: &Options) -> Result<(u32, u32), StoreError>
     let session = connect(options).await?;
     if let Some(replication) = &options.create {
         tables::create_keyspace(&session, options, replication).await?;
+        use_new_keyspace(&session, options).await?;
+    } else {
+        use_keyspace(&session, options).await?;
     }
-    use_keyspace(&session, options).await?;
     Ok(tables::bring_up_to_date(&session, options).await?)
 }
 
@@ -120,6 +124,17 @@ fn profiles(options: &Options) -> Profiles {
         ticks: handle(profile(options.ticks)),
         // What an attempt came to is found out by the caller: the driver must not try by itself.
         cas: handle(profile(options.cas).retry_policy(Arc::new(FallthroughRetryPolicy::new()))),
+    }
+}
+
+/// A node that joined a moment ago may hear of the keyspace later than the others, which do not wait for it.
+async fn use_new_keyspace(session: &Session, options: &Options) -> Result<(), Refusal> {
+    let deadline = Instant::now() + SCHEMA;
+    loop {
+        match use_keyspace(session, options).await {
+            Err(Refusal::Never(_)) if Instant::now() < deadline => sleep(Duration::from_millis(200)).await,
+            done => return done,
+        }
     }
 }
 
