@@ -227,7 +227,11 @@ async fn many_topics_are_resumed_at_once_within_the_bounds_of_a_lane() {
         }
         assert_eq!(bob.drain("message:new").await, Vec::<Value>::new());
     }
-    assert_eq!(server.metric("fanfare_closed_total{kind=\"slow, resume\"}").await, 0.0, "nobody was too slow");
+    assert_eq!(
+        server.metric("fanfare_closed_total{kind=\"slow, resume\"}").await,
+        0.0,
+        "nobody was too slow"
+    );
     // Whoever leaves in the middle of a replay leaves nothing behind.
     for kind in BOTH {
         for _ in 0..5 {
