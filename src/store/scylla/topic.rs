@@ -91,9 +91,10 @@ pub(super) async fn directory(db: &Db, topic: &Topic, view: View) -> Result<Opti
     let Some((Some(first), ..)) = rows.first() else {
         return Ok(None);
     };
-    let first = nat(*first);
+    // Positions begin at 1; below that something else wrote here, and nothing may be counted down from it.
+    let first = nat(*first).max(1);
     let bucket = |(_, id, start, base, before): Row| {
-        Some(Bucket { id: id?, start: nat(start?), base: nat(base?), before: nat(before?) })
+        Some(Bucket { id: id?, start: nat(start?).max(1), base: nat(base?), before: nat(before?) })
     };
     let buckets: Vec<_> = rows.into_iter().filter_map(bucket).collect();
     if buckets.is_empty() {

@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use fanfare_proto::frame;
-use tokio::{
-    sync::mpsc,
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use web_transport_quinn::{RecvStream, SendStream, Session, SessionError, WebTransportError};
 
 use crate::{
@@ -213,7 +209,6 @@ async fn write_datagrams(session: Session, mut packets: mpsc::Receiver<Vec<u8>>)
             // The path carries no such datagram (any more): its fixes go out again reliably.
             Err(SessionError::SendDatagramError(error)) => {
                 tracing::debug!(%error, "datagram not sent");
-                sleep(Duration::from_millis(1)).await;
             }
             Err(error) => return Err(error.to_string()),
         }

@@ -9,7 +9,7 @@ use fanfare_proto::{
     id::MAX_NUMBER,
     tick,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::fake::{Peer, Test, config};
 use crate::{Error, Sample, TrackerConfig, Why};
@@ -73,13 +73,13 @@ async fn what_was_recorded_offline_goes_reliably_and_in_parts() {
     for n in 1..=1200 {
         tracker.record(sample(n)).await.unwrap();
     }
-    sleep(Duration::from_secs(5)).await;
+    super::pass(Duration::from_secs(5)).await;
     let (mut peer, _) = test.greeted().await;
     for expected in [1..=500, 501..=1000, 1001..=1200] {
         let (request, counters) = update(&mut peer).await;
         assert_eq!(counters, expected.clone().collect::<Vec<_>>());
         // One request at a time.
-        sleep(Duration::from_millis(10)).await;
+        super::idle().await;
         assert!(peer.ends().ordered.try_recv().is_err());
         peer.answer(&request, &stored(&[(*expected.start(), *expected.end())])).await;
     }
@@ -133,7 +133,7 @@ async fn one_bad_fix_does_not_keep_the_others() {
     for n in 1..=100 {
         tracker.record(sample(n)).await.unwrap();
     }
-    sleep(Duration::from_secs(6)).await;
+    super::pass(Duration::from_secs(6)).await;
     let (mut peer, _) = test.greeted().await;
     let mut requests = 0;
     let server = async {
@@ -319,7 +319,6 @@ mod disk {
         }
         tracker.stop().await;
         let tracker = test.client.tracker(on_disk(&dir, "u")).await.unwrap();
-        sleep(Duration::from_millis(10)).await;
         assert_eq!(tracker.stats().pending, 5);
     }
 

@@ -160,7 +160,7 @@ async fn the_winner_goes_first_for_a_while() {
     let mut keep = tokio::spawn(async move {
         let mut peer = peer;
         for _ in 0..70 {
-            tokio::time::sleep(Duration::from_secs(10)).await;
+            super::pass(Duration::from_secs(10)).await;
             peer.say(name::SERVER_PING, &serde_json::json!({"time": 0})).await;
         }
         peer
@@ -189,7 +189,7 @@ async fn backs_off_until_a_session_lives() {
     let (mut peer, _) = test.greeted().await;
     for lives in [0, 0, 0, 0, 0, 0, 0, 0, 0, 11] {
         for _ in 0..lives {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            super::pass(Duration::from_secs(1)).await;
             peer.say(name::SERVER_PING, &serde_json::json!({"time": 0})).await;
         }
         let end = Instant::now();

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use fanfare_proto::{Fix, Motion, Position, UnixMs};
 use proptest::prelude::*;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::{
     fake::{Test, config},
@@ -64,7 +64,7 @@ async fn track(seed: u64, loss: u64, reorder: u64, lives: Vec<(u64, u64)>, fixes
         let sample = sample(n as u64, bad);
         let counter = tracker.record(sample).await.unwrap();
         assert!(recorded.insert(counter, fix(counter, sample)).is_none());
-        sleep(Duration::from_millis(pause)).await;
+        super::pass(Duration::from_millis(pause)).await;
     }
     timeout(Duration::from_hours(1), tracker.drained()).await.expect("drains");
     let mut told = BTreeMap::new();
@@ -99,7 +99,7 @@ async fn chat(seed: u64, lives: Vec<(u64, u64)>, messages: Vec<u64>) {
                 Event::Message { entry, message } => {
                     assert_eq!(entry.seq.0, texts.len() as u64 + 1, "in order, without gap");
                     texts.push(message.text);
-                    sleep(Duration::from_millis(seed % 50)).await;
+                    super::pass(Duration::from_millis(seed % 50)).await;
                 }
                 Event::Gap(gap) => panic!("{gap:?}"),
                 _ => {}
@@ -113,7 +113,7 @@ async fn chat(seed: u64, lives: Vec<(u64, u64)>, messages: Vec<u64>) {
         sent.push(tokio::spawn(
             async move { client.send_message("c".parse().unwrap(), n.to_string()).await },
         ));
-        sleep(Duration::from_millis(*pause)).await;
+        super::pass(Duration::from_millis(*pause)).await;
     }
     for sent in sent {
         sent.await.unwrap().expect("stored");

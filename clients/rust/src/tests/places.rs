@@ -71,7 +71,7 @@ async fn follow(test: &mut Test) -> (Positions, Peer) {
 
 /// Who is where, as (agent, time).
 async fn settled(positions: &Positions) -> Vec<(String, u64)> {
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    super::idle().await;
     let mut all: Vec<_> = positions.all().into_iter().map(|p| (p.agent_id.to_string(), p.time.0)).collect();
     all.sort();
     all
@@ -113,7 +113,7 @@ async fn a_tick_may_overtake_its_alias() {
     peer.say(name::LOCATION_AGENTS, &joined(vec![agent(1, "a", Some(10))])).await;
     assert_eq!(settled(&positions).await, spots(&[("a", 21)]));
     // Only shortly.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    super::pass(Duration::from_secs(3)).await;
     peer.say(name::LOCATION_AGENTS, &joined(vec![agent(2, "b", Some(10))])).await;
     assert_eq!(settled(&positions).await, spots(&[("a", 21), ("b", 10)]));
 }
@@ -125,7 +125,7 @@ async fn held_ticks_are_bounded() {
     let many: Vec<_> = (0..3000).map(|alias| (alias, 1)).collect();
     for some in many.chunks(500) {
         ticks(&mut peer, 7, some).await;
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        super::idle().await;
     }
     assert!(positions.refused() >= 3000 - 1024, "{}", positions.refused());
 }
@@ -229,7 +229,7 @@ async fn nonsense_is_counted() {
     peer.say(name::LOCATION_AGENTS, &1).await;
     let packet = Incoming::Packet(Bytes::from_static(&[1, 2, 3]));
     peer.ends().incoming.send(packet).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    super::idle().await;
     assert_eq!(test.client.stats().unreadable, 3);
     assert!(test.client.state().borrow().is_open());
 }

@@ -67,7 +67,7 @@ async fn unanswered_requests_are_repeated_with_the_same_client_id() {
     }
     // One answer gets through, to the second.
     peer.answer(&first[1], &stored(7)).await;
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    super::idle().await;
     peer.end(None).await;
     let (mut peer, _) = test.greeted().await;
     for expected in [&first[0], &first[2]] {
@@ -134,7 +134,7 @@ async fn a_deadline_counts_from_the_call() {
 async fn a_caller_that_left_sends_nothing() {
     let mut test = Test::start(config());
     let left = send(&test.client, "left");
-    tokio::time::sleep(Duration::from_millis(10)).await;
+    super::idle().await;
     left.abort();
     let stays = send(&test.client, "stays");
     let (mut peer, _) = test.greeted().await;
@@ -149,7 +149,7 @@ async fn unanswered_requests_are_bounded() {
     config.limits.unanswered = 3;
     let mut test = Test::start(config);
     let sent: Vec<_> = (0..5).map(|n| send(&test.client, &n.to_string())).collect();
-    tokio::time::sleep(Duration::from_millis(10)).await;
+    super::idle().await;
     let (mut peer, _) = test.greeted().await;
     for n in 0..3 {
         let request = peer.request().await;
@@ -170,15 +170,11 @@ async fn urgent_requests_have_a_lane_of_their_own() {
     for n in 0..TEXTS + 10 {
         drop(send(&test.client, &n.to_string()));
     }
-    tokio::time::sleep(Duration::from_millis(10)).await;
+    super::idle().await;
     let client = test.client.clone();
     let urgent = tokio::spawn(async move { client.broadcast("fire", Priority::Urgent).await });
-    let request = loop {
-        if let Ok(text) = peer.ends().urgent.try_recv() {
-            break Request::parse(text.as_bytes()).unwrap();
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    };
+    let text = peer.ends().urgent.recv().await.unwrap();
+    let request = Request::parse(text.as_bytes()).unwrap();
     peer.answer(&request, &stored(1)).await;
     assert_eq!(urgent.await.unwrap(), Ok(stored(1)));
     // What did not fit follows when there is room, each once, in order.

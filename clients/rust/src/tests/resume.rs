@@ -202,7 +202,7 @@ async fn a_slow_application_loses_nothing() {
         peer.text(message(T, 1, seq)).await;
     }
     peer.say("something:new", &1).await;
-    tokio::time::sleep(Duration::from_millis(10)).await;
+    super::idle().await;
     assert_eq!(test.client.stats().dropped, 1);
     peer.text(message(T, 1, 8)).await;
     assert_eq!(peer.goodbye().await.code, CloseCode::Slow.number());
@@ -210,7 +210,7 @@ async fn a_slow_application_loses_nothing() {
     let slow = |s: &State| matches!(s, State::Backoff { cause: Loss::SlowConsumer, wait: None });
     waiting.wait_for(slow).await.unwrap();
     // However long it takes.
-    tokio::time::sleep(Duration::from_mins(10)).await;
+    super::pass(Duration::from_mins(10)).await;
     assert!(slow(&test.client.state().borrow()));
     expect(&mut test, &["open", "1/1", "1/2", "1/3"]).await;
     let (mut peer, greeting) = test.greeted().await;
@@ -229,7 +229,7 @@ async fn who_wants_no_events_needs_none() {
     for seq in 1..=100 {
         peer.text(message(T, 1, seq)).await;
     }
-    tokio::time::sleep(Duration::from_millis(10)).await;
+    super::idle().await;
     assert!(test.client.state().borrow().is_open());
     assert_eq!(test.client.stats().losses, 0);
 }
