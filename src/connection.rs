@@ -2,6 +2,8 @@
 //!
 //! This loop knows bytes and time; what a message means is the session's business.
 
+mod writers;
+
 use std::{
     pin::pin,
     rc::Rc,
@@ -17,26 +19,17 @@ use fanfare_proto::{
     event::{self, name},
 };
 use futures::FutureExt;
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep, sleep_until, timeout, timeout_at},
-};
+use tokio::time::{Instant, sleep_until, timeout};
 
+use self::writers::Writers;
 use crate::{
     auth::jwt::{LEEWAY_MS, Verifier},
     metrics::Label,
-    net::{Closer, Ended, Incoming, Item, Link, Outgoing, PipeWriter, Received, StreamWriter, Transport},
+    net::{Ended, Incoming, Link, Received, Transport},
     outbox::Outbox,
     session::{Greeting, Local, Session, Welcome},
-    shard::{TickPort, TickSlot},
+    shard::TickPort,
 };
-
-/// Time for what waits to be sent before a connection is closed.
-const FLUSH: Duration = Duration::from_secs(1);
-
-/// Time for a peer to read the last events before its streams end: closing a WebTransport session drops what its
-/// application has not read yet.
-const LAST_READ: Duration = Duration::from_millis(100);
 
 /// What lets connections in, shared by all shards.
 #[derive(Debug)]
@@ -290,116 +283,5 @@ impl Drop for Entry {
             self.door.open.fetch_sub(1, Ordering::Relaxed);
         }
         self.gauge.dec();
-    }
-}
-
-/// The tasks that write. They end when the outbox is closed and empty, or when this is dropped.
-#[derive(Debug)]
-struct Writers {
-    tasks: Vec<AbortOnDrop<Option<PipeWriter>>>,
-    closer: Option<Closer>,
-}
-
-impl Writers {
-    fn start(outgoing: Outgoing, outbox: &Rc<Outbox>) -> (Self, TickPort) {
-        match outgoing {
-            Outgoing::Lanes { urgent, ordered, datagrams, closer } => {
-                let tasks = vec![
-                    AbortOnDrop::spawn(write_lane(urgent, Lane::Urgent, outbox.clone())),
-                    AbortOnDrop::spawn(write_lane(ordered, Lane::Ordered, outbox.clone())),
-                ];
-                (Self { tasks, closer: Some(closer) }, TickPort::Datagrams(datagrams))
-            }
-            Outgoing::Pipe(pipe) => {
-                let slot = Rc::<TickSlot>::default();
-                let tasks = vec![AbortOnDrop::spawn(write_pipe(pipe, slot.clone(), outbox.clone()))];
-                (Self { tasks, closer: None }, TickPort::Slot(slot))
-            }
-        }
-    }
-
-    /// Lets what waits go out, then tells the peer why it is closed.
-    async fn close(self, code: CloseCode) {
-        let (number, reason) = (u32::from(code.number()), code.reason());
-        let deadline = Instant::now() + FLUSH;
-        let mut pipe = None;
-        for mut task in self.tasks {
-            if let Ok(Ok(writer)) = timeout_at(deadline, &mut task.0).await {
-                pipe = writer.or(pipe);
-            }
-        }
-        if let Some(closer) = self.closer {
-            if !matches!(code, CloseCode::Slow | CloseCode::Silent) {
-                sleep(LAST_READ).await;
-            }
-            closer.close(number, reason).await;
-        }
-        if let Some(pipe) = pipe {
-            pipe.close(number, reason).await;
-        }
-    }
-}
-
-/// Writes one lane that has a stream of its own.
-async fn write_lane(mut stream: StreamWriter, lane: Lane, outbox: Rc<Outbox>) -> Option<PipeWriter> {
-    while let Some(batch) = outbox.next(lane).await {
-        let deadline = outbox.deadline(&batch);
-        tokio::select! {
-            written = timeout_at(deadline, stream.write(&batch.frames)) => match written {
-                Ok(Ok(())) => {}
-                // A connection with a dead lane is of no use: its client comes back.
-                Ok(Err(_)) | Err(_) => outbox.close(CloseCode::Slow),
-            },
-            () = given_up(&outbox) => return None,
-        }
-    }
-    None
-}
-
-/// Writes all lanes into one pipe: what is urgent first, ticks last and only the newest.
-async fn write_pipe(mut pipe: PipeWriter, slot: Rc<TickSlot>, outbox: Rc<Outbox>) -> Option<PipeWriter> {
-    while let Some(batch) = outbox.next_of_all(&slot.filled).await {
-        let deadline = outbox.deadline(&batch);
-        let mut items: Vec<Item> = batch.frames.into_iter().map(Item::Event).collect();
-        items.extend(slot.take().into_iter().map(Item::Ticks));
-        let done = tokio::select! {
-            written = timeout_at(deadline, pipe.write(&items)) => written,
-            () = given_up(&outbox) => break,
-        };
-        match done {
-            Ok(Ok(())) => slot.sent(),
-            Ok(Err(_)) => {
-                outbox.close(CloseCode::Slow);
-                return None;
-            }
-            Err(_) => {
-                outbox.close(CloseCode::Slow);
-                break;
-            }
-        }
-    }
-    Some(pipe)
-}
-
-/// Waits until nothing more is to be written, not even what is being written now.
-async fn given_up(outbox: &Outbox) {
-    match outbox.closed().await {
-        CloseCode::Slow | CloseCode::Silent => {}
-        _ => std::future::pending().await,
-    }
-}
-
-#[derive(Debug)]
-struct AbortOnDrop<T>(JoinHandle<T>);
-
-impl<T: 'static> AbortOnDrop<T> {
-    fn spawn(task: impl Future<Output = T> + 'static) -> Self {
-        Self(tokio::task::spawn_local(task))
-    }
-}
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

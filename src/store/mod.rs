@@ -7,14 +7,19 @@
 #[doc(hidden)]
 pub mod conformance;
 pub mod scylla;
+mod shapes;
 pub mod sqlite;
 pub mod transfer;
 
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
-use fanfare_proto::{ClientId, Epoch, Fix, OrgId, Seq, UnixMs, UserId};
+use fanfare_proto::{Epoch, Lane, OrgId, Seq, UnixMs, UserId};
 
+pub use self::shapes::{
+    Append, Appended, Entry, Event, FixKey, From, Head, Mark, MarkKind, NewEvent, Outcome, Page, Position,
+    Put, Record, RecordKind, Roll, RollPage, Slot, StoredFix, Timer,
+};
 use crate::id::{Audience, Topic};
 
 /// A backend. Methods never block the caller's thread.
@@ -150,285 +155,6 @@ pub trait Committed: Send + Sync + 'static {
     fn committed(&self, topic: &Topic, epoch: Epoch, audience: &Audience, events: &[Event]);
 }
 
-/// What to append, and to whom it goes once it is stored.
-#[derive(Debug, Clone)]
-pub struct Append {
-    /// The log.
-    pub topic: Topic,
-    /// The head that the decision to append was made at.
-    pub expect: Option<Seq>,
-    /// The events, oldest first.
-    pub events: Vec<NewEvent>,
-    /// Their receivers.
-    pub audience: Audience,
-}
-
-/// An event to be appended.
-#[derive(Debug, Clone)]
-pub struct NewEvent {
-    /// Who caused it.
-    pub author: UserId,
-    /// The author's id for the request.
-    pub client_id: ClientId,
-    /// Server time.
-    pub at: UnixMs,
-    /// The event's name, `noun:verb`.
-    pub name: String,
-    /// The payload, a JSON object as text.
-    pub data: Bytes,
-    /// Whether it raises unread counts.
-    pub countable: bool,
-}
-
-/// An event in its log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// Its position.
-    pub seq: Seq,
-    /// See [`NewEvent::author`].
-    pub author: UserId,
-    /// See [`NewEvent::client_id`].
-    pub client_id: ClientId,
-    /// See [`NewEvent::at`].
-    pub at: UnixMs,
-    /// See [`NewEvent::name`].
-    pub name: String,
-    /// See [`NewEvent::data`].
-    pub data: Bytes,
-    /// Countable events up to and with this one.
-    pub count: u64,
-    /// How often it was amended.
-    pub revision: u32,
-}
-
-/// The answer to an append.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Appended {
-    /// The life of the log.
-    pub epoch: Epoch,
-    /// One outcome for each event, in order.
-    pub outcomes: Vec<Outcome>,
-}
-
-/// Where an event stands, now or since its first append.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
-    /// Its position.
-    pub seq: Seq,
-    /// The time that was stored with it.
-    pub at: UnixMs,
-    /// Its cumulative count.
-    pub count: u64,
-    /// It was in the log before this append.
-    pub duplicate: bool,
-}
-
-/// The end of a topic's log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// The life of the log.
-    pub epoch: Epoch,
-    /// The newest event's position.
-    pub seq: Seq,
-    /// The oldest position that can still be read; `seq + 1` when none can.
-    pub first: Seq,
-    /// Countable events so far.
-    pub count: u64,
-}
-
-impl Head {
-    /// A topic without events.
-    pub const fn empty(epoch: Epoch) -> Self {
-        Self { epoch, seq: Seq::ZERO, first: Seq(1), count: 0 }
-    }
-}
-
-/// Where a page starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
-    /// The oldest events after this position.
-    After(Seq),
-    /// The newest events before this position.
-    Before(Seq),
-    /// The newest events.
-    Latest,
-}
-
-/// Part of a log.
-#[derive(Debug, Clone)]
-pub struct Page {
-    /// The log's end, read together with the events.
-    pub head: Head,
-    /// The events, rising.
-    pub events: Vec<Event>,
-    /// There is more in the direction read.
-    pub more: bool,
-}
-
-/// Families of record. A backend stores the name, so names never change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RecordKind {
-    /// Partition: a user. Key: a conversation that the user is or was a member of.
-    Membership,
-    /// Partition: a conversation. Key `state`: who takes part.
-    Conversation,
-}
-
-impl RecordKind {
-    const ALL: [Self; 2] = [Self::Membership, Self::Conversation];
-
-    /// The kind with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-
-    /// The name in stores.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Membership => "membership",
-            Self::Conversation => "conversation",
-        }
-    }
-}
-
-/// The address of a record.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Slot {
-    /// The tenant.
-    pub org: OrgId,
-    /// The family.
-    pub kind: RecordKind,
-    /// What is listed together.
-    pub partition: String,
-    /// Which one of the partition.
-    pub key: String,
-}
-
-/// A record's new content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Put {
-    /// The value, JSON as text; `None` deletes the record.
-    pub value: Option<Bytes>,
-    /// When it is gone by itself.
-    pub expires: Option<UnixMs>,
-}
-
-/// A record as it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// 1 for the first value, then rising. Never starts again, also not after a delete.
-    pub version: u64,
-    /// See [`Put::value`].
-    pub value: Bytes,
-}
-
-/// A fix of an agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredFix {
-    /// The tenant.
-    pub org: OrgId,
-    /// Who was there.
-    pub agent: UserId,
-    /// Tells an agent's devices apart.
-    pub source: u32,
-    /// The fix.
-    pub fix: Fix,
-}
-
-impl StoredFix {
-    /// Its place in the agent's track.
-    pub const fn key(&self) -> FixKey {
-        FixKey { time: self.fix.time, source: self.source, counter: self.fix.counter }
-    }
-}
-
-/// The order of a track.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FixKey {
-    /// When the fix was taken.
-    pub time: UnixMs,
-    /// Which device took it.
-    pub source: u32,
-    /// The device's counter.
-    pub counter: u64,
-}
-
-/// Marks that a user sets in a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MarkKind {
-    /// A device of the user has it.
-    Delivered,
-    /// The user has seen it.
-    Read,
-}
-
-/// A position together with the number of countable events up to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Position {
-    /// The position.
-    pub seq: Seq,
-    /// Countable events up to it.
-    pub count: u64,
-}
-
-/// A user's marks in a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Mark {
-    /// See [`MarkKind::Delivered`].
-    pub delivered: Position,
-    /// See [`MarkKind::Read`].
-    pub read: Position,
-}
-
-/// Something that is to happen later.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Timer {
-    /// Names it: setting it again moves it.
-    pub key: String,
-    /// When.
-    pub due: UnixMs,
-    /// What its owner needs to act, JSON as text.
-    pub data: Bytes,
-}
-
-/// What [`Store::roll`] lists. Together with what the other calls read for it, this is everything a store keeps,
-/// except for search indexes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Roll {
-    /// Topics that have, or had, events.
-    Topics,
-    /// Records that have a value.
-    Records,
-    /// Timers.
-    Timers,
-    /// Agents that have fixes.
-    Agents,
-}
-
-/// An entry of a [`Roll`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
-    /// See [`Roll::Topics`].
-    Topic(Topic),
-    /// See [`Roll::Records`].
-    Record(Slot, Put),
-    /// See [`Roll::Timers`].
-    Timer(Timer),
-    /// See [`Roll::Agents`].
-    Agent(OrgId, UserId),
-}
-
-/// Part of a [`Roll`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RollPage {
-    /// What comes next.
-    pub entries: Vec<Entry>,
-    /// Where the next page begins; `None` after the last one.
-    pub next: Option<String>,
-}
-
 /// Why a call did not do what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -451,4 +177,10 @@ pub enum StoreError {
     /// The backend holds something that it should not.
     #[error("the store is damaged: {0}")]
     Corrupt(String),
+}
+
+/// The lane of a call about several topics: urgent if all are, so that ordinary ones cannot ride along.
+fn lane_of(topics: &[Topic]) -> Lane {
+    let urgent = !topics.is_empty() && topics.iter().all(|topic| topic.kind().lane() == Lane::Urgent);
+    if urgent { Lane::Urgent } else { Lane::Ordered }
 }

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     id::Topic,
     store::{
-        Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind, Roll,
-        RollPage, Slot, Store, StoreError, StoredFix, Timer,
+        self, Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind,
+        Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
     },
 };
 
@@ -53,7 +53,7 @@ impl Store for Scylla {
 
     async fn heads(&self, topics: &[Topic]) -> Result<Vec<Head>, StoreError> {
         let (epoch, topics) = (self.epoch, topics.to_vec());
-        self.call(lane_of(&topics), |db| async move { log::heads(&db, epoch, &topics).await }).await
+        self.call(store::lane_of(&topics), |db| async move { log::heads(&db, epoch, &topics).await }).await
     }
 
     async fn amend(
@@ -196,10 +196,4 @@ impl Store for Scylla {
     async fn close(&self) {
         self.gate.close().await;
     }
-}
-
-/// Urgent if all these topics are, so that ordinary ones cannot ride along.
-fn lane_of(topics: &[Topic]) -> Lane {
-    let urgent = !topics.is_empty() && topics.iter().all(|topic| topic.kind().lane() == Lane::Urgent);
-    if urgent { Lane::Urgent } else { Lane::Ordered }
 }

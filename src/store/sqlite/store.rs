@@ -9,8 +9,8 @@ use super::{Sqlite, expire, log, mark, record, roll, text, ticks, timer, topic, 
 use crate::{
     id::Topic,
     store::{
-        Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind, Roll,
-        RollPage, Slot, Store, StoreError, StoredFix, Timer,
+        self, Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind,
+        Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
     },
 };
 
@@ -35,7 +35,7 @@ impl Store for Sqlite {
 
     async fn heads(&self, topics: &[Topic]) -> Result<Vec<Head>, StoreError> {
         let (epoch, topics) = (self.epoch, topics.to_vec());
-        self.readers.call(lane_of(&topics), move |db| log::heads(db, epoch, &topics)).await
+        self.readers.call(store::lane_of(&topics), move |db| log::heads(db, epoch, &topics)).await
     }
 
     async fn amend(
@@ -196,10 +196,4 @@ impl Store for Sqlite {
     async fn close(&self) {
         self.end().await;
     }
-}
-
-/// Urgent if all these topics are, so that ordinary ones cannot ride along.
-fn lane_of(topics: &[Topic]) -> Lane {
-    let urgent = !topics.is_empty() && topics.iter().all(|topic| topic.kind().lane() == Lane::Urgent);
-    if urgent { Lane::Urgent } else { Lane::Ordered }
 }
