@@ -1,12 +1,16 @@
 //! The configuration: flags over `FANFARE_*` variables over a file over defaults, checked once at the start.
 
+mod limits;
 mod store;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-pub use self::store::{AtStart, Scylla, Secret, Store, StoreKind};
+pub use self::{
+    limits::Limits,
+    store::{AtStart, Scylla, Secret, Store, StoreKind},
+};
 use crate::{
     auth::jwt::{self, Key, Verifier},
     outbox::Bounds,
@@ -93,32 +97,6 @@ pub enum Algorithm {
     EdDSA,
 }
 
-/// See [`Config::limits`].
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Connections in all.
-    pub connections: usize,
-    /// Requests a second of one connection; twice as many at once.
-    pub messages_per_second: u32,
-    /// Packets of ticks a second of one connection; twice as many at once. Those above are dropped.
-    pub packets_per_second: u32,
-    /// Largest request in bytes.
-    pub message_bytes: usize,
-    /// Requests of one connection that may be under way; the next is not read until one is done.
-    pub in_flight: usize,
-    /// Invalid or refused requests a minute before a connection is closed for good.
-    pub strikes_per_minute: u32,
-    /// Agents of one organisation whose newest position is kept in memory.
-    pub agents_per_organisation: usize,
-    /// Bytes that may wait on a connection's ordered lane.
-    pub ordered_bytes: usize,
-    /// Bytes that may wait on a connection's urgent lane.
-    pub urgent_bytes: usize,
-    /// Events of a topic that a resuming client is sent at most; with more, it gets the newest page.
-    pub resume_events: u64,
-}
-
 /// See [`Config::session`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -191,23 +169,6 @@ impl Default for Config {
 impl Default for Tls {
     fn default() -> Self {
         Self { certificate: None, key: None, development_dir: "certs".into() }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 10_000,
-            messages_per_second: 100,
-            packets_per_second: 100,
-            message_bytes: fanfare_proto::frame::MAX_EVENT,
-            in_flight: 32,
-            strikes_per_minute: 60,
-            agents_per_organisation: 100_000,
-            ordered_bytes: 1024 * 1024,
-            urgent_bytes: 1024 * 1024,
-            resume_events: 500,
-        }
     }
 }
 
@@ -310,14 +271,7 @@ impl Config {
 
     fn check(&self) -> Result<(), Invalid> {
         require(self.shards <= 64, "shards", "0 to 64")?;
-        require(self.limits.message_bytes >= 4096, "limits.message_bytes", "at least 4096")?;
-        require(self.limits.message_bytes <= 16 << 20, "limits.message_bytes", "at most 16777216")?;
-        require(self.limits.messages_per_second > 0, "limits.messages_per_second", "at least 1")?;
-        require(self.limits.packets_per_second > 0, "limits.packets_per_second", "at least 1")?;
-        require(self.limits.in_flight > 0, "limits.in_flight", "at least 1")?;
-        let lane = fanfare_proto::frame::MAX_SENT * 2;
-        require(self.limits.ordered_bytes >= lane, "limits.ordered_bytes", "at least 65536")?;
-        require(self.limits.urgent_bytes >= lane, "limits.urgent_bytes", "at least 65536")?;
+        self.limits.check()?;
         require(self.session.heartbeat_ms >= 100, "session.heartbeat_ms", "at least 100")?;
         require(self.session.quic_idle_ms >= 1000, "session.quic_idle_ms", "at least 1000")?;
         require(
