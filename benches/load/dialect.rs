@@ -178,18 +178,8 @@ fn ends(text: &[u8], with: &str) -> bool {
 }
 
 fn token(user: &str, role: &str) -> String {
-    let claims = jwt::Claims {
-        sub: UserId::new(user).unwrap(),
-        org: OrgId::new("acme").unwrap(),
-        roles: vec![role.into()],
-        role: None,
-        departments: vec![],
-        teams: vec![],
-        exp: 4_102_444_800,
-        nbf: None,
-        iss: None,
-        aud: None,
-    };
+    let (user, org) = (UserId::new(user).unwrap(), OrgId::new("acme").unwrap());
+    let claims = jwt::Claims { roles: vec![role.into()], ..jwt::Claims::new(user, org, 4_102_444_800) };
     jwt::mint(&claims, SECRET.as_bytes()).unwrap()
 }
 

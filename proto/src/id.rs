@@ -96,6 +96,14 @@ text_id!(
     TopicKey
 );
 text_id!(
+    /// An issuer of tokens, as the server's configuration names it.
+    IssuerId
+);
+text_id!(
+    /// A token, unique for its issuer: its `jti`.
+    TokenId
+);
+text_id!(
     /// A department of an organisation: a scope of what a user may see.
     DepartmentId
 );
@@ -124,6 +132,13 @@ impl From<&ConversationId> for TopicKey {
 impl From<&ConversationId> for ClientId {
     fn from(id: &ConversationId) -> Self {
         Self(id.0.clone())
+    }
+}
+
+/// The one that is configured without a name.
+impl Default for IssuerId {
+    fn default() -> Self {
+        Self("default".into())
     }
 }
 

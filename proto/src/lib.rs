@@ -17,6 +17,6 @@ pub use command::{Command, Refusal, Request, RequestId};
 pub use event::{ErrorBody, ServerEvent};
 pub use fix::{BadFix, Fix, JsonFix, Motion, Position};
 pub use id::{
-    ClientId, ConversationId, Cursor, DepartmentId, DeviceId, Epoch, InvalidId, Lane, OrgId, Seq, TeamId,
-    TopicKey, TopicKind, TopicName, UnixMs, UserId,
+    ClientId, ConversationId, Cursor, DepartmentId, DeviceId, Epoch, InvalidId, IssuerId, Lane, OrgId, Seq,
+    TeamId, TokenId, TopicKey, TopicKind, TopicName, UnixMs, UserId,
 };

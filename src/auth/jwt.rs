@@ -1,6 +1,9 @@
 //! JSON web tokens: verified with one algorithm that the configuration fixes, never one that the token names.
 
-use fanfare_proto::{DepartmentId, OrgId, TeamId, UnixMs, UserId, command::MAX_TOKEN};
+use fanfare_proto::{
+    CloseCode, DepartmentId, ErrorBody, ErrorCode, IssuerId, OrgId, TeamId, TokenId, UnixMs, UserId,
+    command::MAX_TOKEN,
+};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +24,34 @@ pub enum Refused {
     /// It holds none of the roles that the server knows.
     #[error("the token holds no known role")]
     NoRole,
+    /// Whether it is valid cannot be said now: its issuer's keys are not to be had.
+    #[error("the issuer's keys cannot be had at the moment")]
+    Unavailable {
+        /// When to try again.
+        retry_after_ms: u64,
+    },
+}
+
+impl Refused {
+    /// What whoever showed the token is told.
+    pub fn error(self) -> ErrorBody {
+        match self {
+            Self::Expired => ErrorCode::TokenExpired.with(self.to_string()),
+            Self::Invalid | Self::NoRole => ErrorCode::AuthFailed.with(self.to_string()),
+            Self::Unavailable { retry_after_ms } => {
+                ErrorCode::Unavailable.with(self.to_string()).retry_after(retry_after_ms)
+            }
+        }
+    }
+
+    /// How a connection ends that began with such a token.
+    pub const fn close(self) -> CloseCode {
+        match self {
+            Self::Expired => CloseCode::TokenExpired,
+            Self::Invalid | Self::NoRole => CloseCode::AuthFailed,
+            Self::Unavailable { .. } => CloseCode::Unavailable,
+        }
+    }
 }
 
 /// A key that cannot be used.
@@ -50,6 +81,7 @@ pub enum Key {
 pub struct Verifier {
     key: DecodingKey,
     validation: Validation,
+    issuer: IssuerId,
 }
 
 impl std::fmt::Debug for Verifier {
@@ -83,12 +115,38 @@ pub struct Claims {
     /// Start, Unix seconds.
     #[serde(default, deserialize_with = "some_seconds", skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
+    /// When it was issued, Unix seconds.
+    #[serde(default, deserialize_with = "some_seconds", skip_serializing_if = "Option::is_none")]
+    pub iat: Option<u64>,
+    /// The token's own id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<TokenId>,
     /// Who issued it. Checked before claims are read.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
     /// Whom it is meant for. Checked before claims are read; may be a list there.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub aud: Option<String>,
+}
+
+impl Claims {
+    /// Those of `sub` in `org` until `exp`, Unix seconds. Without a role: the token is refused until it has one.
+    pub const fn new(sub: UserId, org: OrgId, exp: u64) -> Self {
+        Self {
+            sub,
+            org,
+            roles: Vec::new(),
+            role: None,
+            departments: Vec::new(),
+            teams: Vec::new(),
+            exp,
+            nbf: None,
+            iat: None,
+            jti: None,
+            iss: None,
+            aud: None,
+        }
+    }
 }
 
 /// A NumericDate may have a fraction.
@@ -137,11 +195,12 @@ impl Verifier {
             // A token that is meant for somebody else is refused even where no audience is configured.
             None => validation.validate_aud = true,
         }
-        Ok(Self { key, validation })
+        Ok(Self { key, validation, issuer: IssuerId::default() })
     }
 
     /// Who the bearer of `token` is.
-    pub fn verify(&self, token: &str, now: UnixMs) -> Result<Identity, Refused> {
+    #[allow(clippy::unused_async, reason = "keys may have to be fetched")]
+    pub async fn verify(&self, token: &str, now: UnixMs) -> Result<Identity, Refused> {
         if token.len() > MAX_TOKEN {
             return Err(Refused::Invalid);
         }
@@ -164,6 +223,9 @@ impl Verifier {
         Ok(Identity {
             org: claims.org,
             user: claims.sub,
+            issuer: self.issuer.clone(),
+            token_id: claims.jti,
+            issued_at: claims.iat.map(|iat| UnixMs(iat.saturating_mul(1000))),
             roles,
             departments: claims.departments,
             teams: claims.teams,

@@ -3,7 +3,7 @@
 pub mod jwt;
 pub mod policy;
 
-use fanfare_proto::{DepartmentId, OrgId, TeamId, UnixMs, UserId};
+use fanfare_proto::{DepartmentId, IssuerId, OrgId, TeamId, TokenId, UnixMs, UserId};
 
 /// What a verified token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,12 @@ pub struct Identity {
     pub org: OrgId,
     /// The caller.
     pub user: UserId,
+    /// Who vouches for it. Token ids are unique within an issuer only.
+    pub issuer: IssuerId,
+    /// The token's own id, where it has one.
+    pub token_id: Option<TokenId>,
+    /// When the token was issued, where it says so.
+    pub issued_at: Option<UnixMs>,
     /// The roles that this server knows; others are left out.
     pub roles: Vec<policy::Role>,
     /// Departments: where an agent works, what a supervisor sees.
@@ -28,9 +34,9 @@ impl Identity {
         self.roles.iter().map(|role| role.as_str().to_owned()).collect()
     }
 
-    /// Whether it is the same person as `other`, of the same organisation.
+    /// Whether it is the same person as `other`, of the same organisation, and the same issuer says so.
     pub fn is_same_user(&self, other: &Self) -> bool {
-        (&self.org, &self.user) == (&other.org, &other.user)
+        (&self.org, &self.user, &self.issuer) == (&other.org, &other.user, &other.issuer)
     }
 
     /// Whether it may do what `other` may, where `other` may.

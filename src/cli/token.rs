@@ -60,17 +60,14 @@ pub(super) fn mint(
     if config.auth.algorithm != Algorithm::HS256 {
         bail!("only a shared secret can sign here; with a public key, tokens come from its owner");
     }
+    let now = Clock::system().now().0 / 1000;
     let claims = jwt::Claims {
-        sub: user,
-        org,
         roles,
-        role: None,
         departments,
-        teams: Vec::new(),
-        exp: Clock::system().now().0 / 1000 + hours * 3600,
-        nbf: None,
+        iat: Some(now),
         iss: config.auth.issuer.clone(),
         aud: config.auth.audience.clone(),
+        ..jwt::Claims::new(user, org, now + hours * 3600)
     };
     Ok(jwt::mint(&claims, &config.secret()?)?)
 }

@@ -1,5 +1,6 @@
 //! The configuration: flags over `FANFARE_*` variables over a file over defaults, checked once at the start.
 
+mod auth;
 mod limits;
 mod store;
 
@@ -8,13 +9,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use serde::Deserialize;
 
 pub use self::{
+    auth::{Algorithm, Auth},
     limits::Limits,
     store::{AtStart, Scylla, Secret, Store, StoreKind},
 };
-use crate::{
-    auth::jwt::{self, Key, Verifier},
-    outbox::Bounds,
-};
+use crate::{auth::jwt, outbox::Bounds};
 
 /// Everything that can be set. `fanfare.toml` holds the same names; a variable is `FANFARE_` and the path with `__`
 /// for each step, such as `FANFARE_AUTH__SECRET_FILE`.
@@ -57,44 +56,6 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     /// Where the development certificate is made and kept when no certificate is given. TCP is plain then.
     pub development_dir: PathBuf,
-}
-
-/// See [`Config::auth`].
-#[derive(Clone, Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub struct Auth {
-    /// `HS256`, `RS256`, `ES256` or `EdDSA`. Tokens signed in another way are refused.
-    pub algorithm: Algorithm,
-    /// The shared secret of HS256. Better in a file.
-    pub secret: Option<String>,
-    /// A file with the shared secret.
-    pub secret_file: Option<PathBuf>,
-    /// A file with the public key as PEM, for the other algorithms.
-    pub public_key: Option<PathBuf>,
-    /// What `iss` must be.
-    pub issuer: Option<String>,
-    /// What `aud` must be. Without it, tokens with an audience are refused.
-    pub audience: Option<String>,
-}
-
-impl std::fmt::Debug for Auth {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Auth").field("algorithm", &self.algorithm).finish_non_exhaustive()
-    }
-}
-
-/// Signature algorithms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
-pub enum Algorithm {
-    /// A shared secret.
-    #[default]
-    HS256,
-    /// RSA.
-    RS256,
-    /// P-256.
-    ES256,
-    /// Ed25519.
-    EdDSA,
 }
 
 /// See [`Config::session`].
@@ -292,31 +253,6 @@ impl Config {
             "tls.key",
             "given together with tls.certificate",
         )
-    }
-
-    /// The verifier of tokens.
-    pub fn verifier(&self) -> Result<Verifier, Invalid> {
-        let auth = &self.auth;
-        let public = |algorithm| {
-            let path = auth.public_key.as_ref().ok_or(Invalid::NoKey("auth.public_key"))?;
-            Ok::<_, Invalid>(Key::Public(algorithm, read("auth.public_key", path)?))
-        };
-        let key = match auth.algorithm {
-            Algorithm::HS256 => Key::Secret(self.secret()?),
-            Algorithm::RS256 => public(jsonwebtoken::Algorithm::RS256)?,
-            Algorithm::ES256 => public(jsonwebtoken::Algorithm::ES256)?,
-            Algorithm::EdDSA => public(jsonwebtoken::Algorithm::EdDSA)?,
-        };
-        Ok(Verifier::new(&key, auth.issuer.as_deref(), auth.audience.as_deref())?)
-    }
-
-    /// The shared secret of HS256.
-    pub fn secret(&self) -> Result<Vec<u8>, Invalid> {
-        match (&self.auth.secret, &self.auth.secret_file) {
-            (Some(secret), _) => Ok(secret.clone().into_bytes()),
-            (None, Some(path)) => Ok(read("auth.secret_file", path)?.trim_ascii().to_vec()),
-            (None, None) => Err(Invalid::NoKey("auth.secret_file")),
-        }
     }
 
     /// Bounds of a connection's lanes.

@@ -33,7 +33,7 @@ impl Session {
             }
             // That it came is all that matters.
             Command::Pong(_) => return Ok(None),
-            Command::TokenRefresh(command) => self.refresh(&command)?,
+            Command::TokenRefresh(command) => self.refresh(&command).await?,
             Command::Subscribe(command) => self.subscribe(caller, command).await?,
             Command::Unsubscribe(command) => self.unsubscribe(&command),
             Command::ConversationCreate(command) => chat::create(services, caller, command).await?,

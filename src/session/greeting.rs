@@ -11,12 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::{Allowance, Cursors, Local, Queue, Session};
-use crate::{
-    auth::jwt::{Refused, Verifier},
-    domain::location::recorder::Receipts,
-    outbox::Outbox,
-    shard::TickPort,
-};
+use crate::{auth::jwt::Verifier, domain::location::recorder::Receipts, outbox::Outbox, shard::TickPort};
 
 /// A connection that has not said who it is.
 #[derive(Debug)]
@@ -58,16 +53,9 @@ impl Greeting {
             return self.refuse(id.as_ref(), &error, CloseCode::AuthFailed);
         };
         let now = self.local.services.clock.now();
-        let identity = match verifier.verify(token, now) {
+        let identity = match verifier.verify(token, now).await {
             Ok(identity) => identity,
-            Err(Refused::Expired) => {
-                let error = ErrorCode::TokenExpired.with(Refused::Expired.to_string());
-                return self.refuse(id.as_ref(), &error, CloseCode::TokenExpired);
-            }
-            Err(refused) => {
-                let error = ErrorCode::AuthFailed.with(refused.to_string());
-                return self.refuse(id.as_ref(), &error, CloseCode::AuthFailed);
-            }
+            Err(refused) => return self.refuse(id.as_ref(), &refused.error(), refused.close()),
         };
         let Self { local, outbox, connection, .. } = self;
         let Authenticate { device_id, cursors, .. } = command;

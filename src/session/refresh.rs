@@ -14,12 +14,9 @@ use crate::auth::jwt::Refused;
 
 impl Session {
     /// `token:refresh`. What was subscribed to under other rights ends before the answer.
-    pub(super) fn refresh(&self, command: &TokenRefresh) -> Result<Value, ErrorBody> {
-        let verified = self.verifier.verify(&command.token, self.local.services.clock.now());
-        let newer = verified.map_err(|refused| match refused {
-            Refused::Expired => ErrorCode::TokenExpired.with(refused.to_string()),
-            _ => ErrorCode::AuthFailed.with(refused.to_string()),
-        })?;
+    pub(super) async fn refresh(&self, command: &TokenRefresh) -> Result<Value, ErrorBody> {
+        let verified = self.verifier.verify(&command.token, self.local.services.clock.now()).await;
+        let newer = verified.map_err(Refused::error)?;
         let current = self.identity();
         if !newer.is_same_user(&current) {
             return Err(ErrorCode::Unauthorized.with("a token of somebody else"));

@@ -131,18 +131,9 @@ pub async fn http_get(base: &str, path: &str) -> String {
 
 pub fn token(user: &str, org: &str, role: &str, departments: &[&str]) -> String {
     let departments = departments.iter().map(|d| DepartmentId::new(d).unwrap()).collect();
-    let claims = jwt::Claims {
-        sub: UserId::new(user).unwrap(),
-        org: OrgId::new(&store::organisation(org)).unwrap(),
-        roles: vec![role.into()],
-        role: None,
-        departments,
-        teams: vec![],
-        exp: 4_102_444_800,
-        nbf: None,
-        iss: None,
-        aud: None,
-    };
+    let (user, org) = (UserId::new(user).unwrap(), OrgId::new(&store::organisation(org)).unwrap());
+    let claims =
+        jwt::Claims { roles: vec![role.into()], departments, ..jwt::Claims::new(user, org, 4_102_444_800) };
     jwt::mint(&claims, SECRET.as_bytes()).unwrap()
 }
 

@@ -113,18 +113,8 @@ pub fn client(base: &str, user: &str, role: &str, transport: Transport) -> (Clie
 }
 
 fn token(user: &str, role: &str) -> String {
-    let claims = jwt::Claims {
-        sub: UserId::new(user).unwrap(),
-        org: OrgId::new("acme").unwrap(),
-        roles: vec![role.into()],
-        role: None,
-        departments: vec![],
-        teams: vec![],
-        exp: 4_102_444_800,
-        nbf: None,
-        iss: None,
-        aud: None,
-    };
+    let (user, org) = (UserId::new(user).unwrap(), OrgId::new("acme").unwrap());
+    let claims = jwt::Claims { roles: vec![role.into()], ..jwt::Claims::new(user, org, 4_102_444_800) };
     jwt::mint(&claims, SECRET.as_bytes()).unwrap()
 }
 
