@@ -76,7 +76,17 @@ fn what_does_not_exist_or_cannot_be_stops_the_start() {
     assert_eq!(error("[ticks]\nflush_ms = 5"), "ticks.flush_ms must be 10 to 1000");
     let keyspace = error("[store.scylla]\nkeyspace = \"x; DROP\"");
     assert!(keyspace.starts_with("store.scylla.keyspace must be "), "{keyspace}");
-    assert!(error("[store]\nkind = \"mysql\"").contains("mysql"));
+    let kind = error("[store]\nkind = \"mysql\"");
+    assert!(kind.contains("`mysql` is none of sqlite, scylla") && kind.contains("store.kind"), "{kind}");
+    let algorithm = error("[auth]\nalgorithm = \"none\"");
+    assert!(algorithm.contains("HS256, RS256") && algorithm.contains("auth.algorithm"), "{algorithm}");
+    for origin in
+        ["example.org", "https://example.org/", "https://example.org/path", "ftp://example.org", "*"]
+    {
+        let refused = error(&format!("origins = [\"{origin}\"]"));
+        assert!(refused.starts_with("origins must be a list of `https://host`"), "{origin}: {refused}");
+    }
+    assert!(load("origins = [\"https://a.example\", \"http://[::1]:80\"]").is_ok());
     let nobody = load("[store.scylla]\nuser = \"ann\"").unwrap().store.scylla.credentials();
     assert!(nobody.unwrap_err().to_string().contains("password_file"));
     assert_eq!(error("[tls]\nkey = \"key.pem\""), "tls.key must be given together with tls.certificate");

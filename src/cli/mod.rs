@@ -1,5 +1,6 @@
 //! Subcommands, one file each.
 
+mod backup;
 mod chat;
 mod link;
 mod migrate;
@@ -61,6 +62,10 @@ enum Command {
     Export(transfer::Export),
     /// Put what `export` wrote into an empty store
     Import(transfer::Import),
+    /// Copy the embedded store into a new folder, also while a server runs on it
+    Backup(backup::Backup),
+    /// Put what `backup` copied into the data folder, while no server runs on it
+    Restore(backup::Restore),
 }
 
 /// Runs the subcommand. Errors are printed with their causes.
@@ -76,13 +81,15 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Command::Chat(chat) => chat.run(&common).await,
         Command::Export(export) => export.run(&common).await,
         Command::Import(import) => import.run(&common).await,
+        Command::Backup(backup) => backup.run(&common),
+        Command::Restore(restore) => restore.run(&common),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         // Who reads our output has seen enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("fanfare: {error:#}");
+            eprintln!("fanfare: {}", explain(&error));
             ExitCode::FAILURE
         }
     }
@@ -91,6 +98,17 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 /// A line on standard output.
 fn say(line: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{line}")
+}
+
+/// An error with its causes. Some tell their cause themselves: it is not told again.
+fn explain(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.ends_with(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

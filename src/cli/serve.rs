@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use fanfare::{
     config::{Config, Log},
-    server::{Server, StartError},
+    server::{self, Server, StartError},
     time::Clock,
 };
 use fanfare_proto::{OrgId, UserId};
@@ -19,6 +19,9 @@ pub(super) struct Serve {
     /// Address of the TCP and the UDP port
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Only tell whether the configuration would do: nothing is opened or made
+    #[arg(long)]
+    check_config: bool,
 }
 
 impl Serve {
@@ -26,6 +29,12 @@ impl Serve {
         let mut config = common.load()?;
         if let Some(listen) = self.listen {
             config.listen = listen;
+        }
+        if self.check_config {
+            log_filter(&config.log)?;
+            server::check(&config)?;
+            super::say("the configuration is good")?;
+            return Ok(());
         }
         log_to_stderr(&config.log)?;
         // Before anything can be told to stop.
@@ -67,7 +76,7 @@ async fn start(config: Config) -> anyhow::Result<Result<Server, StartError>> {
 }
 
 pub(super) fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.filter).context("log.filter")?;
+    let filter = log_filter(log)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if log.json {
         builder.json().init();
@@ -75,6 +84,10 @@ pub(super) fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
         builder.with_target(false).init();
     }
     Ok(())
+}
+
+fn log_filter(log: &Log) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(&log.filter).context("log.filter")
 }
 
 fn development_token(config: &Config) -> anyhow::Result<String> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Config, Invalid, read};
+use super::{Config, Invalid, choice::choice, read};
 use crate::auth::jwt::{Key, Verifier};
 
 /// See [`Config::auth`].
@@ -33,6 +33,7 @@ impl std::fmt::Debug for Auth {
 
 /// Signature algorithms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[serde(try_from = "String")]
 pub enum Algorithm {
     /// A shared secret.
     #[default]
@@ -44,6 +45,8 @@ pub enum Algorithm {
     /// Ed25519.
     EdDSA,
 }
+
+choice!(Algorithm { "HS256" => HS256, "RS256" => RS256, "ES256" => ES256, "EdDSA" => EdDSA });
 
 impl Config {
     /// The verifier of tokens.

@@ -1,6 +1,7 @@
 //! The configuration: flags over `FANFARE_*` variables over a file over defaults, checked once at the start.
 
 mod auth;
+mod choice;
 mod limits;
 mod store;
 
@@ -167,7 +168,7 @@ impl Default for Log {
 #[derive(Debug, thiserror::Error)]
 pub enum Invalid {
     /// It cannot be read: a syntax error, an unknown key, a value of the wrong type.
-    #[error("{0}")]
+    #[error(transparent)]
     Unreadable(#[from] config::ConfigError),
     /// A value is outside what is allowed.
     #[error("{key} must be {allowed}")]
@@ -231,6 +232,11 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), Invalid> {
+        require(
+            self.origins.iter().all(|origin| is_origin(origin)),
+            "origins",
+            "a list of `https://host` or `https://host:port` (or http), with nothing behind it",
+        )?;
         require(self.shards <= 64, "shards", "0 to 64")?;
         self.limits.check()?;
         require(self.session.heartbeat_ms >= 100, "session.heartbeat_ms", "at least 100")?;
@@ -274,6 +280,15 @@ fn variables() -> std::collections::HashMap<String, String> {
 
 fn require(ok: bool, key: &'static str, allowed: &'static str) -> Result<(), Invalid> {
     if ok { Ok(()) } else { Err(Invalid::Value { key, allowed }) }
+}
+
+/// Whether it is written as browsers write it. Any other form would never match.
+fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return false;
+    };
+    text == format!("{scheme}://{authority}") && !authority.as_str().contains('@')
 }
 
 fn read(key: &'static str, path: &std::path::Path) -> Result<Vec<u8>, Invalid> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Invalid, require};
+use super::{Invalid, choice::choice, require};
 
 /// See [`Config::store`](super::Config::store).
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -18,7 +18,7 @@ pub struct Store {
 
 /// Backends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum StoreKind {
     /// Files in the data folder.
     #[default]
@@ -26,6 +26,8 @@ pub enum StoreKind {
     /// A CQL database.
     Scylla,
 }
+
+choice!(StoreKind { "sqlite" => Sqlite, "scylla" => Scylla });
 
 /// See [`Store::scylla`].
 #[derive(Debug, Clone, Deserialize)]
@@ -88,7 +90,7 @@ impl std::fmt::Debug for Secret {
 
 /// See [`Scylla::at_start`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum AtStart {
     /// Say so and try again, ever more slowly.
     #[default]
@@ -96,6 +98,8 @@ pub enum AtStart {
     /// Say so and end.
     Exit,
 }
+
+choice!(AtStart { "retry" => Retry, "exit" => Exit });
 
 impl Default for Scylla {
     fn default() -> Self {

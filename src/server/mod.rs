@@ -1,5 +1,6 @@
 //! Start-up, in order, and the way down.
 
+mod check;
 mod chores;
 mod gather;
 mod quic;
@@ -23,6 +24,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub use self::check::check;
 use self::thread::ShardThread;
 use crate::{
     config::{Config, Invalid},

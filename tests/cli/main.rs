@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, missing_docs, clippy::unwrap_used)]
 
+mod backup;
 mod chat;
 mod harness;
 mod replay;

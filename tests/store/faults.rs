@@ -7,7 +7,7 @@ use fanfare::{
     id::{Audience, Topic},
     store::{
         Append, From, NewEvent, Store, StoreError,
-        sqlite::{Options, Sqlite},
+        sqlite::{Options, Sqlite, backup},
     },
 };
 use fanfare_proto::{ClientId, OrgId, Seq, TopicKey, TopicKind, TopicName, UnixMs, UserId};
@@ -125,24 +125,25 @@ async fn damage_is_reported_as_such() {
 
 #[tokio::test]
 async fn a_copy_is_complete_and_of_another_epoch() {
-    let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (dir, parent) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let copy = parent.path().join("copy");
     let store = open(dir.path()).unwrap();
     for n in 0..50 {
         append(&store, n, 10).await.unwrap();
     }
     store.index_text(&topic(), Seq(7), "findable").await.unwrap();
-    store.backup(copy.path()).await.unwrap();
+    backup(dir.path(), &copy).unwrap();
     append(&store, 50, 10).await.unwrap();
-    let again = store.backup(copy.path()).await.unwrap_err().to_string();
+    let again = backup(dir.path(), &copy).unwrap_err().to_string();
     assert!(again.contains("exists already"), "{again}");
-    let restored = open(copy.path()).unwrap();
+    let restored = open(&copy).unwrap();
     assert_eq!((clients(&restored).await.len(), clients(&store).await.len()), (50, 51));
     assert_ne!(restored.epoch(), store.epoch());
     let found = restored.search_text(&[topic()], "findable", 9).await.unwrap();
     assert_eq!(found, [(topic(), Seq(7))]);
     let epoch = restored.epoch();
     restored.close().await;
-    assert_eq!(open(copy.path()).unwrap().epoch(), epoch);
+    assert_eq!(open(&copy).unwrap().epoch(), epoch);
 }
 
 /// A file system of our own, where that is permitted.

@@ -85,9 +85,8 @@ fn prepare(
     sync: Synchronous,
 ) -> Result<(), StoreError> {
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    if application != APPLICATION && (tables > 0 || application != 0) {
-        return Err(StoreError::Corrupt("is a database, but not one of Fanfare".to_owned()));
+    if !is_ours(connection)? && (tables > 0 || application(connection)? != 0) {
+        return Err(foreign());
     }
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
@@ -111,14 +110,7 @@ fn prepare(
 }
 
 fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), StoreError> {
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = migrations.len();
-    let from = usize::try_from(version).unwrap_or(usize::MAX);
-    if from > known {
-        return Err(StoreError::Unavailable(format!(
-            "has schema version {version}, this program knows up to {known}: it was written by a newer one"
-        )));
-    }
+    let from = version(connection, migrations.len())?;
     for (step, sql) in migrations.iter().enumerate().skip(from) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(sql)?;
@@ -130,6 +122,34 @@ fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Res
     Ok(())
 }
 
+/// Whether what was opened to be copied is a database of ours that this program knows, of at most version `known`.
+pub(super) fn check(connection: &Connection, known: usize) -> Result<(), StoreError> {
+    if is_ours(connection)? { version(connection, known).map(drop) } else { Err(foreign()) }
+}
+
+fn is_ours(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(application(connection)? == APPLICATION)
+}
+
+fn application(connection: &Connection) -> Result<i32, StoreError> {
+    Ok(connection.pragma_query_value(None, "application_id", |row| row.get(0))?)
+}
+
+fn foreign() -> StoreError {
+    StoreError::Corrupt("is a database, but not one of Fanfare".to_owned())
+}
+
+/// The version of a file's tables.
+fn version(connection: &Connection, known: usize) -> Result<usize, StoreError> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match usize::try_from(version) {
+        Ok(version) if version <= known => Ok(version),
+        _ => Err(StoreError::Unavailable(format!(
+            "has schema version {version}, this program knows up to {known}: it was written by a newer one"
+        ))),
+    }
+}
+
 fn check_sqlite(version: i32) -> Result<(), StoreError> {
     if version < OLDEST_SQLITE {
         return Err(StoreError::Unavailable(format!(
@@ -139,7 +159,7 @@ fn check_sqlite(version: i32) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn named(path: &Path, error: StoreError) -> StoreError {
+pub(super) fn named(path: &Path, error: StoreError) -> StoreError {
     match error {
         StoreError::Unavailable(why) => StoreError::Unavailable(format!("{}: {why}", path.display())),
         StoreError::Corrupt(why) => StoreError::Corrupt(format!("{}: {why}", path.display())),

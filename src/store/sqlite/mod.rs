@@ -19,8 +19,8 @@
 //! # How long things stay
 //!
 //! Repetitions of an append are known as long as the event is in the log, and at least 24 h (`expire`). A topic's
-//! row, and the version of a deleted record, stay for good. A copy made with [`Sqlite::backup`] begins a new epoch
-//! when it is opened.
+//! row, and the version of a deleted record, stay for good. A copy made with [`backup`] begins a new epoch when
+//! it is opened.
 
 mod backup;
 mod checkpoint;
@@ -52,10 +52,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use fanfare_proto::{Epoch, Lane};
+use fanfare_proto::Epoch;
 use tokio::sync::watch;
 
-pub use self::stats::Stats;
+pub use self::{
+    backup::{CopyError, backup, restore},
+    stats::Stats,
+};
 use self::{
     core::Core, file::Synchronous, queue::Bounds, reader::Readers, stats::Counters, ticks::Ticks,
     writer::Writer,
@@ -164,17 +167,6 @@ impl Sqlite {
     pub fn stats(&self) -> (Stats, Stats) {
         let [core, ticks] = &self.counters;
         (core.stats(self.core.waiting()), ticks.stats(self.ticks.waiting()))
-    }
-
-    /// Writes a copy of both files into `dir`, which must not hold a database yet, while the store goes on.
-    ///
-    /// Each file is copied as it stands at one moment. The copy has no epoch: opened, it begins a new one, as clients
-    /// may have seen events that it lacks.
-    pub async fn backup(&self, dir: &Path) -> Result<(), StoreError> {
-        let (core, ticks) = file::paths(dir);
-        let epochless = "DELETE FROM meta WHERE name = 'epoch'";
-        self.searchers.call_bare(Lane::Ordered, move |db| backup::copy(db, &core, epochless)).await?;
-        self.trackers.call_bare(Lane::Ordered, move |db| backup::copy(db, &ticks, "")).await
     }
 
     /// Closes everything, and waits until it is.

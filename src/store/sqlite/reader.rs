@@ -58,19 +58,10 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        self.call_bare(lane, move |connection| snapshot(connection, work)).await
-    }
-
-    /// As [`Self::call`], but outside a transaction.
-    pub(super) async fn call_bare<T, F>(&self, lane: Lane, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    {
         let (reply, answer) = oneshot::channel();
         let read: Read = Box::new(move |connection| {
             if !reply.is_closed() {
-                let _ = reply.send(work(connection));
+                let _ = reply.send(snapshot(connection, work));
             }
         });
         if let Err(refused) = self.queue.push(lane, 0, read) {
