@@ -3,7 +3,6 @@
 //! Everything but the page itself has its content's hash in its name, so browsers may keep it for good.
 
 use axum::{
-    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -19,7 +18,7 @@ struct Files;
 const PAGE: &str = "index.html";
 
 /// A file of the console.
-pub(super) async fn file(State(routes): State<Routes>, uri: Uri, headers: HeaderMap) -> Response {
+pub(super) fn file(routes: &Routes, uri: &Uri, headers: &HeaderMap) -> Response {
     let path = match uri.path().trim_start_matches('/') {
         "" => PAGE,
         path => path,
@@ -36,7 +35,7 @@ pub(super) async fn file(State(routes): State<Routes>, uri: Uri, headers: Header
     let mut answer = if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known == tag.as_str()) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        content(path, plain, &headers)
+        content(path, plain, headers)
     };
     let keep = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let set = answer.headers_mut();
@@ -47,7 +46,7 @@ pub(super) async fn file(State(routes): State<Routes>, uri: Uri, headers: Header
         set.insert(header::ETAG, tag);
     }
     if path == PAGE {
-        protect(&routes, &headers, set);
+        protect(routes, headers, set);
     }
     answer
 }

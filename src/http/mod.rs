@@ -1,25 +1,36 @@
-//! HTTP: how to connect, health, numbers, the console, and the door for WebSockets. Served by the shard that accepted the socket.
+//! HTTP: how to connect, health, numbers, the API, the console, and the door for WebSockets. Served by the shard that
+//! accepted the socket.
 
+mod connect;
 mod console;
+mod door;
+mod me;
+mod problem;
+mod table;
+mod watch;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
-    Json, Router,
-    extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, StatusCode, header, uri::Authority},
+    Router,
+    extract::{Request, State},
+    http::Method,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::get,
 };
-use fanfare_proto::id;
 use prometheus_client::registry::Registry;
-use serde::Serialize;
 use tokio::sync::mpsc;
 
+use self::problem::{Answer, Problem};
+pub use self::table::{Needs, Route, table};
 use crate::{
-    metrics::Metrics,
+    auth::jwt::Verifier,
+    domain::Services,
     net::{self, tls::Identity, websocket},
 };
+
+/// Where clients learn how to connect.
+const TRANSPORT: &str = "/api/v1/transport";
 
 /// What the routes of one shard need.
 #[derive(Clone)]
@@ -38,6 +49,10 @@ pub struct Routes {
     pub upgrades: mpsc::Sender<websocket::Pending>,
     /// Whether the server takes clients.
     pub ready: Arc<std::sync::atomic::AtomicBool>,
+    /// What the API's answers are made of.
+    pub services: Arc<Services>,
+    /// Verifies the tokens of the API's callers.
+    pub verifier: Arc<Verifier>,
 }
 
 impl std::fmt::Debug for Routes {
@@ -49,107 +64,21 @@ impl std::fmt::Debug for Routes {
 impl Routes {
     /// The router of a shard.
     pub fn router(self) -> Router {
-        Router::new()
-            .route("/ws", get(upgrade))
-            .route("/api/v1/transport", get(transport))
-            .route("/health/live", get(|| async { "ok" }))
-            .route("/health/ready", get(ready))
-            .route("/metrics", get(metrics))
-            .fallback_service(get(console::file).with_state(self.clone()))
+        table::router(&self)
+            .method_not_allowed_fallback(|| async { Problem::method() })
+            .fallback(other)
+            .layer(from_fn_with_state(self.clone(), door::screen))
             .with_state(self)
     }
 }
 
-/// How to connect. A page pins the certificate by these hashes where it is not signed by an authority.
-#[derive(Debug, Serialize)]
-struct Transports {
-    webtransport: WebTransport,
-    websocket: WebSocket,
-}
-
-#[derive(Debug, Serialize)]
-struct WebTransport {
-    url: String,
-    /// SHA-256 of each valid certificate in DER, as hexadecimal digits; empty where an authority vouches.
-    certificate_hashes: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct WebSocket {
-    url: String,
-}
-
-impl Routes {
-    /// What the client calls this server.
-    fn authority(headers: &HeaderMap) -> Option<Authority> {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        host.parse().ok()
+/// Paths without a row: files of the console, or nothing.
+async fn other(State(routes): State<Routes>, request: Request) -> Response {
+    if request.uri().path().starts_with("/api/") {
+        return Problem::not_found().into_response();
     }
-
-    /// Where somebody who calls the server so finds WebTransport.
-    fn webtransport(&self, authority: &Authority) -> String {
-        // A browser may take `localhost` for ::1, where nobody listens.
-        let name = match authority.host() {
-            "localhost" if self.identity.is_development() => "127.0.0.1",
-            name => name,
-        };
-        format!("https://{name}:{}", self.udp)
+    match *request.method() {
+        Method::GET | Method::HEAD => console::file(&routes, request.uri(), request.headers()),
+        _ => Problem::method().into_response(),
     }
-}
-
-async fn transport(State(routes): State<Routes>, headers: HeaderMap) -> Response {
-    let Some(authority) = Routes::authority(&headers) else {
-        return StatusCode::BAD_REQUEST.into_response();
-    };
-    let hashes = if routes.identity.is_development() { routes.identity.hashes() } else { Vec::new() };
-    let scheme = if routes.tls { "wss" } else { "ws" };
-    let told = Transports {
-        webtransport: WebTransport {
-            url: format!("{}{}", routes.webtransport(&authority), routes.net.path),
-            certificate_hashes: hashes.iter().map(|hash| id::hex(hash)).collect(),
-        },
-        websocket: WebSocket { url: format!("{scheme}://{authority}/ws") },
-    };
-    let mut response = ([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response();
-    allow_origin(&routes, &headers, &mut response);
-    response
-}
-
-/// Lets pages of allowed origins read an answer.
-fn allow_origin(routes: &Routes, headers: &HeaderMap, response: &mut Response) {
-    response.headers_mut().insert(header::VARY, header::HeaderValue::from_static("origin"));
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return;
-    };
-    if routes.net.origins.allow(Some(origin)) {
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    }
-}
-
-async fn upgrade(
-    State(routes): State<Routes>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response {
-    let (mut parts, _) = request.into_parts();
-    match websocket::upgrade(&mut parts, peer, &routes.net) {
-        Ok(upgrade) => match routes.upgrades.try_send(upgrade.pending) {
-            Ok(()) => upgrade.response,
-            Err(_) => (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response(),
-        },
-        Err(refusal) => refusal,
-    }
-}
-
-async fn ready(State(routes): State<Routes>) -> Response {
-    if routes.ready.load(std::sync::atomic::Ordering::Relaxed) {
-        "ready".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready").into_response()
-    }
-}
-
-async fn metrics(State(routes): State<Routes>) -> Response {
-    const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, TYPE)], Metrics::render(&routes.registry)).into_response()
 }

@@ -21,7 +21,7 @@ use fanfare_proto::Lane;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 pub use incoming::Incoming;
-pub use origin::Origins;
+pub use origin::{Origins, bearer};
 pub use outgoing::{Outgoing, PipeWriter};
 pub use webtransport::{Closer, Datagrams, StreamWriter};
 

@@ -21,9 +21,11 @@ impl Origins {
     }
 }
 
-/// The token of an `Authorization: Bearer` header.
-pub(super) fn bearer(headers: &http::HeaderMap) -> Option<String> {
-    let value = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
+/// The token of an `Authorization: Bearer` header. Two of these headers are none: who is meant would be a guess.
+pub fn bearer(headers: &http::HeaderMap) -> Option<String> {
+    let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let value = value.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
@@ -51,6 +53,8 @@ mod tests {
         assert_eq!(bearer(&headers), None);
         headers.insert("authorization", HeaderValue::from_static("bearer a.b.c"));
         assert_eq!(bearer(&headers).as_deref(), Some("a.b.c"));
+        headers.append("authorization", HeaderValue::from_static("Bearer d.e.f"));
+        assert_eq!(bearer(&headers), None, "one of them, but which?");
         headers.insert("authorization", HeaderValue::from_static("Basic a"));
         assert_eq!(bearer(&headers), None);
     }

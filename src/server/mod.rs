@@ -154,6 +154,8 @@ impl Server {
                 registry: registry.clone(),
                 upgrades,
                 ready: ready.clone(),
+                services: services.clone(),
+                verifier: door.verifier.clone(),
             };
             let thread = ShardThread {
                 index,

@@ -11,7 +11,7 @@ use std::{
 
 use fanfare::{auth::jwt, config::Config, hub::Hub, server::Server, store::Store, time::Clock};
 use fanfare_proto::{DepartmentId, OrgId, UserId};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -117,16 +117,62 @@ pub async fn metric(base: &str, name: &str) -> f64 {
     of_name.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
-/// A plain HTTP request on a connection of its own; answers the body.
+/// The body of a plain GET.
 pub async fn http_get(base: &str, path: &str) -> String {
+    ask(base, "GET", path, &[], "").await.body
+}
+
+/// What the server answered a plain HTTP request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answered {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+}
+
+/// A plain HTTP request on a connection of its own.
+pub async fn ask(base: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answered {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let host = base.strip_prefix("http://").unwrap();
     let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+    let length = body.len().to_string();
+    let mut lines = vec![("host", host), ("connection", "close")];
+    lines.extend_from_slice(headers);
+    if !body.is_empty() {
+        lines.extend([("content-type", "application/json"), ("content-length", length.as_str())]);
+    }
+    let lines: String = lines.iter().flat_map(|(name, value)| [*name, ": ", *value, "\r\n"]).collect();
+    let request = format!("{method} {path} HTTP/1.1\r\n{lines}\r\n{body}");
+    // What is refused early may not be read to its end.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap();
+    let header = |line: &str| {
+        let (name, value) = line.split_once(':').unwrap();
+        (name.to_ascii_lowercase(), value.trim().to_owned())
+    };
+    Answered { status, headers: lines.map(header).collect(), body: body.to_owned() }
+}
+
+/// A request to the API by the bearer of a token.
+pub async fn ask_as(base: &str, token: &str, method: &str, path: &str, body: &str) -> Answered {
+    let bearer = format!("Bearer {token}");
+    ask(base, method, path, &[("authorization", &bearer)], body).await
 }
 
 pub fn token(user: &str, org: &str, role: &str, departments: &[&str]) -> String {

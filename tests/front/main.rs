@@ -20,6 +20,7 @@ mod abuse;
 mod chat;
 mod closing;
 mod cut;
+mod http;
 mod lanes;
 #[path = "../cassandra/node.rs"]
 mod node;

@@ -45,7 +45,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("session", &["auth", "config", "domain", "error", "id", "limit", "metrics", "outbox", "shard", "store"]),
-    ("http", &["metrics", "net"]),
+    ("http", &["auth", "domain", "metrics", "net"]),
     ("connection", &["auth::jwt", "metrics", "net", "outbox", "session", "shard"]),
     (
         "server",

@@ -1,0 +1,30 @@
+//! `/api/v1/me`: who the bearer of a token is to this server.
+
+use axum::Json;
+use fanfare_proto::{DepartmentId, OrgId, TeamId, UnixMs, UserId};
+use serde::Serialize;
+
+use super::door::By;
+
+/// What a token says.
+#[derive(Debug, Serialize)]
+pub(super) struct Me {
+    user_id: UserId,
+    organization_id: OrgId,
+    roles: Vec<String>,
+    departments: Vec<DepartmentId>,
+    teams: Vec<TeamId>,
+    expires_at: UnixMs,
+}
+
+/// `GET /api/v1/me`
+pub(super) async fn who(By(identity): By) -> Json<Me> {
+    Json(Me {
+        user_id: identity.user.clone(),
+        organization_id: identity.org.clone(),
+        roles: identity.role_names(),
+        departments: identity.departments.clone(),
+        teams: identity.teams.clone(),
+        expires_at: identity.expires_at,
+    })
+}
