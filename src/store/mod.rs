@@ -17,8 +17,8 @@ use bytes::Bytes;
 use fanfare_proto::{Epoch, Lane, OrgId, Seq, UnixMs, UserId};
 
 pub use self::shapes::{
-    Append, Appended, Entry, Event, FixKey, From, Head, Mark, MarkKind, NewEvent, Outcome, Page, Position,
-    Put, Record, RecordKind, Roll, RollPage, Slot, StoredFix, Timer,
+    Append, Appended, Entry, Event, FixKey, From, Head, History, Keep, Mark, MarkKind, NewEvent, Outcome,
+    Page, Position, Put, Record, RecordKind, Roll, RollPage, Slot, StoredFix, Timer, Version,
 };
 use crate::id::{Audience, Topic};
 
@@ -65,7 +65,34 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     async fn get(&self, slot: &Slot, now: UnixMs) -> Result<Option<Record>, StoreError>;
 
     /// Writes a record if its version is still `expect` (`None`: it does not exist), and answers the new version.
-    async fn put(&self, slot: &Slot, expect: Option<u64>, put: Put, now: UnixMs) -> Result<u64, StoreError>;
+    ///
+    /// If the record's kind keeps its history, the version is part of that if and only if it was put, together with
+    /// `by` and `now`.
+    async fn put_by(
+        &self,
+        slot: &Slot,
+        expect: Option<u64>,
+        put: Put,
+        by: Option<UserId>,
+        now: UnixMs,
+    ) -> Result<u64, StoreError>;
+
+    /// The same, by nobody in particular.
+    async fn put(&self, slot: &Slot, expect: Option<u64>, put: Put, now: UnixMs) -> Result<u64, StoreError> {
+        self.put_by(slot, expect, put, None, now).await
+    }
+
+    /// A page of a record's versions, rising, those after `after` only, as far as they are kept (see
+    /// [`RecordKind::keep`]). Deletions are versions, too; values that have expired stay.
+    ///
+    /// Stops early once the page holds `max_bytes` of values; it always holds one version if there is one.
+    async fn history(
+        &self,
+        slot: &Slot,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<History, StoreError>;
 
     /// Records of a partition in key order, those after `after` only.
     async fn list(
@@ -138,6 +165,10 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Makes a log that begins at `first`, with `count` countable events before it, unless the topic has one.
     /// For what comes from another store.
     async fn begin(&self, topic: &Topic, first: Seq, count: u64) -> Result<(), StoreError>;
+
+    /// Makes a record without a value, whose next version is the one after `last`, unless there is one already. Only for
+    /// kinds that keep their history; for what comes from another store.
+    async fn begin_history(&self, slot: &Slot, last: u64) -> Result<(), StoreError>;
 
     /// Lists what there is, in an order that stays as long as nothing is written: those after `after` only, which
     /// is what the page before answered. For copies of the whole store, see [`transfer`].

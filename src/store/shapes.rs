@@ -128,10 +128,27 @@ pub enum RecordKind {
     Membership,
     /// Partition: a conversation. Key `state`: who takes part.
     Conversation,
+    /// Partition: a folder of documents. Key: a document. Its history is kept.
+    Document,
+    /// Partition: a list of incidents. Key: an incident. Its history is kept.
+    Incident,
+    /// Partition: an agent. Key: a shift. Its history is kept.
+    Shift,
+}
+
+/// How much of each record's history is kept. What is beyond goes from the oldest on; the newest version always stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// The newest so many versions.
+    pub versions: u64,
+    /// Of those, the newest with so many bytes of values.
+    pub bytes: u64,
 }
 
 impl RecordKind {
-    const ALL: [Self; 2] = [Self::Membership, Self::Conversation];
+    /// Every kind.
+    pub const ALL: [Self; 5] =
+        [Self::Membership, Self::Conversation, Self::Document, Self::Incident, Self::Shift];
 
     /// The kind with this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -143,6 +160,22 @@ impl RecordKind {
         match self {
             Self::Membership => "membership",
             Self::Conversation => "conversation",
+            Self::Document => "document",
+            Self::Incident => "incident",
+            Self::Shift => "shift",
+        }
+    }
+
+    /// What is kept of its records' history; `None`: the newest value only.
+    ///
+    /// Whether there is one never changes for a kind, as a backend may keep the two in different tables. On a CQL
+    /// database a record with its history is one partition, so the bytes stay well below 100 MB.
+    pub const fn keep(self) -> Option<Keep> {
+        match self {
+            Self::Membership | Self::Conversation => None,
+            Self::Document => Some(Keep { versions: 1_000, bytes: 32 << 20 }),
+            Self::Incident => Some(Keep { versions: 1_000, bytes: 8 << 20 }),
+            Self::Shift => Some(Keep { versions: 100, bytes: 1 << 20 }),
         }
     }
 }
@@ -176,6 +209,35 @@ pub struct Record {
     pub version: u64,
     /// See [`Put::value`].
     pub value: Bytes,
+}
+
+/// A version of a record whose kind keeps them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// See [`Record::version`].
+    pub version: u64,
+    /// When it was put.
+    pub at: UnixMs,
+    /// Who put it, where that was told.
+    pub by: Option<UserId>,
+    /// What was put.
+    pub put: Put,
+}
+
+/// Part of a record's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// The oldest version that is kept; `last + 1` where none is.
+    pub first: u64,
+    /// The newest version, 0 where there never was one.
+    pub last: u64,
+    /// The versions, rising without a gap.
+    pub versions: Vec<Version>,
+}
+
+impl History {
+    /// That of a record that never was, or whose kind keeps none.
+    pub const NONE: Self = Self { first: 1, last: 0, versions: Vec::new() };
 }
 
 /// A fix of an agent.
@@ -254,8 +316,10 @@ pub struct Timer {
 pub enum Roll {
     /// Topics that have, or had, events.
     Topics,
-    /// Records that have a value.
+    /// Records that have a value, of the kinds that keep no history.
     Records,
+    /// Records, also those without a value, of the kinds that keep their history.
+    Histories,
     /// Timers.
     Timers,
     /// Agents that have fixes.
@@ -269,6 +333,8 @@ pub enum Entry {
     Topic(Topic),
     /// See [`Roll::Records`].
     Record(Slot, Put),
+    /// See [`Roll::Histories`].
+    History(Slot),
     /// See [`Roll::Timers`].
     Timer(Timer),
     /// See [`Roll::Agents`].

@@ -14,8 +14,8 @@ use fanfare::{
     hub::Hub,
     id::Topic,
     store::{
-        Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind, Roll,
-        RollPage, Slot, Store, StoreError, StoredFix, Timer,
+        Append, Appended, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put, Record,
+        RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
         sqlite::{Options, Sqlite},
     },
 };
@@ -99,7 +99,9 @@ gated! {
     async fn amend(&self, topic: &Topic, seq: Seq, revision: u32, name: String, data: Bytes) -> Result<u32, StoreError>;
     async fn expire(&self, kind: TopicKind, before: UnixMs) -> Result<u64, StoreError>;
     async fn get(&self, slot: &Slot, now: UnixMs) -> Result<Option<Record>, StoreError>;
-    async fn put(&self, slot: &Slot, expect: Option<u64>, put: Put, now: UnixMs) -> Result<u64, StoreError>;
+    async fn put_by(&self, slot: &Slot, expect: Option<u64>, put: Put, by: Option<UserId>, now: UnixMs) -> Result<u64, StoreError>;
+    async fn history(&self, slot: &Slot, after: u64, limit: usize, max_bytes: usize) -> Result<History, StoreError>;
+    async fn begin_history(&self, slot: &Slot, last: u64) -> Result<(), StoreError>;
     async fn list(&self, org: &OrgId, kind: RecordKind, partition: &str, after: Option<&str>, limit: usize, now: UnixMs) -> Result<Vec<(String, Record)>, StoreError>;
     async fn put_fixes(&self, fixes: Vec<StoredFix>) -> Result<(), StoreError>;
     async fn track(&self, org: &OrgId, agent: &UserId, span: RangeInclusive<UnixMs>, after: Option<FixKey>, limit: usize) -> Result<Vec<StoredFix>, StoreError>;

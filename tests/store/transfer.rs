@@ -84,6 +84,22 @@ pub(crate) async fn fill(store: &dyn Store) {
                 store.put(&slot, Some(version), Put { value: None, expires: None }, UnixMs(0)).await.unwrap();
             }
         }
+        for n in 0..5 {
+            let kind = if n % 2 == 0 { RecordKind::Document } else { RecordKind::Shift };
+            let slot = Slot { org: org.clone(), kind, partition: "p".to_owned(), key: format!("k{n}") };
+            // Of one, the oldest are no longer kept.
+            for version in 0..if n == 3 { 120 } else { 4_u64 } {
+                let expect = match (n, version) {
+                    (_, 0) | (1, 2) => None,
+                    (_, version) => Some(version),
+                };
+                let value = (n != 1 || version != 1).then(|| Bytes::from(format!("{n}.{version}")));
+                let expires = (n == 2 && version == 3).then_some(UnixMs(4));
+                let by = (version % 2 == 0).then(|| UserId::new("ann").unwrap());
+                let put = Put { value, expires };
+                store.put_by(&slot, expect, put, by, UnixMs(version)).await.unwrap();
+            }
+        }
         let day = 86_400_000;
         let fixes = (0..2_200_u64).map(|n| StoredFix {
             org: org.clone(),

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod history;
 mod lab;
 mod log;
 mod log_read;
@@ -65,6 +66,10 @@ const CASES: &[(&str, Case)] = cases![
     record::one_winner_for_each_version,
     record::records_expire,
     record::lists_in_key_order,
+    history::every_version_is_kept,
+    history::what_is_kept_is_bounded,
+    history::the_history_is_the_winners,
+    history::a_history_begins_where_told,
     track::fixes_come_back_in_order,
     track::repeated_fixes_change_nothing,
     track::latest_is_by_time_taken,

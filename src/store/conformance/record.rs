@@ -10,13 +10,11 @@ use crate::store::{Put, Record, RecordKind, Slot, StoreError};
 
 const NOW: UnixMs = UnixMs(1_000);
 
-fn slot(org: &OrgId, partition: &str, key: &str) -> Slot {
-    Slot {
-        org: org.clone(),
-        kind: RecordKind::Membership,
-        partition: partition.to_owned(),
-        key: key.to_owned(),
-    }
+/// One that keeps its history, and one that does not.
+const KINDS: [RecordKind; 2] = [RecordKind::Membership, RecordKind::Document];
+
+fn slot(org: &OrgId, kind: RecordKind, partition: &str, key: &str) -> Slot {
+    Slot { org: org.clone(), kind, partition: partition.to_owned(), key: key.to_owned() }
 }
 
 fn value(text: &str) -> Put {
@@ -26,7 +24,13 @@ fn value(text: &str) -> Put {
 const DELETE: Put = Put { value: None, expires: None };
 
 pub(super) async fn versions_rise_and_never_start_again(lab: &mut Lab) {
-    let slot = slot(&fresh_org(), "p", "k");
+    for kind in KINDS {
+        rise(lab, kind).await;
+    }
+}
+
+async fn rise(lab: &Lab, kind: RecordKind) {
+    let slot = slot(&fresh_org(), kind, "p", "k");
     let put = |expect, put| lab.store.put(&slot, expect, put, NOW);
     let conflict = |actual| Err(StoreError::Conflict { actual });
     assert_eq!(lab.store.get(&slot, NOW).await, Ok(None));
@@ -48,7 +52,13 @@ pub(super) async fn versions_rise_and_never_start_again(lab: &mut Lab) {
 }
 
 pub(super) async fn one_winner_for_each_version(lab: &mut Lab) {
-    let slot = slot(&fresh_org(), "p", "k");
+    for kind in KINDS {
+        race(lab, kind).await;
+    }
+}
+
+async fn race(lab: &Lab, kind: RecordKind) {
+    let slot = slot(&fresh_org(), kind, "p", "k");
     for version in 0..10 {
         let expect = (version > 0).then_some(version);
         let tasks: Vec<_> = (0..16)
@@ -76,7 +86,13 @@ pub(super) async fn one_winner_for_each_version(lab: &mut Lab) {
 }
 
 pub(super) async fn records_expire(lab: &mut Lab) {
-    let slot = slot(&fresh_org(), "p", "k");
+    for kind in KINDS {
+        expire(lab, kind).await;
+    }
+}
+
+async fn expire(lab: &Lab, kind: RecordKind) {
+    let slot = slot(&fresh_org(), kind, "p", "k");
     let until = |at| Put { expires: Some(UnixMs(at)), ..value("a") };
     let live = |record: Result<Option<Record>, _>| record.unwrap().is_some();
     assert_eq!(lab.store.put(&slot, None, until(2_000), NOW).await, Ok(1));
@@ -95,22 +111,28 @@ pub(super) async fn records_expire(lab: &mut Lab) {
 }
 
 pub(super) async fn lists_in_key_order(lab: &mut Lab) {
+    for kind in KINDS {
+        list_in_order(lab, kind).await;
+    }
+}
+
+async fn list_in_order(lab: &Lab, kind: RecordKind) {
     let org = fresh_org();
     let mut keys: Vec<String> = (0..50).map(|n| format!("{:02}", n * 7 % 50)).collect();
     keys.extend(["", "B", "a", "ä", "10 "].map(str::to_owned));
     for key in &keys {
-        lab.store.put(&slot(&org, "p", key), None, value(key), NOW).await.unwrap();
+        lab.store.put(&slot(&org, kind, "p", key), None, value(key), NOW).await.unwrap();
     }
-    let others = [slot(&org, "q", "x"), slot(&org, "", "x"), slot(&fresh_org(), "p", "x")];
+    let others = [slot(&org, kind, "q", "x"), slot(&org, kind, "", "x"), slot(&fresh_org(), kind, "p", "x")];
     for slot in &others {
         lab.store.put(slot, None, value("x"), NOW).await.unwrap();
     }
-    lab.store.put(&slot(&org, "p", "07"), Some(1), DELETE, NOW).await.unwrap();
+    lab.store.put(&slot(&org, kind, "p", "07"), Some(1), DELETE, NOW).await.unwrap();
     keys.retain(|key| key != "07");
     keys.sort_unstable();
 
     let list = async |after: Option<&str>, limit| {
-        let page = lab.store.list(&org, RecordKind::Membership, "p", after, limit, NOW).await.unwrap();
+        let page = lab.store.list(&org, kind, "p", after, limit, NOW).await.unwrap();
         for (key, record) in &page {
             assert_eq!((record.version, &record.value[..]), (1, key.as_bytes()));
         }
@@ -128,5 +150,5 @@ pub(super) async fn lists_in_key_order(lab: &mut Lab) {
         paged.extend(page);
     }
     assert_eq!(paged, keys);
-    assert_eq!(lab.store.list(&org, RecordKind::Membership, "", None, 9, NOW).await.unwrap().len(), 1);
+    assert_eq!(lab.store.list(&org, kind, "", None, 9, NOW).await.unwrap().len(), 1);
 }

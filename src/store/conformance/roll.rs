@@ -47,6 +47,7 @@ pub(super) async fn rolls_list_everything_once(lab: &mut Lab) {
 
     let of = |entry: &Entry| match entry {
         Entry::Topic(topic) => (topic.org == org).then(|| topic.name.to_string()),
+        Entry::History(_) => None,
         Entry::Record(slot, put) => (slot.org == org).then(|| format!("{} {:?}", slot.key, put.value)),
         Entry::Timer(timer) => timer.key.starts_with(&prefix).then(|| timer.key.clone()),
         Entry::Agent(entry_org, agent) => (*entry_org == org).then(|| agent.to_string()),

@@ -26,6 +26,7 @@ mod connect;
 mod db;
 mod expire;
 mod gate;
+mod history;
 mod link;
 mod log;
 mod mark;

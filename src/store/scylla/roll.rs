@@ -26,6 +26,7 @@ pub(super) async fn roll(
     match what {
         Roll::Topics => page(db, &db.s.roll_topics, topic, after, limit).await,
         Roll::Records => page(db, &db.s.roll_records, record, after, limit).await,
+        Roll::Histories => page(db, &db.s.roll_histories, history, after, limit).await,
         Roll::Timers => page(db, &db.s.roll_timers, timer, after, limit).await,
         Roll::Agents => page(db, &db.s.roll_agents, agent, after, limit).await,
     }
@@ -62,15 +63,25 @@ fn topic((org, kind, key): (String, String, String)) -> Result<Option<Entry>, St
     Ok(Some(Entry::Topic(Topic { org: checked(&org)?, name: TopicName { kind, key: checked(&key)? } })))
 }
 
+fn slot(org: &str, kind: &str, partition: String, key: String) -> Result<Slot, StoreError> {
+    let kind =
+        RecordKind::named(kind).ok_or_else(|| StoreError::Corrupt(format!("no records are {kind}")))?;
+    Ok(Slot { org: checked(org)?, kind, partition, key })
+}
+
+fn history(
+    (org, kind, partition, key): (String, String, String, String),
+) -> Result<Option<Entry>, StoreError> {
+    Ok(Some(Entry::History(slot(&org, &kind, partition, key)?)))
+}
+
 type RecordRow = (String, String, String, String, Option<bool>, Option<i64>, Option<Vec<u8>>);
 
 fn record((org, kind, partition, key, gone, expires, value): RecordRow) -> Result<Option<Entry>, StoreError> {
     if gone != Some(false) {
         return Ok(None);
     }
-    let kind =
-        RecordKind::named(&kind).ok_or_else(|| StoreError::Corrupt(format!("no records are {kind}")))?;
-    let slot = Slot { org: checked(&org)?, kind, partition, key };
+    let slot = slot(&org, &kind, partition, key)?;
     let value = Some(Bytes::from(value.unwrap_or_default()));
     Ok(Some(Entry::Record(slot, Put { value, expires: expires.map(|at| UnixMs(nat(at))) })))
 }

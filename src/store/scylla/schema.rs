@@ -96,6 +96,20 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
        org text, shard int, agent text, fix blob,
        PRIMARY KEY ((org, shard), agent)
      ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 2592000",
+], &[
+    // A record whose kind keeps its history: a row for each version that is kept, newest first. Only ever written by
+    // conditional writes; `bytes` are those of all values that are kept.
+    "CREATE TABLE IF NOT EXISTS kept (
+       org text, kind text, part text, key text, version bigint,
+       head bigint static, first bigint static, bytes bigint static,
+       op bigint, at bigint, author text, gone boolean, expires bigint, size bigint, value blob,
+       PRIMARY KEY ((org, kind, part, key), version)
+     ) WITH CLUSTERING ORDER BY (version DESC) AND compaction = {'class': 'LeveledCompactionStrategy'}",
+    // Leads to them, in the order of their keys.
+    "CREATE TABLE IF NOT EXISTS kept_key (
+       org text, kind text, part text, key text,
+       PRIMARY KEY ((org, kind, part), key)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'}",
 ]];
 
 /// What follows from the retention of fixes: 20 to 40 windows, and the tables' time to live. Both at once, as ScyllaDB

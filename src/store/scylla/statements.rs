@@ -107,6 +107,32 @@ statements! {
     records_all: data, "SELECT key, version, op, gone, expires, value FROM record
                  WHERE org = ? AND kind = ? AND part = ? LIMIT ?";
 
+    kept: data, "SELECT head, first, bytes, gone, expires, value FROM kept
+                 WHERE org = ? AND kind = ? AND part = ? AND key = ? LIMIT 1";
+    kept_serial: cas LocalSerial, "SELECT head, first, bytes, gone, expires, value FROM kept
+                 WHERE org = ? AND kind = ? AND part = ? AND key = ? LIMIT 1";
+    kept_op: cas LocalSerial, "SELECT op FROM kept
+                 WHERE org = ? AND kind = ? AND part = ? AND key = ? AND version = ?";
+    kept_ends: data, "SELECT head, first FROM kept
+                 WHERE org = ? AND kind = ? AND part = ? AND key = ? LIMIT 1";
+    kept_sizes: data, "SELECT version, size FROM kept
+                 WHERE org = ? AND kind = ? AND part = ? AND key = ? AND version >= ?
+                 ORDER BY version ASC LIMIT ?";
+    kept_versions: data, "SELECT head, first, version, at, author, gone, expires, value FROM kept
+                 WHERE org = ? AND kind = ? AND part = ? AND key = ? AND version > ?
+                 ORDER BY version ASC LIMIT ?";
+    kept_first: cas, "UPDATE kept SET head = ?, first = ?, bytes = ?
+                 WHERE org = ? AND kind = ? AND part = ? AND key = ? IF head = null";
+    kept_next: cas, "UPDATE kept SET head = ?, first = ?, bytes = ?
+                 WHERE org = ? AND kind = ? AND part = ? AND key = ? IF head = ?";
+    kept_add: cas, "INSERT INTO kept (org, kind, part, key, version, op, at, author, gone, expires, size, value)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    kept_drop: cas, "DELETE FROM kept WHERE org = ? AND kind = ? AND part = ? AND key = ? AND version = ?";
+    kept_lead: data, "INSERT INTO kept_key (org, kind, part, key) VALUES (?, ?, ?, ?)";
+    kept_keys: data, "SELECT key FROM kept_key
+                 WHERE org = ? AND kind = ? AND part = ? AND key > ? LIMIT ?";
+    kept_keys_all: data, "SELECT key FROM kept_key WHERE org = ? AND kind = ? AND part = ? LIMIT ?";
+
     mark_delivered: data, "UPDATE mark USING TIMESTAMP ? SET delivered = ?
                  WHERE org = ? AND kind = ? AND key = ? AND user = ?";
     mark_read: data, "UPDATE mark USING TIMESTAMP ? SET read = ?
@@ -161,6 +187,7 @@ statements! {
     // Whole tables, page by page.
     roll_topics: data, "SELECT org, kind, key FROM topic_list";
     roll_records: data, "SELECT org, kind, part, key, gone, expires, value FROM record";
+    roll_histories: data, "SELECT DISTINCT org, kind, part, key FROM kept";
     roll_timers: data, "SELECT key, due, data FROM timer";
     roll_agents: data, "SELECT DISTINCT org, agent FROM fix_bucket";
     fix_latest_drop: data, "DELETE FROM fix_latest USING TIMESTAMP ? WHERE org = ? AND shard = ? AND agent = ?";

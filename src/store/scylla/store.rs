@@ -10,14 +10,14 @@ use tokio::{
 };
 
 use super::{
-    Scylla, append::Request, expire, gate::unavailable, log, mark, record, roll, text, ticks, timer, topic,
-    track,
+    Scylla, append::Request, expire, gate::unavailable, history, log, mark, record, roll, text, ticks, timer,
+    topic, track,
 };
 use crate::{
     id::Topic,
     store::{
-        self, Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind,
-        Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
+        self, Append, Appended, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put, Record,
+        RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
     },
 };
 
@@ -74,12 +74,43 @@ impl Store for Scylla {
 
     async fn get(&self, slot: &Slot, now: UnixMs) -> Result<Option<Record>, StoreError> {
         let slot = slot.clone();
-        self.call(Lane::Ordered, |db| async move { record::get(&db, &slot, now).await }).await
+        let get = |db: Arc<_>| async move {
+            match slot.kind.keep() {
+                Some(_) => history::get(&db, &slot, now).await,
+                None => record::get(&db, &slot, now).await,
+            }
+        };
+        self.call(Lane::Ordered, get).await
     }
 
-    async fn put(&self, slot: &Slot, expect: Option<u64>, put: Put, now: UnixMs) -> Result<u64, StoreError> {
+    async fn put_by(
+        &self,
+        slot: &Slot,
+        expect: Option<u64>,
+        put: Put,
+        by: Option<UserId>,
+        now: UnixMs,
+    ) -> Result<u64, StoreError> {
         let slot = slot.clone();
-        self.call(Lane::Ordered, |db| async move { record::put(&db, &slot, expect, &put, now).await }).await
+        let put = |db: Arc<_>| async move {
+            match slot.kind.keep() {
+                Some(keep) => history::put(&db, &slot, keep, expect, &put, by.as_ref(), now).await,
+                None => record::put(&db, &slot, expect, &put, now).await,
+            }
+        };
+        self.call(Lane::Ordered, put).await
+    }
+
+    async fn history(
+        &self,
+        slot: &Slot,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<History, StoreError> {
+        let slot = slot.clone();
+        let read = |db: Arc<_>| async move { history::history(&db, &slot, after, limit, max_bytes).await };
+        self.call(Lane::Ordered, read).await
     }
 
     async fn list(
@@ -93,7 +124,11 @@ impl Store for Scylla {
     ) -> Result<Vec<(String, Record)>, StoreError> {
         let (org, partition, after) = (org.clone(), partition.to_owned(), after.map(str::to_owned));
         let list = |db: Arc<_>| async move {
-            record::list(&db, (&org, kind, &partition), after.as_deref(), limit, now).await
+            let place = (&org, kind, partition.as_str());
+            match kind.keep() {
+                Some(_) => history::list(&db, place, after.as_deref(), limit, now).await,
+                None => record::list(&db, place, after.as_deref(), limit, now).await,
+            }
         };
         self.call(Lane::Ordered, list).await
     }
@@ -186,6 +221,11 @@ impl Store for Scylla {
     async fn begin(&self, topic: &Topic, first: Seq, count: u64) -> Result<(), StoreError> {
         let topic = topic.clone();
         self.call(Lane::Ordered, |db| async move { topic::begin(&db, &topic, 0, first.0, count).await }).await
+    }
+
+    async fn begin_history(&self, slot: &Slot, last: u64) -> Result<(), StoreError> {
+        let slot = slot.clone();
+        self.call(Lane::Ordered, |db| async move { history::begin(&db, &slot, last).await }).await
     }
 
     async fn roll(&self, what: Roll, after: Option<String>, limit: usize) -> Result<RollPage, StoreError> {

@@ -27,6 +27,7 @@ mod checkpoint;
 mod core;
 mod expire;
 mod file;
+mod history;
 mod log;
 mod mark;
 mod queue;

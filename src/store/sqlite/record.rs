@@ -1,15 +1,16 @@
 //! The record shape: versioned values by key.
 
 use bytes::Bytes;
-use fanfare_proto::{OrgId, UnixMs};
+use fanfare_proto::{OrgId, UnixMs, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     core::Core,
+    history,
     value::{int, nat},
     writer::Database,
 };
-use crate::store::{Put, Record, RecordKind, Slot, StoreError};
+use crate::store::{Put, Record, RecordKind, Slot, StoreError, Version};
 
 /// What a write costs in the writer's queue.
 pub(super) fn size(slot: &Slot, put: &Put) -> usize {
@@ -39,7 +40,8 @@ pub(super) fn put(
     core: &mut Core,
     slot: &Slot,
     expect: Option<u64>,
-    put: &Put,
+    put: Put,
+    by: Option<UserId>,
     now: UnixMs,
 ) -> Result<u64, StoreError> {
     let connection = core.connection();
@@ -66,6 +68,10 @@ pub(super) fn put(
             expires,
             put.value.as_deref()
         ])?;
+    if let Some(keep) = slot.kind.keep() {
+        let put = Put { expires: put.value.as_ref().and(put.expires), ..put };
+        history::add(connection, slot, keep, &Version { version, at: now, by, put })?;
+    }
     Ok(version)
 }
 

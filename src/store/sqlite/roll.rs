@@ -26,14 +26,28 @@ pub(super) fn roll(
         Some(after) => after.parse().map_err(|_| StoreError::NotFound)?,
         None => 0,
     };
+    let kept = RecordKind::ALL.iter().filter(|kind| kind.keep().is_some());
+    let kept: Vec<_> = kept.map(|kind| format!("'{}'", kind.as_str())).collect();
+    let kept = kept.join(", ");
+    let (histories, records);
     let (sql, entry): (_, fn(&Row<'_>) -> rusqlite::Result<Entry>) = match what {
         Roll::Topics => ("SELECT id, org, kind, key FROM topic WHERE id > ?1 ORDER BY id LIMIT ?2", topic),
         Roll::Agents => ("SELECT id, org, agent FROM agent WHERE id > ?1 ORDER BY id LIMIT ?2", agent),
-        Roll::Records => (
-            "SELECT 0, org, kind, part, key, expires, value FROM record WHERE value IS NOT NULL
-             ORDER BY org, kind, part, key LIMIT ?2 OFFSET ?1",
-            record,
-        ),
+        Roll::Records => {
+            records = format!(
+                "SELECT 0, org, kind, part, key, expires, value FROM record
+                 WHERE value IS NOT NULL AND kind NOT IN ({kept})
+                 ORDER BY org, kind, part, key LIMIT ?2 OFFSET ?1"
+            );
+            (&records, record)
+        }
+        Roll::Histories => {
+            histories = format!(
+                "SELECT 0, org, kind, part, key FROM record WHERE kind IN ({kept})
+                 ORDER BY org, kind, part, key LIMIT ?2 OFFSET ?1"
+            );
+            (&histories, history)
+        }
         Roll::Timers => ("SELECT 0, key, due, data FROM timer ORDER BY key LIMIT ?2 OFFSET ?1", timer),
     };
     let mut statement = connection.prepare_cached(sql)?;
@@ -71,10 +85,18 @@ fn agent(row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry::Agent(org, agent))
 }
 
-fn record(row: &Row<'_>) -> rusqlite::Result<Entry> {
+fn slot(row: &Row<'_>) -> rusqlite::Result<Slot> {
     let kind: String = row.get(2)?;
     let kind = RecordKind::named(&kind).ok_or_else(|| wrong(2, Type::Text, StoreError::NotFound))?;
-    let slot = Slot { org: text(row, 1)?, kind, partition: row.get(3)?, key: row.get(4)? };
+    Ok(Slot { org: text(row, 1)?, kind, partition: row.get(3)?, key: row.get(4)? })
+}
+
+fn history(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry::History(slot(row)?))
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let slot = slot(row)?;
     let expires: Option<i64> = row.get(5)?;
     let value: Vec<u8> = row.get(6)?;
     let expires = if expires.is_some() { Some(UnixMs(nat(row, 5)?)) } else { None };

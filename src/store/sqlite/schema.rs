@@ -59,6 +59,18 @@ CREATE VIRTUAL TABLE text_index USING fts5 (
   scope, words, content = '', contentless_delete = 1,
   tokenize = \"unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'\"
 );
+",
+"
+-- Of kinds that keep their history: the oldest version that is kept, and the bytes of all values that are.
+ALTER TABLE record ADD COLUMN oldest INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE record ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
+
+-- A version without value is a deletion.
+CREATE TABLE record_version (
+  org TEXT NOT NULL, kind TEXT NOT NULL, part TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL,
+  at INTEGER NOT NULL, by TEXT, expires INTEGER, value BLOB,
+  PRIMARY KEY (org, kind, part, key, version)
+) STRICT, WITHOUT ROWID;
 "];
 
 /// `ticks.db`. The fixes of a day have a table of their own, made when its first fix comes (see [`day_table`]).

@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 use fanfare_proto::{Lane, OrgId, Seq, TopicKind, UnixMs, UserId};
 
-use super::{Sqlite, expire, log, mark, record, roll, text, ticks, timer, topic, track};
+use super::{Sqlite, expire, history, log, mark, record, roll, text, ticks, timer, topic, track};
 use crate::{
     id::Topic,
     store::{
-        self, Append, Appended, FixKey, From, Head, Mark, MarkKind, Page, Position, Put, Record, RecordKind,
-        Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
+        self, Append, Appended, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put, Record,
+        RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
     },
 };
 
@@ -78,9 +78,28 @@ impl Store for Sqlite {
         self.readers.call(Lane::Ordered, move |db| record::get(db, &slot, now)).await
     }
 
-    async fn put(&self, slot: &Slot, expect: Option<u64>, put: Put, now: UnixMs) -> Result<u64, StoreError> {
+    async fn put_by(
+        &self,
+        slot: &Slot,
+        expect: Option<u64>,
+        put: Put,
+        by: Option<UserId>,
+        now: UnixMs,
+    ) -> Result<u64, StoreError> {
         let (size, slot) = (record::size(slot, &put), slot.clone());
-        self.core.call(Lane::Ordered, size, move |core| record::put(core, &slot, expect, &put, now)).await
+        self.core.call(Lane::Ordered, size, move |core| record::put(core, &slot, expect, put, by, now)).await
+    }
+
+    async fn history(
+        &self,
+        slot: &Slot,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<History, StoreError> {
+        let slot = slot.clone();
+        let read = move |db: &_| history::history(db, &slot, after, limit, max_bytes);
+        self.readers.call(Lane::Ordered, read).await
     }
 
     async fn list(
@@ -186,6 +205,11 @@ impl Store for Sqlite {
     async fn begin(&self, topic: &Topic, first: Seq, count: u64) -> Result<(), StoreError> {
         let (size, topic) = (64 + topic::size(topic), topic.clone());
         self.core.call(Lane::Ordered, size, move |core| roll::begin(core, &topic, first, count)).await
+    }
+
+    async fn begin_history(&self, slot: &Slot, last: u64) -> Result<(), StoreError> {
+        let slot = slot.clone();
+        self.core.call(Lane::Ordered, 128, move |core| history::begin(core, &slot, last)).await
     }
 
     async fn roll(&self, what: Roll, after: Option<String>, limit: usize) -> Result<RollPage, StoreError> {

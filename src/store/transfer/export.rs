@@ -3,17 +3,17 @@
 use fanfare_proto::{OrgId, Seq, UnixMs, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Fix, Log, Mark, Record, Row, Timer};
+use super::{Event, Fix, Log, Mark, Record, Row, Timer, Version};
 use crate::{
     id::Topic,
-    store::{self, Entry, From, Roll, Store, StoreError},
+    store::{self, Entry, From, Roll, Slot, Store, StoreError},
 };
 
 /// Entries of a roll that are read at once, and where an interrupted export goes on: fewer of what holds more.
 const fn page(what: Roll) -> usize {
     match what {
         Roll::Agents => 1,
-        Roll::Topics => 8,
+        Roll::Topics | Roll::Histories => 8,
         Roll::Records | Roll::Timers => 500,
     }
 }
@@ -56,10 +56,11 @@ pub async fn export<E: std::convert::From<StoreError>>(
                 let live = put.expires.is_none_or(|expires| at < expires);
                 if let Some(value) = put.value.filter(|_| live) {
                     let (kind, expires) = (slot.kind.as_str().to_owned(), put.expires);
-                    let store::Slot { org, partition, key, .. } = slot;
+                    let Slot { org, partition, key, .. } = slot;
                     sink(Row::Record(Record { org, kind, partition, key, expires, value: text(&value)? }))?;
                 }
             }
+            Entry::History(slot) => history(store, slot, sink).await?,
             Entry::Timer(store::Timer { key, due, data }) => {
                 sink(Row::Timer(Timer { key, due, data: text(&data)? }))?;
             }
@@ -69,7 +70,8 @@ pub async fn export<E: std::convert::From<StoreError>>(
     Ok(match (page.next, what) {
         (Some(after), _) => Some(Place { what, after: Some(after) }),
         (None, Roll::Topics) => Some(Place { what: Roll::Records, after: None }),
-        (None, Roll::Records) => Some(Place { what: Roll::Timers, after: None }),
+        (None, Roll::Records) => Some(Place { what: Roll::Histories, after: None }),
+        (None, Roll::Histories) => Some(Place { what: Roll::Timers, after: None }),
         (None, Roll::Timers) => Some(Place { what: Roll::Agents, after: None }),
         (None, Roll::Agents) => None,
     })
@@ -119,6 +121,26 @@ async fn log<E: std::convert::From<StoreError>>(
         sink(Row::Mark(Mark { org: org.clone(), topic: name.clone(), user, delivered, read }))?;
     }
     Ok(())
+}
+
+/// Also versions that have expired: they are history.
+async fn history<E: std::convert::From<StoreError>>(
+    store: &dyn Store,
+    slot: Slot,
+    sink: &mut impl FnMut(Row) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut after = 0;
+    loop {
+        let page = store.history(&slot, after, READ, READ_BYTES).await?;
+        let Some(last) = page.versions.last() else { return Ok(()) };
+        after = last.version;
+        for store::Version { version: number, at, by, put } in page.versions {
+            let Slot { org, kind, partition, key } = slot.clone();
+            let value = put.value.as_deref().map(text).transpose()?;
+            let (kind, expires) = (kind.as_str().to_owned(), put.expires);
+            sink(Row::Version(Version { org, kind, partition, key, number, at, by, expires, value }))?;
+        }
+    }
 }
 
 async fn track<E: std::convert::From<StoreError>>(

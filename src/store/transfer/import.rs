@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fanfare_proto::{BadFix, OrgId, Seq, TopicName, UnixMs};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Event, Fix, Log, Mark, Record, Row, Timer};
+use super::{Event, Fix, Log, Mark, Record, Row, Timer, Version};
 use crate::{
     id::{Audience, Topic},
     store::{
@@ -42,7 +42,7 @@ impl From<BadFix> for ImportError {
 
 /// Whether there is nothing in a store.
 pub async fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
-    for what in [Roll::Topics, Roll::Records, Roll::Timers, Roll::Agents] {
+    for what in [Roll::Topics, Roll::Records, Roll::Histories, Roll::Timers, Roll::Agents] {
         let mut after = None;
         loop {
             let page = store.roll(what, after, 100).await?;
@@ -70,6 +70,10 @@ pub async fn import(store: &dyn Store, now: UnixMs, rows: Vec<Row>) -> Result<()
             }
             Row::Mark(row) => jobs.marks.push(row),
             Row::Record(row) => jobs.records.push(row),
+            Row::Version(row) => {
+                let (slot, version) = version(row)?;
+                jobs.versions.entry(slot).or_default().push(version);
+            }
             Row::Timer(row) => jobs.timers.push(row),
             Row::Fix(Fix { org, agent, source, taken }) => {
                 jobs.fixes.push(StoredFix { org, agent, source, fix: taken.try_into()? });
@@ -80,6 +84,7 @@ pub async fn import(store: &dyn Store, now: UnixMs, rows: Vec<Row>) -> Result<()
     all(jobs.events, |(topic, events)| append(store, topic, events)).await?;
     all(jobs.marks, |row| mark(store, row)).await?;
     all(jobs.records, |row| record(store, now, row)).await?;
+    all(jobs.versions, |(slot, versions)| history(store, slot, versions)).await?;
     all(jobs.timers, |row| timer(store, row)).await?;
     if !jobs.fixes.is_empty() {
         store.put_fixes(jobs.fixes).await?;
@@ -93,6 +98,7 @@ struct Jobs {
     events: HashMap<Topic, Vec<Event>>,
     marks: Vec<Mark>,
     records: Vec<Record>,
+    versions: HashMap<Slot, Vec<store::Version>>,
     timers: Vec<Timer>,
     fixes: Vec<StoredFix>,
 }
@@ -178,9 +184,7 @@ async fn mark(store: &dyn Store, row: Mark) -> Result<(), ImportError> {
 
 async fn record(store: &dyn Store, now: UnixMs, row: Record) -> Result<(), ImportError> {
     let Record { org, kind, partition, key, expires, value } = row;
-    let kind =
-        RecordKind::named(&kind).ok_or_else(|| ImportError::Wrong(format!("no records are named {kind}")))?;
-    let slot = Slot { org, kind, partition, key };
+    let slot = Slot { org, kind: named(&kind)?, partition, key };
     let value = Bytes::from(value);
     let put = Put { value: Some(value.clone()), expires };
     match store.put(&slot, None, put, now).await {
@@ -191,6 +195,52 @@ async fn record(store: &dyn Store, now: UnixMs, row: Record) -> Result<(), Impor
         },
         Err(error) => Err(error.into()),
     }
+}
+
+fn named(kind: &str) -> Result<RecordKind, ImportError> {
+    RecordKind::named(kind).ok_or_else(|| ImportError::Wrong(format!("no records are named {kind}")))
+}
+
+fn version(row: Version) -> Result<(Slot, store::Version), ImportError> {
+    let Version { org, kind, partition, key, number, at, by, expires, value } = row;
+    let slot = Slot { org, kind: named(&kind)?, partition, key };
+    if slot.kind.keep().is_none() {
+        return Err(ImportError::Wrong(format!("no versions are kept of {kind}")));
+    }
+    let put = Put { value: value.map(Bytes::from), expires };
+    Ok((slot, store::Version { version: number, at, by, put }))
+}
+
+/// Puts a record's versions, from the first one on that is not there, each at its own time. They are in rising order.
+async fn history(store: &dyn Store, slot: Slot, versions: Vec<store::Version>) -> Result<(), ImportError> {
+    let name = || format!("{} {}", slot.kind.as_str(), slot.key);
+    let mut there = store.history(&slot, u64::MAX, 1, 1).await?;
+    if let Some(first) = versions.first()
+        && there.last == 0
+        && first.version > 1
+    {
+        store.begin_history(&slot, first.version - 1).await?;
+        there.last = first.version - 1;
+    }
+    for new in versions {
+        if new.version <= there.last {
+            let found = store.history(&slot, new.version - 1, 1, usize::MAX).await?.versions;
+            if found.first() != Some(&new) {
+                return Err(ImportError::Other(name()));
+            }
+            continue;
+        }
+        if new.version != there.last + 1 {
+            return Err(ImportError::Wrong(format!("{}: {} follows {}", name(), new.version, there.last)));
+        }
+        let expect = store.get(&slot, new.at).await?.map(|record| record.version);
+        let put = store.put_by(&slot, expect, new.put, new.by, new.at).await?;
+        if put != new.version {
+            return Err(ImportError::Other(name()));
+        }
+        there.last = put;
+    }
+    Ok(())
 }
 
 async fn timer(store: &dyn Store, row: Timer) -> Result<(), ImportError> {

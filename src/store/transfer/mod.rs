@@ -4,12 +4,12 @@
 //! {"fanfare_export":1,"at":1790000000000}
 //! {"log":{"org":"acme","topic":"conversation:4f","first":1,"base":0,"head":2,"count":1}}
 //! {"event":{"org":"acme","topic":"conversation:4f","seq":1,…,"data":"{…}"}}
-//! {"mark":…} {"record":…} {"timer":…} {"fix":…}
+//! {"mark":…} {"record":…} {"version":…} {"timer":…} {"fix":…}
 //! {"total":{"logs":1,"events":2,…,"sum":"4be1…"}}
 //! ```
 //!
 //! Positions stay what they are; the store that they come into has an epoch of its own, so that clients read anew
-//! what they may have seen otherwise. Versions of records begin again. Search indexes are not among it.
+//! what they may have seen otherwise. Versions of records begin again, but for those whose kind keeps them. Search indexes are not among it.
 
 mod export;
 mod import;
@@ -57,8 +57,10 @@ pub enum Row {
     Event(Event),
     /// How far a user has got in a topic.
     Mark(Mark),
-    /// A record.
+    /// A record, of a kind that keeps no history.
     Record(Record),
+    /// A version of a record, of a kind that keeps them. They come in rising order without a gap.
+    Version(Version),
     /// A timer.
     Timer(Timer),
     /// A fix of an agent.
@@ -113,6 +115,20 @@ pub struct Record {
     value: String,
 }
 
+/// See [`Row::Version`]: without a value it is a deletion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Version {
+    org: OrgId,
+    kind: String,
+    partition: String,
+    key: String,
+    number: u64,
+    at: UnixMs,
+    by: Option<UserId>,
+    expires: Option<UnixMs>,
+    value: Option<String>,
+}
+
 /// See [`Row::Timer`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timer {
@@ -138,6 +154,9 @@ pub struct Total {
     events: u64,
     marks: u64,
     records: u64,
+    /// Earlier exports have none.
+    #[serde(default)]
+    versions: u64,
     timers: u64,
     fixes: u64,
     sum: u64,
@@ -158,6 +177,7 @@ impl Total {
             Row::Event(_) => &mut self.events,
             Row::Mark(_) => &mut self.marks,
             Row::Record(_) => &mut self.records,
+            Row::Version(_) => &mut self.versions,
             Row::Timer(_) => &mut self.timers,
             Row::Fix(_) => &mut self.fixes,
         };
@@ -169,17 +189,17 @@ impl Total {
 
     /// All rows together.
     pub const fn rows(&self) -> u64 {
-        self.logs + self.events + self.marks + self.records + self.timers + self.fixes
+        self.logs + self.events + self.marks + self.records + self.versions + self.timers + self.fixes
     }
 }
 
 impl fmt::Display for Total {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { logs, events, marks, records, timers, fixes, sum } = self;
+        let Self { logs, events, marks, records, versions, timers, fixes, sum } = self;
         write!(
             f,
-            "{logs} logs with {events} events and {marks} marks, {records} records, {timers} timers, \
-             {fixes} fixes (sum {sum:016x})"
+            "{logs} logs with {events} events and {marks} marks, {records} records, {versions} versions of \
+             others, {timers} timers, {fixes} fixes (sum {sum:016x})"
         )
     }
 }

@@ -188,6 +188,7 @@ async fn cql_lost_answers_are_found_out() {
         partition: "p".to_owned(),
         key: "k".to_owned(),
     };
+    let kept = Slot { kind: RecordKind::Document, ..slot.clone() };
     for n in 0..12 {
         lose.store(1 + n % 3, Ordering::Relaxed);
         let n = u64::from(n);
@@ -196,6 +197,9 @@ async fn cql_lost_answers_are_found_out() {
         lose.store(2, Ordering::Relaxed);
         let put = Put { value: Some(Bytes::from(n.to_string())), expires: None };
         assert_eq!(store.put(&slot, (n > 0).then_some(n), put, UnixMs(1)).await, Ok(n + 1));
+        lose.store(2, Ordering::Relaxed);
+        let put = Put { value: Some(Bytes::from(n.to_string())), expires: None };
+        assert_eq!(store.put(&kept, (n > 0).then_some(n), put, UnixMs(1)).await, Ok(n + 1));
         lose.store(1, Ordering::Relaxed);
         let revised = store.amend(&topic(), Seq(n + 1), 0, "test:edited".to_owned(), Bytes::new()).await;
         assert_eq!(revised, Ok(1));
@@ -210,6 +214,9 @@ async fn cql_lost_answers_are_found_out() {
     lose.store(0, Ordering::Relaxed);
     let expected: Vec<_> = (0..12).map(|n| (n + 1, format!("c{n}"))).collect();
     assert_eq!(log(&store).await, expected);
+    let history = store.history(&kept, 0, 100, usize::MAX).await.unwrap();
+    let values: Vec<_> = history.versions.into_iter().map(|version| version.put.value.unwrap()).collect();
+    assert_eq!(values, (0..12).map(|n| Bytes::from(n.to_string())).collect::<Vec<_>>());
     assert_eq!(*heard.0.lock().unwrap(), expected);
     assert_eq!(store.due_timers(UnixMs(100), 1, 10).await, Ok(vec![]));
     store.close().await;
