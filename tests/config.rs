@@ -91,3 +91,21 @@ fn what_does_not_exist_or_cannot_be_stops_the_start() {
     assert!(nobody.unwrap_err().to_string().contains("password_file"));
     assert_eq!(error("[tls]\nkey = \"key.pem\""), "tls.key must be given together with tls.certificate");
 }
+
+#[test]
+fn roles_of_ones_own_are_checked_at_the_start() {
+    let with = |role: &str| load(&format!("[auth.roles]\n{role}")).map_err(|error| error.to_string());
+    with("dispatcher = { is = \"member\", may = [\"watch_locations\"] }").unwrap();
+    for (role, told) in [
+        ("admin = { may = [\"broadcast\"] }", "auth.roles: admin is a role of the server's own"),
+        ("boss = { is = \"platform\" }", "not platform"),
+        (
+            "boss = { may = [\"everything\"] }",
+            "boss: `may` holds everything, which is none of connect, converse",
+        ),
+        ("boss = { can = [] }", "can"),
+    ] {
+        let error = with(role).unwrap_err();
+        assert!(error.contains(told), "{error}");
+    }
+}

@@ -71,8 +71,9 @@ struct Envelope<'a> {
 macro_rules! commands {
     ($($(#[$doc:meta])* $name:literal => $variant:ident($body:ty) -> $answer:ty,)*) => {
         /// Everything a client may ask.
+        ///
+        /// Whoever serves commands decides about each, so a new one breaks their `match`.
         #[derive(Debug, Clone, PartialEq)]
-        #[non_exhaustive]
         pub enum Command {
             $($(#[$doc])* $variant($body),)*
         }
@@ -296,7 +297,6 @@ impl Check for TokenRefresh {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Channel {
     /// Live positions.
     Locations,

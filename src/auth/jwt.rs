@@ -7,7 +7,7 @@ use fanfare_proto::{
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, policy::Role};
+use super::{Identity, policy::Policy};
 
 /// Tokens may be this much past their end, or this much before their start, in milliseconds: clocks differ.
 pub const LEEWAY_MS: u64 = 5_000;
@@ -82,6 +82,7 @@ pub struct Verifier {
     key: DecodingKey,
     validation: Validation,
     issuer: IssuerId,
+    policy: Policy,
 }
 
 impl std::fmt::Debug for Verifier {
@@ -195,7 +196,12 @@ impl Verifier {
             // A token that is meant for somebody else is refused even where no audience is configured.
             None => validation.validate_aud = true,
         }
-        Ok(Self { key, validation, issuer: IssuerId::default() })
+        Ok(Self { key, validation, issuer: IssuerId::default(), policy: Policy::default() })
+    }
+
+    /// One that knows the configuration's roles, too.
+    pub fn knowing(self, policy: Policy) -> Self {
+        Self { policy, ..self }
     }
 
     /// Who the bearer of `token` is.
@@ -215,18 +221,14 @@ impl Verifier {
             return Err(Refused::Invalid);
         }
         let names = claims.roles.iter().chain(&claims.role);
-        let mut roles: Vec<Role> = names.filter_map(|name| Role::named(name)).collect();
-        roles.dedup();
-        if roles.is_empty() {
-            return Err(Refused::NoRole);
-        }
+        let rights = self.policy.rights(names.map(String::as_str), true).ok_or(Refused::NoRole)?;
         Ok(Identity {
             org: claims.org,
             user: claims.sub,
             issuer: self.issuer.clone(),
             token_id: claims.jti,
             issued_at: claims.iat.map(|iat| UnixMs(iat.saturating_mul(1000))),
-            roles,
+            rights,
             departments: claims.departments,
             teams: claims.teams,
             expires_at,

@@ -18,8 +18,8 @@ pub struct Identity {
     pub token_id: Option<TokenId>,
     /// When the token was issued, where it says so.
     pub issued_at: Option<UnixMs>,
-    /// The roles that this server knows; others are left out.
-    pub roles: Vec<policy::Role>,
+    /// What its roles allow, those that this server knows.
+    pub rights: policy::Rights,
     /// Departments: where an agent works, what a supervisor sees.
     pub departments: Vec<DepartmentId>,
     /// Teams.
@@ -31,7 +31,7 @@ pub struct Identity {
 impl Identity {
     /// The roles as tokens and clients name them.
     pub fn role_names(&self) -> Vec<String> {
-        self.roles.iter().map(|role| role.as_str().to_owned()).collect()
+        self.rights.roles().to_vec()
     }
 
     /// Whether it is the same person as `other`, of the same organisation, and the same issuer says so.
@@ -41,6 +41,6 @@ impl Identity {
 
     /// Whether it may do what `other` may, where `other` may.
     pub fn has_same_rights(&self, other: &Self) -> bool {
-        (&self.roles, &self.departments, &self.teams) == (&other.roles, &other.departments, &other.teams)
+        (&self.rights, &self.departments, &self.teams) == (&other.rights, &other.departments, &other.teams)
     }
 }

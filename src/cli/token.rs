@@ -37,9 +37,11 @@ pub(super) struct Token {
 impl Token {
     pub(super) fn run(self, common: &super::Common) -> anyhow::Result<()> {
         let config = common.load()?;
+        let policy = config.policy()?;
         for role in &self.roles {
-            if Role::named(role).is_none() {
-                let known: Vec<_> = Role::ALL.iter().map(|role| role.as_str()).collect();
+            if !policy.knows(role) {
+                let own = config.auth.roles.keys().map(String::as_str);
+                let known: Vec<_> = Role::ALL.iter().map(|role| role.as_str()).chain(own).collect();
                 bail!("no such role: {role} (there are {})", known.join(", "));
             }
         }

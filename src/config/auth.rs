@@ -1,11 +1,14 @@
 //! Whose tokens are accepted, and how they are verified.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 
 use super::{Config, Invalid, choice::choice, read};
-use crate::auth::jwt::{Key, Verifier};
+use crate::auth::{
+    jwt::{Key, Verifier},
+    policy::Policy,
+};
 
 /// See [`Config::auth`].
 #[derive(Clone, Deserialize, Default)]
@@ -23,6 +26,18 @@ pub struct Auth {
     pub issuer: Option<String>,
     /// What `aud` must be. Without it, tokens with an audience are refused.
     pub audience: Option<String>,
+    /// Roles besides the server's own, by name.
+    pub roles: BTreeMap<String, OwnRole>,
+}
+
+/// What a role of the configuration allows.
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct OwnRole {
+    /// All that this role of the server's may do.
+    pub is: Option<String>,
+    /// These actions besides, within the departments and teams of its holder.
+    pub may: Vec<String>,
 }
 
 impl std::fmt::Debug for Auth {
@@ -62,7 +77,17 @@ impl Config {
             Algorithm::ES256 => public(jsonwebtoken::Algorithm::ES256)?,
             Algorithm::EdDSA => public(jsonwebtoken::Algorithm::EdDSA)?,
         };
-        Ok(Verifier::new(&key, auth.issuer.as_deref(), auth.audience.as_deref())?)
+        let verifier = Verifier::new(&key, auth.issuer.as_deref(), auth.audience.as_deref())?;
+        Ok(verifier.knowing(self.policy()?))
+    }
+
+    /// The roles that tokens may hold.
+    pub fn policy(&self) -> Result<Policy, Invalid> {
+        let mut policy = Policy::default();
+        for (name, role) in &self.auth.roles {
+            policy.add(name, role.is.as_deref(), &role.may)?;
+        }
+        Ok(policy)
     }
 
     /// The shared secret of HS256.

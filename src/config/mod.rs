@@ -10,11 +10,14 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use serde::Deserialize;
 
 pub use self::{
-    auth::{Algorithm, Auth},
+    auth::{Algorithm, Auth, OwnRole},
     limits::Limits,
     store::{AtStart, Scylla, Secret, Store, StoreKind},
 };
-use crate::{auth::jwt, outbox::Bounds};
+use crate::{
+    auth::{jwt, policy},
+    outbox::Bounds,
+};
 
 /// Everything that can be set. `fanfare.toml` holds the same names; a variable is `FANFARE_` and the path with `__`
 /// for each step, such as `FANFARE_AUTH__SECRET_FILE`.
@@ -205,6 +208,9 @@ pub enum Invalid {
     /// The key for tokens is of no use.
     #[error(transparent)]
     Key(#[from] jwt::BadKey),
+    /// A role of the configuration makes no sense.
+    #[error("auth.roles: {0}")]
+    Role(#[from] policy::BadRole),
 }
 
 impl Config {
@@ -232,6 +238,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), Invalid> {
+        self.policy()?;
         require(
             self.origins.iter().all(|origin| is_origin(origin)),
             "origins",

@@ -1,5 +1,6 @@
 //! A connection's token while it lasts: its end, and newer ones in its place.
 
+use fanfare::config::OwnRole;
 use serde_json::{Value, json};
 
 use crate::{
@@ -103,5 +104,26 @@ async fn other_rights_end_what_was_granted_before() {
         refresh(&mut boss_client, &member).await.unwrap();
         let denied = boss_client.request("subscribe", locations()).await.unwrap_err();
         assert_eq!(denied["code"], "UNAUTHORIZED");
+    }
+}
+
+#[tokio::test]
+async fn roles_of_the_configuration_count() {
+    let server = TestServer::with(|config| {
+        let may = vec!["watch_locations".into()];
+        let desk = OwnRole { is: Some("patient".into()), may };
+        config.auth.roles.insert("desk".into(), desk);
+    })
+    .await;
+    for kind in BOTH {
+        let mut desk = server.client(kind, "desk", "desk").await;
+        assert_eq!(desk.welcome["roles"], json!(["desk"]));
+        follow(&mut desk, locations()).await;
+        desk.request("conversation:list", json!({})).await.unwrap();
+        let hail = json!({ "client_id": "n", "message": "hail" });
+        assert_eq!(desk.request("system:broadcast", hail).await.unwrap_err()["code"], "UNAUTHORIZED");
+        // Rights are those of the token that holds now, also for what is asked on the same connection.
+        refresh(&mut desk, &token("desk", "acme", "patient", &[])).await.unwrap();
+        assert_eq!(desk.request("subscribe", locations()).await.unwrap_err()["code"], "UNAUTHORIZED");
     }
 }

@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("auth", &[]),
     ("store", &["id"]),
     ("error", &["store::StoreError"]),
-    ("config", &["auth::jwt", "outbox::Bounds"]),
+    ("config", &["auth::jwt", "auth::policy", "outbox::Bounds"]),
     ("hub", &["id", "metrics", "net::Packet", "outbox::StateKey", "store::Committed", "store::Event"]),
     ("shard", &["hub", "id", "metrics", "net::Datagrams", "net::Packet", "outbox", "store"]),
     (

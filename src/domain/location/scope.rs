@@ -2,7 +2,10 @@
 
 use fanfare_proto::{DepartmentId, ErrorBody, ErrorCode};
 
-use crate::auth::{Identity, policy::Role};
+use crate::auth::{
+    Identity,
+    policy::{Action, Reach},
+};
 
 /// A set of agents, by where they work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +19,7 @@ pub enum Scope {
 impl Scope {
     /// What an identity may see: an admin or a service everyone, a supervisor with departments just those.
     pub fn granted(identity: &Identity) -> Self {
-        let everyone = identity.roles.iter().any(|role| matches!(role, Role::Admin | Role::Service));
+        let everyone = identity.rights.reach(Action::WatchLocations) > Reach::Units;
         if everyone || identity.departments.is_empty() {
             return Self::Organisation;
         }
