@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     db::{Db, Settled},
-    topic::{self, Directory, View, names},
+    topic::{self, Directory, Tail, View, names},
     value::{checked, int, limit as limit_of, nat},
 };
 use crate::{
@@ -32,8 +32,6 @@ type Row = (
 
 type Amended = (Option<i32>, Option<String>, Option<Vec<u8>>);
 
-/// A head may be told whose event has reached only some replicas yet. It is decided all the same, and who then reads gets
-/// the event (`read`), so this is spared a round of Paxos for each of up to thousands of topics.
 pub(super) async fn heads(db: &Db, epoch: Epoch, topics: &[Topic]) -> Result<Vec<Head>, StoreError> {
     let head = |topic| async move {
         Ok(look(db, epoch, topic, View::Quorum).await?.map_or_else(|| Head::empty(epoch), |(head, _)| head))
@@ -43,16 +41,40 @@ pub(super) async fn heads(db: &Db, epoch: Epoch, topics: &[Topic]) -> Result<Vec
 }
 
 /// A topic's end and its buckets, unless it never had an event.
+///
+/// No head is told whose event nobody can read: who is placed there would never be sent it. Both stand in one partition
+/// and come with one read, which brings replicas that lack them up to date before it answers. Where the event is missing
+/// all the same, an append under way is finished first, by reading serially; what then is missing does not count.
 async fn look(
     db: &Db,
     epoch: Epoch,
     topic: &Topic,
     view: View,
 ) -> Result<Option<(Head, Directory)>, StoreError> {
-    let Some(directory) = topic::directory(db, topic, view).await? else {
+    let Some(mut directory) = topic::directory(db, topic, view).await? else {
         return Ok(None);
     };
-    let tail = topic::tail(db, topic, &directory, view).await?;
+    let (mut tail, mut newest) = topic::end(db, topic, &directory, view).await?;
+    // The event at the head of an empty bucket was in the bucket before, and decided when that one was sealed.
+    let lacks = |tail: &Tail, newest: Option<(u64, u64)>, first: u64| {
+        !tail.empty && tail.head >= first && newest.map(|(seq, _)| seq) != Some(tail.head)
+    };
+    if lacks(&tail, newest, directory.first) {
+        let Some(again) = topic::directory(db, topic, View::Serial).await? else {
+            return Ok(None);
+        };
+        (tail, newest) = topic::end(db, topic, &again, View::Serial).await?;
+        directory = again;
+        if lacks(&tail, newest, directory.first) {
+            // Unless it has expired between the two reads.
+            directory.first = topic::directory(db, topic, View::Serial).await?.map_or(1, |now| now.first);
+        }
+        if lacks(&tail, newest, directory.first) {
+            tracing::error!(%topic, head = tail.head, "the event at the head is missing");
+            let start = directory.buckets[directory.buckets.len() - 1];
+            (tail.head, tail.count) = newest.unwrap_or((start.start - 1, start.base));
+        }
+    }
     let first = Seq(directory.first.min(tail.head + 1));
     Ok(Some((Head { epoch, seq: Seq(tail.head), first, count: tail.count }, directory)))
 }

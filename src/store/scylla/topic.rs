@@ -109,14 +109,24 @@ pub(super) async fn tail(
     directory: &Directory,
     view: View,
 ) -> Result<Tail, StoreError> {
-    type Row = (Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<bool>);
+    end(db, topic, directory, view).await.map(|(tail, _)| tail)
+}
+
+/// The end together with the newest event of its bucket, if there is one: its position and its count.
+pub(super) async fn end(
+    db: &Db,
+    topic: &Topic,
+    directory: &Directory,
+    view: View,
+) -> Result<(Tail, Option<(u64, u64)>), StoreError> {
+    type Row = (Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<bool>, Option<i64>, Option<i64>);
     let statement = if view == View::Serial { &db.s.tail_serial } else { &db.s.tail };
     let last = directory.buckets[directory.buckets.len() - 1];
     let (org, kind, key) = names(topic);
     let row: Option<Row> = db.row(statement, (org, kind, key, last.id)).await?;
-    let (head, total, bytes, newest, sealed) = row.unwrap_or_default();
+    let (head, total, bytes, newest, sealed, seq, count) = row.unwrap_or_default();
     let older = directory.buckets.windows(2).map(|pair| (pair[0].id, pair[1].before)).collect();
-    Ok(Tail {
+    let tail = Tail {
         bucket: last.id,
         start: last.start,
         empty: head.is_none(),
@@ -126,7 +136,10 @@ pub(super) async fn tail(
         newest: newest.map_or(0, nat),
         sealed: sealed.unwrap_or(false),
         older,
-    })
+    };
+    // The rows at 0 are requests.
+    let event = seq.map(nat).filter(|seq| *seq > 0).zip(count.map(nat));
+    Ok((tail, event))
 }
 
 /// Makes the topic's row, unless somebody has. `at`: the time of what is about to be appended; `first`: the position

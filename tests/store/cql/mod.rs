@@ -5,6 +5,7 @@ mod checker;
 mod faults;
 mod interleavings;
 mod load;
+mod logs;
 mod schema;
 mod stuck;
 mod transfer;
