@@ -69,6 +69,8 @@ pub struct Scylla {
     pub append_timeout_ms: u64,
     /// Calls under way and waiting; those of the urgent lane have as many of their own. More are refused.
     pub waiting: usize,
+    /// Bytes of appends under way and waiting; those of the urgent lane have as many of their own. More are refused.
+    pub waiting_bytes: usize,
     /// Requests to the database at the same time.
     pub in_flight: usize,
     /// Events of a partition, at about which a log moves to the next.
@@ -122,6 +124,7 @@ impl Default for Scylla {
             cas_timeout_ms: 1_000,
             append_timeout_ms: 5_000,
             waiting: 8_192,
+            waiting_bytes: 64 << 20,
             in_flight: 512,
             bucket_events: 30_000,
             bucket_bytes: 50 << 20,
@@ -168,6 +171,8 @@ impl Scylla {
             require((10..=60_000).contains(&value), key, "10 to 60000")?;
         }
         require(self.waiting > 0, "store.scylla.waiting", "at least 1")?;
+        let bytes = 1 << 20..=2 << 30;
+        require(bytes.contains(&self.waiting_bytes), "store.scylla.waiting_bytes", "1048576 to 2147483648")?;
         require(self.in_flight > 0, "store.scylla.in_flight", "at least 1")?;
         // A request stands beside each event, and a partition has less than 100,000 rows.
         require((1..=45_000).contains(&self.bucket_events), "store.scylla.bucket_events", "1 to 45000")?;

@@ -55,6 +55,7 @@ pub fn options(config: &Config) -> Result<scylla::Options, Invalid> {
         cas: ms(set.cas_timeout_ms),
         append: ms(set.append_timeout_ms),
         waiting: set.waiting,
+        waiting_bytes: set.waiting_bytes,
         in_flight: set.in_flight,
         bucket_events: set.bucket_events,
         bucket_bytes: set.bucket_bytes,

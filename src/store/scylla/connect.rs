@@ -9,7 +9,6 @@ use scylla::{
         session::Session,
         session_builder::SessionBuilder,
     },
-    errors::{DbError, RequestAttemptError, UseKeyspaceError},
     policies::{
         load_balancing::DefaultPolicy,
         retry::{DefaultRetryPolicy, FallthroughRetryPolicy},
@@ -24,7 +23,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     options::Options,
     statements::{Profiles, Statements},
-    tables,
+    tables::{self, Keyspace},
 };
 use crate::store::StoreError;
 
@@ -52,16 +51,27 @@ impl From<Refusal> for StoreError {
 /// A session on a keyspace with the right tables.
 pub(super) async fn session(options: &Options) -> Result<(Session, Statements, Epoch), Refusal> {
     let session = connect(options).await?;
+    let keyspace = Keyspace { session: &session, name: &options.keyspace };
     if let Some(replication) = &options.create {
-        tables::create_keyspace(&session, options, replication).await?;
-        use_new_keyspace(&session, options).await?;
-        tables::bring_up_to_date(&session, options).await?;
+        keyspace.create(replication).await?;
+        new_is_there(keyspace).await?;
+        tables::bring_up_to_date(keyspace, options).await?;
     } else {
-        use_keyspace(&session, options).await?;
-        tables::check(&session, options).await?;
+        is_there(keyspace).await?;
+        tables::check(keyspace, options).await?;
     }
-    let epoch = tables::epoch(&session).await?;
-    let statements = Statements::prepare(&session, &profiles(options)).await;
+    prepared(session, options).await
+}
+
+/// Another session, to tables that were the right ones. Should they have been changed since, that is no reason to stop:
+/// a migration keeps what those who are running need, and who starts is told.
+pub(super) async fn again(options: &Options) -> Result<(Session, Statements, Epoch), Refusal> {
+    prepared(connect(options).await?, options).await
+}
+
+async fn prepared(session: Session, options: &Options) -> Result<(Session, Statements, Epoch), Refusal> {
+    let epoch = tables::epoch(Keyspace { session: &session, name: &options.keyspace }).await?;
+    let statements = Statements::prepare(&session, &options.keyspace, &profiles(options)).await;
     let statements = statements.map_err(|error| Refusal::Away(format!("cannot prepare: {error}")))?;
     Ok((session, statements, epoch))
 }
@@ -69,13 +79,14 @@ pub(super) async fn session(options: &Options) -> Result<(Session, Statements, E
 /// Brings the tables up to date; answers the versions before and after.
 pub(super) async fn migrate(options: &Options) -> Result<(u32, u32), StoreError> {
     let session = connect(options).await?;
+    let keyspace = Keyspace { session: &session, name: &options.keyspace };
     if let Some(replication) = &options.create {
-        tables::create_keyspace(&session, options, replication).await?;
-        use_new_keyspace(&session, options).await?;
+        keyspace.create(replication).await?;
+        new_is_there(keyspace).await?;
     } else {
-        use_keyspace(&session, options).await?;
+        is_there(keyspace).await?;
     }
-    Ok(tables::bring_up_to_date(&session, options).await?)
+    Ok(tables::bring_up_to_date(keyspace, options).await?)
 }
 
 async fn connect(options: &Options) -> Result<Session, Refusal> {
@@ -128,25 +139,31 @@ fn profiles(options: &Options) -> Profiles {
 }
 
 /// A node that joined a moment ago may hear of the keyspace later than the others, which do not wait for it.
-async fn use_new_keyspace(session: &Session, options: &Options) -> Result<(), Refusal> {
+async fn new_is_there(keyspace: Keyspace<'_>) -> Result<(), Refusal> {
     let deadline = Instant::now() + SCHEMA;
     loop {
-        match use_keyspace(session, options).await {
-            Err(Refusal::Never(_)) if Instant::now() < deadline => sleep(Duration::from_millis(200)).await,
-            done => return done,
+        let refusal = match is_there(keyspace).await {
+            Ok(()) => match keyspace.session.check_schema_agreement().await {
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) => Refusal::Away("the nodes do not agree on the tables".to_owned()),
+                Err(error) => Refusal::Away(error.to_string()),
+            },
+            Err(refusal) => refusal,
+        };
+        if Instant::now() > deadline {
+            return Err(refusal);
         }
+        sleep(Duration::from_millis(200)).await;
     }
 }
 
-async fn use_keyspace(session: &Session, options: &Options) -> Result<(), Refusal> {
-    let keyspace = &options.keyspace;
-    session.use_keyspace(keyspace, false).await.map_err(|error| match error {
-        UseKeyspaceError::RequestError(RequestAttemptError::DbError(DbError::Invalid, _)) => {
-            Refusal::Never(format!(
-                "keyspace {keyspace}: {error}. Its replication is the operator's to choose: create it first \
-                 (docs/configuration.md), then run `fanfare migrate`"
-            ))
-        }
-        error => Refusal::Away(format!("keyspace {keyspace}: {error}")),
-    })
+async fn is_there(keyspace: Keyspace<'_>) -> Result<(), Refusal> {
+    if keyspace.exists().await? {
+        return Ok(());
+    }
+    Err(Refusal::Never(format!(
+        "keyspace {} does not exist. Its replication is the operator's to choose: create it first \
+         (docs/configuration.md), then run `fanfare migrate`",
+        keyspace.name
+    )))
 }

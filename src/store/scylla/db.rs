@@ -97,25 +97,33 @@ impl Db {
         self.note(self.session.execute_unpaged(statement, values).await)
     }
 
-    /// A request that may be repeated, with a few attempts.
+    /// What may be repeated, with a few attempts.
+    async fn tried<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, Failed>>,
+    {
+        let mut n = 1;
+        loop {
+            match attempt().await {
+                Ok(result) => return Ok(result),
+                Err(failed) if failed.final_ || n == ATTEMPTS || self.is_down() => {
+                    return Err(failed.into());
+                }
+                Err(_) => {
+                    sleep(jitter(Duration::from_millis(20 << n))).await;
+                    n += 1;
+                }
+            }
+        }
+    }
+
+    /// A request that may be repeated.
     pub(super) async fn run(
         &self,
         statement: &PreparedStatement,
         values: impl SerializeRow + Sync,
     ) -> Result<QueryResult, StoreError> {
-        let mut attempt = 1;
-        loop {
-            match self.once(statement, &values).await {
-                Ok(result) => return Ok(result),
-                Err(failed) if failed.final_ || attempt == ATTEMPTS || self.is_down() => {
-                    return Err(failed.into());
-                }
-                Err(_) => {
-                    sleep(jitter(Duration::from_millis(20 << attempt))).await;
-                    attempt += 1;
-                }
-            }
-        }
+        self.tried(|| self.once(statement, &values)).await
     }
 
     /// The rows of a read.
@@ -139,9 +147,12 @@ impl Db {
     where
         T: for<'frame> DeserializeRow<'frame, 'frame>,
     {
-        let _place = self.in_flight.acquire().await;
-        let answer = self.session.execute_single_page(statement, (), state).await;
-        let (result, state) = answer.map_err(|error| StoreError::from(Failed::from(error)))?;
+        let page = || async {
+            let _place = self.in_flight.acquire().await;
+            let answer = self.session.execute_single_page(statement, (), state.clone()).await;
+            if self.loses() { Err(Failed::lost()) } else { self.note(answer) }
+        };
+        let (result, state) = self.tried(page).await?;
         Ok((rows(result)?, state))
     }
 
@@ -157,25 +168,13 @@ impl Db {
         Ok(self.rows(statement, values).await?.into_iter().next())
     }
 
-    /// A batch that may be repeated, with a few attempts.
+    /// A batch that may be repeated.
     pub(super) async fn run_batch(
         &self,
         batch: &Batch,
         values: &(impl BatchValues + Sync),
     ) -> Result<(), StoreError> {
-        let mut attempt = 1;
-        loop {
-            match self.batch_once(batch, values).await {
-                Ok(_) => return Ok(()),
-                Err(failed) if failed.final_ || attempt == ATTEMPTS || self.is_down() => {
-                    return Err(failed.into());
-                }
-                Err(_) => {
-                    sleep(jitter(Duration::from_millis(20 << attempt))).await;
-                    attempt += 1;
-                }
-            }
-        }
+        self.tried(|| self.batch_once(batch, values)).await.map(drop)
     }
 
     /// A conditional write, until it is known what it came to.
@@ -228,18 +227,22 @@ impl Db {
     }
 
     fn applied(&self, result: QueryResult) -> Result<bool, Failed> {
-        let lost = self.lose.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        if lost.is_ok() {
+        if self.loses() {
             return Err(Failed::lost());
         }
         applied(result).map_err(|error| Failed { why: error.to_string(), void: false, final_: true })
+    }
+
+    /// Whether this answer is one that a test wants to get lost.
+    fn loses(&self) -> bool {
+        self.lose.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 
     fn is_down(&self) -> bool {
         self.trouble.down.load(Ordering::Relaxed)
     }
 
-    fn note(&self, result: Result<QueryResult, ExecutionError>) -> Result<QueryResult, Failed> {
+    fn note<T>(&self, result: Result<T, ExecutionError>) -> Result<T, Failed> {
         result.map_err(|error| {
             let failed = Failed::from(error);
             if !failed.final_ {

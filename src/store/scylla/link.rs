@@ -76,18 +76,19 @@ async fn watch(link: Weak<Link>, options: Arc<Options>, epoch: Epoch) {
                 tracing::warn!("the database does not answer");
                 told = true;
             }
-            let fresh = timeout(options.connect * 4, connect::session(&options)).await;
-            if let Ok(Ok((session, s, found))) = fresh {
-                if found == epoch {
+            match timeout(options.connect * 4, connect::again(&options)).await {
+                Ok(Ok((session, s, found))) if found == epoch => {
                     let Some(link) = link.upgrade() else { return };
                     link.db.store(Arc::new(db.with(session, s)));
                     break;
                 }
-                tracing::error!(
+                Ok(Ok((.., found))) => tracing::error!(
                     found = found.0,
                     expected = epoch.0,
                     "another database is there now: restart the server"
-                );
+                ),
+                Ok(Err(Refusal::Away(why) | Refusal::Never(why))) => tracing::debug!(why, "no session yet"),
+                Err(_) => {}
             }
             sleep(jitter(Duration::from_millis(250))).await;
         }

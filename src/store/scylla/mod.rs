@@ -28,6 +28,7 @@ mod expire;
 mod gate;
 mod history;
 mod link;
+mod lock;
 mod log;
 mod mark;
 mod options;
@@ -53,14 +54,14 @@ use std::sync::{Arc, mpsc};
 use fanfare_proto::{Epoch, Lane};
 use tokio::{
     runtime::{Builder, Handle, Runtime},
-    sync::{Mutex, OwnedSemaphorePermit},
+    sync::Mutex,
 };
 
 pub use self::options::{Fault, Faults, Options, Start};
 use self::{
     append::Lines,
     db::Db,
-    gate::{Gate, unavailable},
+    gate::{Gate, Place, unavailable},
     link::Link,
 };
 use super::{Committed, StoreError};
@@ -93,7 +94,7 @@ impl Scylla {
         let options = Arc::new(options);
         let (link, epoch) = threads.wait(Link::open(Arc::clone(&options)))??;
         let lines = Lines::new(Arc::clone(&link), committed, epoch, Arc::clone(&options));
-        let gate = Gate::new(options.waiting);
+        let gate = Gate::new(options.waiting, options.waiting_bytes);
         let (known, taking) = (Arc::default(), Arc::default());
         Ok(Arc::new(Self { link, lines, gate, epoch, options, known, taking, threads }))
     }
@@ -109,8 +110,8 @@ impl Scylla {
     }
 
     /// A place among the calls under way. While no node answers, none are begun: they would only wait.
-    fn enter(&self, lane: Lane) -> Result<OwnedSemaphorePermit, StoreError> {
-        let place = self.gate.enter(lane)?;
+    fn enter(&self, lane: Lane, bytes: usize) -> Result<Place, StoreError> {
+        let place = self.gate.enter(lane, bytes)?;
         if self.link.is_up() { Ok(place) } else { Err(unavailable("the database does not answer")) }
     }
 
@@ -121,7 +122,7 @@ impl Scylla {
         F: FnOnce(Arc<Db>) -> Fut,
         Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        let place = self.enter(lane)?;
+        let place = self.enter(lane, 0)?;
         let work = work(self.link.db());
         let task = self.threads.handle.spawn(async move {
             let _place = place;

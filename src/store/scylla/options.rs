@@ -38,6 +38,8 @@ pub struct Options {
     pub append: Duration,
     /// Calls under way and waiting, urgent appends and all others counted apart. More are refused at once.
     pub waiting: usize,
+    /// Bytes of appends under way and waiting, urgent ones and all others counted apart. More are refused at once.
+    pub waiting_bytes: usize,
     /// Requests to the database at the same time.
     pub in_flight: usize,
     /// Events of a partition, at about which the next one is begun.
@@ -46,7 +48,8 @@ pub struct Options {
     pub bucket_bytes: u64,
     /// Days that fixes are kept; the tables' time to live.
     pub fix_days: u32,
-    /// For tests: answers to so many conditional writes get lost, as by a time-out after the write was applied.
+    /// For tests: answers to so many conditional writes, and pages of lists, get lost, as by a time-out after the write
+    /// was applied.
     #[doc(hidden)]
     pub lose: Arc<AtomicU32>,
     /// For tests: what goes wrong with appends.
@@ -109,6 +112,7 @@ impl Default for Options {
             cas: Duration::from_secs(1),
             append: Duration::from_secs(5),
             waiting: 8_192,
+            waiting_bytes: 64 << 20,
             in_flight: 512,
             bucket_events: 30_000,
             bucket_bytes: 50 << 20,

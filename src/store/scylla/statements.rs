@@ -14,14 +14,28 @@ pub(super) struct Profiles {
     pub(super) cas: ExecutionProfileHandle,
 }
 
+/// The statement with its table named in full. A session that uses a keyspace would do as well, but Cassandra warns of
+/// every statement that is prepared on one.
+pub(super) fn in_keyspace(cql: &str, keyspace: &str) -> String {
+    const BEFORE: [&str; 6] =
+        ["TABLE IF NOT EXISTS ", "TABLE IF EXISTS ", "TABLE ", "FROM ", "INTO ", "UPDATE "];
+    let table = BEFORE.iter().find_map(|word| cql.find(word).map(|at| at + word.len()));
+    let (before, rest) = cql.split_at(table.unwrap_or(0));
+    if rest.starts_with("system") { cql.to_owned() } else { format!("{before}{keyspace}.{rest}") }
+}
+
 macro_rules! statements {
     ($($name:ident: $profile:ident $($serial:ident)?, $cql:expr;)*) => {
         pub(super) struct Statements { $(pub(super) $name: PreparedStatement),* }
 
         impl Statements {
-            pub(super) async fn prepare(session: &Session, profiles: &Profiles) -> Result<Self, PrepareError> {
+            pub(super) async fn prepare(
+                session: &Session,
+                keyspace: &str,
+                profiles: &Profiles,
+            ) -> Result<Self, PrepareError> {
                 $(
-                    let mut $name = session.prepare($cql).await?;
+                    let mut $name = session.prepare(in_keyspace($cql, keyspace)).await?;
                     $name.set_is_idempotent(true);
                     $name.set_execution_profile_handle(Some(profiles.$profile.clone()));
                     $($name.set_consistency(Consistency::$serial);)?
@@ -53,10 +67,11 @@ statements! {
     list: data,
         "SELECT org, key, due FROM topic_list WHERE kind = ? AND shard = ? AND (org, key) > (?, ?) LIMIT ?";
 
-    tail: data, "SELECT head, total, bytes, newest, sealed FROM log
-                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? LIMIT 1";
-    tail_serial: cas LocalSerial, "SELECT head, total, bytes, newest, sealed FROM log
-                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? LIMIT 1";
+    // The newest event in the same read: where replicas differ, it is repaired together with the head.
+    tail: data, "SELECT head, total, bytes, newest, sealed, seq, count FROM log
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? ORDER BY seq DESC LIMIT 1";
+    tail_serial: cas LocalSerial, "SELECT head, total, bytes, newest, sealed, seq, count FROM log
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? ORDER BY seq DESC LIMIT 1";
     head_first: cas, "UPDATE log SET head = ?, total = ?, bytes = ?, newest = ?
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? IF head = null AND sealed = null";
     head_next: cas, "UPDATE log SET head = ?, total = ?, bytes = ?, newest = ?
@@ -191,4 +206,28 @@ statements! {
     roll_timers: data, "SELECT key, due, data FROM timer";
     roll_agents: data, "SELECT DISTINCT org, agent FROM fix_bucket";
     fix_latest_drop: data, "DELETE FROM fix_latest USING TIMESTAMP ? WHERE org = ? AND shard = ? AND agent = ?";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_named_in_full() {
+        for (cql, full) in [
+            ("SELECT a FROM t WHERE b = ?", "SELECT a FROM k.t WHERE b = ?"),
+            ("DELETE FROM t WHERE a = ? IF EXISTS", "DELETE FROM k.t WHERE a = ? IF EXISTS"),
+            (
+                "INSERT INTO t (a) VALUES (?) IF NOT EXISTS USING TTL 60",
+                "INSERT INTO k.t (a) VALUES (?) IF NOT EXISTS USING TTL 60",
+            ),
+            ("UPDATE t USING TTL ? SET a = ?", "UPDATE k.t USING TTL ? SET a = ?"),
+            ("CREATE TABLE IF NOT EXISTS t (a int)", "CREATE TABLE IF NOT EXISTS k.t (a int)"),
+            ("DROP TABLE IF EXISTS t", "DROP TABLE IF EXISTS k.t"),
+            ("ALTER TABLE t ADD a int", "ALTER TABLE k.t ADD a int"),
+            ("SELECT key FROM system.local", "SELECT key FROM system.local"),
+        ] {
+            assert_eq!(in_keyspace(cql, "k"), full);
+        }
+    }
 }

@@ -10,8 +10,11 @@ use tokio::{
 };
 
 use super::{
-    Scylla, append::Request, expire, gate::unavailable, history, log, mark, record, roll, text, ticks, timer,
-    topic, track,
+    Scylla,
+    append::Request,
+    expire,
+    gate::{self, unavailable},
+    history, log, mark, record, roll, text, ticks, timer, topic, track,
 };
 use crate::{
     id::Topic,
@@ -24,7 +27,7 @@ use crate::{
 #[async_trait::async_trait]
 impl Store for Scylla {
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        let place = self.enter(append.topic.kind().lane())?;
+        let place = self.enter(append.topic.kind().lane(), gate::size(&append))?;
         let (reply, answer) = oneshot::channel();
         let (deadline, lines) = (Instant::now() + self.options.append, Arc::clone(&self.lines));
         let task = self.threads.handle.spawn(async move {

@@ -1,46 +1,81 @@
 //! The tables of a keyspace: which version they have, and how they get the next.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
 use fanfare_proto::Epoch;
 use scylla::{
     client::session::Session,
     errors::ExecutionError,
+    response::query_result::QueryResult,
+    serialize::row::SerializeRow,
     statement::{Consistency, Statement},
 };
 
 use super::{
     connect::{Refusal, SCHEMA},
+    lock::Lock,
     options::Options,
     schema,
+    statements::in_keyspace,
     value::{Failed, applied, random, rows},
 };
 use crate::store::StoreError;
 
-pub(super) async fn create_keyspace(
-    session: &Session,
-    options: &Options,
-    replication: &str,
-) -> Result<(), Refusal> {
-    let keyspace = &options.keyspace;
-    ddl(session, &format!("CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {replication}")).await
+/// A keyspace, by way of a session.
+#[derive(Clone, Copy)]
+pub(super) struct Keyspace<'a> {
+    pub(super) session: &'a Session,
+    pub(super) name: &'a str,
+}
+
+impl Keyspace<'_> {
+    pub(super) async fn create(self, replication: &str) -> Result<(), Refusal> {
+        let name = self.name;
+        self.change(&format!("CREATE KEYSPACE IF NOT EXISTS {name} WITH replication = {replication}")).await
+    }
+
+    pub(super) async fn exists(self) -> Result<bool, Refusal> {
+        let select = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?";
+        let found = self.query(select, (self.name,)).await.map_err(away)?;
+        Ok(!rows::<(String,)>(found).map_err(never)?.is_empty())
+    }
+
+    async fn query(self, cql: &str, values: impl SerializeRow) -> Result<QueryResult, ExecutionError> {
+        self.session.query_unpaged(in_keyspace(cql, self.name), values).await
+    }
+
+    /// Whether a conditional write was applied.
+    pub(super) async fn cas(self, cql: &str, values: impl SerializeRow) -> Result<bool, Refusal> {
+        applied(self.query(cql, values).await.map_err(lwt)?).map_err(never)
+    }
+
+    async fn ddl(self, cql: &str) -> Result<(), Refusal> {
+        self.change(&in_keyspace(cql, self.name)).await
+    }
+
+    async fn change(self, cql: &str) -> Result<(), Refusal> {
+        let mut statement = Statement::new(cql);
+        statement.set_request_timeout(Some(SCHEMA));
+        self.session.query_unpaged(statement, ()).await.map_err(away)?;
+        Ok(())
+    }
 }
 
 /// Refuses tables of another version than this program's, or with another time to live than its fixes are to have.
-pub(super) async fn check(session: &Session, options: &Options) -> Result<(), Refusal> {
-    let (found, ours) = (version(session).await?, schema::MIGRATIONS.len() as u32);
+pub(super) async fn check(keyspace: Keyspace<'_>, options: &Options) -> Result<(), Refusal> {
+    let (found, ours) = (version(keyspace).await?, schema::MIGRATIONS.len() as u32);
     if found > ours {
         return Err(newer(found, ours));
     }
     if found < ours {
-        let keyspace = &options.keyspace;
+        let keyspace = keyspace.name;
         return Err(Refusal::Never(format!(
             "keyspace {keyspace} has schema version {found}, this program needs {ours}: run `fanfare migrate`"
         )));
     }
-    let days = meta(session, "fix_days").await?;
+    let days = meta(keyspace, "fix_days").await?;
     if days != Some(i64::from(options.fix_days)) {
-        let (keyspace, kept, ours) = (&options.keyspace, days.unwrap_or(0), options.fix_days);
+        let (keyspace, kept, ours) = (keyspace.name, days.unwrap_or(0), options.fix_days);
         return Err(Refusal::Never(format!(
             "keyspace {keyspace} keeps fixes for {kept} days, retention.fix_days is {ours}: run `fanfare migrate`"
         )));
@@ -49,94 +84,76 @@ pub(super) async fn check(session: &Session, options: &Options) -> Result<(), Re
 }
 
 /// The version of the tables; 0 where there are none.
-async fn version(session: &Session) -> Result<u32, Refusal> {
-    let tables = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
-    let keyspace = session.get_keyspace().map(|name| name.to_string()).unwrap_or_default();
-    let result = session.query_unpaged(tables, (keyspace,)).await.map_err(away)?;
+async fn version(keyspace: Keyspace<'_>) -> Result<u32, Refusal> {
+    let select = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
+    let result = keyspace.query(select, (keyspace.name,)).await.map_err(away)?;
     let tables: HashSet<String> =
         rows::<(String,)>(result).map_err(never)?.into_iter().map(|(name,)| name).collect();
     if !tables.contains("meta") {
         return Ok(0);
     }
-    Ok(meta(session, "schema").await?.map_or(0, |version| version as u32))
+    Ok(meta(keyspace, "schema").await?.map_or(0, |version| version as u32))
 }
 
-async fn meta(session: &Session, name: &str) -> Result<Option<i64>, Refusal> {
-    let mut select = Statement::new("SELECT value FROM meta WHERE name = ?");
+pub(super) async fn meta(keyspace: Keyspace<'_>, name: &str) -> Result<Option<i64>, Refusal> {
+    let mut select = Statement::new(in_keyspace("SELECT value FROM meta WHERE name = ?", keyspace.name));
     select.set_consistency(Consistency::LocalSerial);
-    let result = session.query_unpaged(select, (name,)).await.map_err(away)?;
+    let result = keyspace.session.query_unpaged(select, (name,)).await.map_err(away)?;
     Ok(rows::<(i64,)>(result).map_err(never)?.first().map(|(value,)| *value))
 }
 
-pub(super) async fn bring_up_to_date(session: &Session, options: &Options) -> Result<(u32, u32), Refusal> {
+pub(super) async fn bring_up_to_date(
+    keyspace: Keyspace<'_>,
+    options: &Options,
+) -> Result<(u32, u32), Refusal> {
     let ours = schema::MIGRATIONS.len() as u32;
-    let found = version(session).await?;
+    // First of all: another program may be about to make it, and until it is made it cannot be read.
+    keyspace.ddl(schema::META).await?;
+    let found = version(keyspace).await?;
     if found > ours {
         return Err(newer(found, ours));
     }
     let days = i64::from(options.fix_days);
-    if found == ours && meta(session, "fix_days").await? == Some(days) {
+    if found == ours && meta(keyspace, "fix_days").await? == Some(days) {
         return Ok((found, ours));
     }
-    ddl(session, schema::META).await?;
-    lock(session).await?;
+    let lock = Lock::take(keyspace).await?;
     // Another program may have been faster.
-    let first = version(session).await?;
+    let first = version(keyspace).await?;
     for (next, statements) in (first + 1..).zip(schema::MIGRATIONS.iter().skip(first as usize)) {
         for statement in *statements {
-            ddl(session, statement).await?;
+            lock.renew().await?;
+            keyspace.ddl(statement).await?;
         }
-        put_meta(session, "schema", i64::from(next)).await?;
-        tracing::info!(keyspace = options.keyspace, version = next, "tables made");
+        put_meta(keyspace, "schema", i64::from(next)).await?;
+        tracing::info!(keyspace = keyspace.name, version = next, "tables made");
     }
     for statement in schema::retention(options.fix_days) {
-        ddl(session, &statement).await?;
+        lock.renew().await?;
+        keyspace.ddl(&statement).await?;
     }
-    put_meta(session, "fix_days", days).await?;
-    session.query_unpaged("DELETE FROM meta WHERE name = 'lock' IF EXISTS", ()).await.map_err(away)?;
+    put_meta(keyspace, "fix_days", days).await?;
+    lock.release().await?;
     Ok((found, ours))
 }
 
-/// One program at a time changes tables. Who dies doing so holds the others up for a minute.
-async fn lock(session: &Session) -> Result<(), Refusal> {
-    for _ in 0..120 {
-        let insert = "INSERT INTO meta (name, value) VALUES ('lock', 1) IF NOT EXISTS USING TTL 60";
-        if applied(session.query_unpaged(insert, ()).await.map_err(lwt)?).map_err(never)? {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+async fn put_meta(keyspace: Keyspace<'_>, name: &str, value: i64) -> Result<(), Refusal> {
+    if !keyspace.cas("INSERT INTO meta (name, value) VALUES (?, ?) IF NOT EXISTS", (name, value)).await? {
+        keyspace.cas("UPDATE meta SET value = ? WHERE name = ? IF EXISTS", (value, name)).await?;
     }
-    Err(Refusal::Away("another program is changing the tables".to_owned()))
-}
-
-async fn put_meta(session: &Session, name: &str, value: i64) -> Result<(), Refusal> {
-    let insert = "INSERT INTO meta (name, value) VALUES (?, ?) IF NOT EXISTS";
-    if applied(session.query_unpaged(insert, (name, value)).await.map_err(lwt)?).map_err(never)? {
-        return Ok(());
-    }
-    let update = "UPDATE meta SET value = ? WHERE name = ? IF EXISTS";
-    session.query_unpaged(update, (value, name)).await.map_err(lwt)?;
     Ok(())
 }
 
 /// The life of this database's logs. Whoever comes first decides; a conditional write also shows that the keyspace can
 /// do them.
-pub(super) async fn epoch(session: &Session) -> Result<Epoch, Refusal> {
-    if let Some(epoch) = meta(session, "epoch").await? {
+pub(super) async fn epoch(keyspace: Keyspace<'_>) -> Result<Epoch, Refusal> {
+    if let Some(epoch) = meta(keyspace, "epoch").await? {
         return Ok(Epoch(epoch as u32));
     }
     let epoch = 1 + (random() & 0x7fff_fffe) as i64;
-    let insert = "INSERT INTO meta (name, value) VALUES ('epoch', ?) IF NOT EXISTS";
-    session.query_unpaged(insert, (epoch,)).await.map_err(lwt)?;
-    let stored = meta(session, "epoch").await?;
+    keyspace.cas("INSERT INTO meta (name, value) VALUES ('epoch', ?) IF NOT EXISTS", (epoch,)).await?;
+    let stored = meta(keyspace, "epoch").await?;
     stored.map(|epoch| Epoch(epoch as u32)).ok_or_else(|| Refusal::Away("no epoch".to_owned()))
-}
-
-async fn ddl(session: &Session, statement: &str) -> Result<(), Refusal> {
-    let mut statement = Statement::new(statement);
-    statement.set_request_timeout(Some(SCHEMA));
-    session.query_unpaged(statement, ()).await.map_err(away)?;
-    Ok(())
 }
 
 fn newer(found: u32, ours: u32) -> Refusal {

@@ -1,6 +1,10 @@
 //! Who may make tables, and what is said where they are not as they should be.
 
-use std::{process::Command, sync::Arc};
+use std::{
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fanfare::store::{
     StoreError,
@@ -96,4 +100,57 @@ async fn cql_that_is_not_there_is_named() {
     let nowhere = Options { nodes: vec!["127.0.0.1:1".to_owned()], start: Start::Exit, ..Options::default() };
     let why = refused(nowhere);
     assert!(why.contains("cannot reach 127.0.0.1:1"), "{why}");
+}
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < Duration::from_mins(2), "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Two programs migrate at once: one makes the tables, the other finds them made. Who has lost the lock stops, and
+/// leaves it to whom it belongs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cql_one_at_a_time_migrates() {
+    let Some(keyspace) = Keyspace::new() else { return };
+    let (options, session) = (keyspace.options(), keyspace.session().await);
+    let name = &keyspace.name;
+    let both: Vec<_> = (0..2)
+        .map(|_| {
+            let options = options.clone();
+            tokio::task::spawn_blocking(move || Scylla::migrate(options))
+        })
+        .collect();
+    for migrated in both {
+        assert_eq!(migrated.await.unwrap().map(|(_, made)| made), Ok(LATEST));
+    }
+    let lock = async || {
+        let select = format!("SELECT value FROM {name}.meta WHERE name = 'lock'");
+        let rows = session.query_unpaged(select, ()).await.unwrap().into_rows_result().unwrap();
+        rows.maybe_first_row::<(i64,)>().unwrap().map(|(value,)| value)
+    };
+    assert_eq!(lock().await, None);
+
+    // Somebody has it; then nobody.
+    let cql = async |cql: String| session.query_unpaged(cql, ()).await.unwrap();
+    cql(format!("INSERT INTO {name}.meta (name, value) VALUES ('lock', 7) IF NOT EXISTS")).await;
+    let other = Options { fix_days: 90, ..options.clone() };
+    let waiting = tokio::task::spawn_blocking(move || Scylla::migrate(other));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!waiting.is_finished());
+    assert_eq!(lock().await, Some(7));
+    cql(format!("DELETE FROM {name}.meta WHERE name = 'lock' IF value = 7")).await;
+    assert_eq!(waiting.await.unwrap(), Ok((LATEST, LATEST)));
+
+    // Somebody takes it over in the middle.
+    let other = Options { fix_days: 60, ..options.clone() };
+    let losing = tokio::task::spawn_blocking(move || Scylla::migrate(other));
+    until("nobody took the lock", async || lock().await.is_some()).await;
+    cql(format!("UPDATE {name}.meta SET value = 7 WHERE name = 'lock' IF value != 7")).await;
+    let why = losing.await.unwrap().unwrap_err().to_string();
+    assert!(why.contains("another program is changing the tables"), "{why}");
+    assert_eq!(lock().await, Some(7));
+    keyspace.drop().await;
 }

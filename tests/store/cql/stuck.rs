@@ -7,7 +7,7 @@ use fanfare::store::{
     Append, Store, StoreError,
     scylla::{Fault, Options, Scylla},
 };
-use fanfare_proto::{Seq, TopicKey};
+use fanfare_proto::{Seq, TopicKey, TopicKind};
 
 use super::{
     Keyspace,
@@ -111,6 +111,55 @@ async fn cql_stuck_topics_leave_room_for_others() {
         // Nobody else's place or turn is in the way.
         assert_eq!(store.append(numbered(n, "x")).await.unwrap().outcomes[0].seq, Seq(1));
     }
+    store.close().await;
+    keyspace.drop().await;
+}
+
+/// What waits is bounded in bytes as well; what is urgent has as much room again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cql_waiting_appends_are_bounded_in_bytes() {
+    let Some(keyspace) = Keyspace::new() else { return };
+    let options = Options { waiting_bytes: 1 << 20, ..keyspace.options() };
+    let faults = Arc::clone(&options.faults);
+    let store = Scylla::open(options, Arc::new(Deaf)).unwrap();
+    let full = || StoreError::Unavailable("too many bytes are waiting".to_owned());
+    let large = |n, client: &str| {
+        let mut append = numbered(n, client);
+        append.events[0].data = Bytes::from(vec![b' '; 400_000]);
+        append
+    };
+    faults.set(&numbered(0, "x").topic, Some(Fault::Unsent));
+    let waiting: Vec<_> = (0..2)
+        .map(|n| {
+            let (store, append) = (Arc::clone(&store), large(0, &format!("c{n}")));
+            tokio::spawn(async move {
+                loop {
+                    let answer = store.append(append.clone()).await;
+                    if answer != Err(full()) {
+                        return answer;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    // Until both have their room: a third one, of another topic, is refused at once, and a small one is not.
+    for n in 0.. {
+        if store.append(large(1, &format!("c{n}"))).await == Err(full()) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    store.append(numbered(2, "small")).await.unwrap();
+    let mut urgent = large(3, "urgent");
+    urgent.topic.name.kind = TopicKind::UrgentNotice;
+    store.append(urgent).await.unwrap();
+    faults.set(&numbered(0, "x").topic, None);
+    for append in waiting {
+        append.await.unwrap().unwrap();
+    }
+    // Their room is free again.
+    store.append(large(1, "again")).await.unwrap();
     store.close().await;
     keyspace.drop().await;
 }
