@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use self::writers::Writers;
 use crate::{
     auth::jwt::{LEEWAY_MS, Verifier},
+    crowd::Visitor,
     metrics::Label,
     net::{Ended, Incoming, Link, Received, Transport},
     outbox::Outbox,
@@ -36,35 +37,26 @@ use crate::{
 pub struct Door {
     /// Verifies tokens.
     pub verifier: Arc<Verifier>,
-    /// Most connections.
-    pub limit: usize,
-    open: AtomicUsize,
     next: AtomicU64,
 }
 
 impl Door {
-    /// A door that lets `limit` connections in.
-    pub fn new(verifier: Verifier, limit: usize, first: u64) -> Self {
-        Self { verifier: Arc::new(verifier), limit, open: AtomicUsize::new(0), next: AtomicU64::new(first) }
+    /// A door for bearers of tokens. The first connection has the id `first`.
+    pub fn new(verifier: Verifier, first: u64) -> Self {
+        Self { verifier: Arc::new(verifier), next: AtomicU64::new(first) }
     }
 }
 
 /// Serves a connection until it ends.
-pub async fn run(link: Link, local: Rc<Local>, door: Arc<Door>) {
+pub async fn run(link: Link, local: Rc<Local>, door: Arc<Door>, visitor: Visitor) {
     let Link { peer, incoming, outgoing } = link;
     let entry = Entry::new(&local, door, peer.transport);
     let outbox = Rc::new(Outbox::new(local.services.config.bounds()));
     let (writers, ticks) = Writers::start(outgoing, &outbox);
-    if entry.refused {
-        let error = ErrorCode::ConnectionLimit.with("too many connections").retry_after(1000);
-        outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
-        outbox.close(CloseCode::ConnectionLimit);
-    }
-    let greeting = Greeting::new(local.clone(), outbox.clone(), entry.id, peer.bearer);
+    let greeting = Greeting::new(local.clone(), outbox.clone(), entry.id, visitor.clone(), peer.bearer);
     // However this ends, whoever waits for room in the outbox must stop waiting.
     let _closed = CloseOnDrop(outbox.clone());
-    let ended =
-        if entry.refused { None } else { serve(incoming, greeting, ticks, &local, &entry, &outbox).await };
+    let ended = serve(incoming, greeting, ticks, &local, &entry, visitor, &outbox).await;
     if let Some(code) = outbox.closing() {
         tracing::debug!(connection = entry.id, code = code.number(), reason = code.reason(), "closing");
         local.services.metrics.closed.get_or_create(&Label::of(code.reason())).inc();
@@ -89,12 +81,15 @@ async fn serve(
     ticks: TickPort,
     local: &Rc<Local>,
     entry: &Entry,
+    visitor: Visitor,
     outbox: &Rc<Outbox>,
 ) -> Option<Ended> {
-    let session = match greet(&mut incoming, greeting, ticks, local, entry, outbox).await {
+    let session = match greet(&mut incoming, greeting, ticks, local, entry, &visitor, outbox).await {
         Ok(session) => session,
         Err(ended) => return ended,
     };
+    // It is a guest now.
+    drop(visitor);
     incoming.admit();
     let ended = attend(&mut incoming, &session, local, outbox).await;
     if let Some(ended) = &ended {
@@ -110,6 +105,7 @@ async fn greet(
     ticks: TickPort,
     local: &Rc<Local>,
     entry: &Entry,
+    visitor: &Visitor,
     outbox: &Rc<Outbox>,
 ) -> Result<Rc<Session>, Option<Ended>> {
     let deadline = Duration::from_millis(local.services.config.session.auth_timeout_ms);
@@ -129,6 +125,7 @@ async fn greet(
             outbox.close(CloseCode::GoingAway);
             return Err(None);
         }
+        () = visitor.called() => return crowded(outbox),
         first = timeout(deadline, first) => first,
     };
     let text = match first {
@@ -147,6 +144,7 @@ async fn greet(
     let welcome = tokio::select! {
         biased;
         _ = outbox.closed() => return Err(None),
+        () = visitor.called() => return crowded(outbox),
         welcome = timeout(deadline, greeting.take(&text, ticks, &entry.door.verifier)) => welcome,
     };
     match welcome {
@@ -163,6 +161,14 @@ async fn greet(
             Err(None)
         }
     }
+}
+
+/// Others need its place in the lobby.
+fn crowded<T>(outbox: &Outbox) -> Result<T, Option<Ended>> {
+    let error = ErrorCode::ConnectionLimit.with("too many wait to be let in").retry_after(1000);
+    outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
+    outbox.close(CloseCode::ConnectionLimit);
+    Err(None)
 }
 
 /// Reads an authenticated connection.
@@ -255,8 +261,6 @@ fn closed_by_rule(ended: &Ended, outbox: &Outbox) {
 struct Entry {
     id: u64,
     door: Arc<Door>,
-    /// There are as many as there may be. One that is refused is not counted among them.
-    refused: bool,
     gauge: prometheus_client::metrics::gauge::Gauge,
 }
 
@@ -269,19 +273,12 @@ impl Entry {
         };
         let gauge = local.services.metrics.connections.get_or_create(&Label::of(label)).clone();
         gauge.inc();
-        let refused = door.open.fetch_add(1, Ordering::Relaxed) >= door.limit;
-        if refused {
-            door.open.fetch_sub(1, Ordering::Relaxed);
-        }
-        Self { id: door.next.fetch_add(1, Ordering::Relaxed), door, refused, gauge }
+        Self { id: door.next.fetch_add(1, Ordering::Relaxed), door, gauge }
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if !self.refused {
-            self.door.open.fetch_sub(1, Ordering::Relaxed);
-        }
         self.gauge.dec();
     }
 }

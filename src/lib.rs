@@ -15,6 +15,7 @@ pub mod hub;
 pub mod shard;
 
 pub mod auth;
+pub mod crowd;
 pub mod net;
 pub mod outbox;
 pub mod store;

@@ -27,6 +27,8 @@ pub struct Metrics {
     pub connections: Family<Label, Gauge>,
     /// Handshakes that failed, by transport.
     pub handshakes_failed: Family<Label, Counter>,
+    /// Those that were turned away before anything was done for them, by what there was too much of.
+    pub turned_away: Family<Label, Counter>,
     /// Connections closed by the server, by reason.
     pub closed: Family<Label, Counter>,
     /// Requests by command.
@@ -63,6 +65,7 @@ impl Metrics {
         let r = registry.sub_registry_with_prefix("fanfare");
         r.register("connections", "Open connections", self.connections.clone());
         r.register("handshakes_failed", "Handshakes that failed", self.handshakes_failed.clone());
+        r.register("turned_away", "Turned away at the door", self.turned_away.clone());
         r.register("closed", "Connections closed by the server", self.closed.clone());
         r.register("requests", "Requests", self.requests.clone());
         r.register("refused", "Requests refused", self.refused.clone());

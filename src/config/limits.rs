@@ -1,5 +1,8 @@
 //! How much of anything.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::{Invalid, require};
@@ -8,10 +11,40 @@ use super::{Invalid, require};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Connections in all.
+    /// Authenticated connections in all.
     pub connections: usize,
+    /// Those of one organisation.
+    pub connections_per_organisation: usize,
+    /// Those of one user: devices and tabs.
+    pub connections_per_user: usize,
+    /// Those from one address (of IPv6: one /64).
+    pub connections_per_ip: usize,
+    /// Connections that have not said who they are, HTTP included. One more, and the oldest of them is closed.
+    pub lobby: usize,
+    /// Those from one address; further ones are turned away.
+    pub lobby_per_ip: usize,
+    /// Connection attempts from one address; `connections_per_ip` at once.
+    pub attempts_per_second_per_ip: u32,
+    /// Refused tokens from one address, after which it is turned away; `connections_per_ip` at once.
+    pub failures_per_minute_per_ip: u32,
+    /// Networks whose addresses are not counted. This machine, where a proxy may stand.
+    pub exempt: Vec<IpNet>,
     /// Requests a second of one connection; twice as many at once.
     pub messages_per_second: u32,
+    /// The same of all connections of one user.
+    pub messages_per_second_per_user: u32,
+    /// The same of all connections of one organisation.
+    pub messages_per_second_per_organisation: u32,
+    /// Notices of one user.
+    pub broadcasts_per_minute_per_user: u32,
+    /// Notices of one organisation.
+    pub broadcasts_per_minute_per_organisation: u32,
+    /// Urgent requests of one user that cost nothing else: whoever has spent all else can still raise an alarm.
+    pub urgent_per_minute_per_user: u32,
+    /// Conversations that one user creates.
+    pub conversations_per_minute_per_user: u32,
+    /// Newer tokens that one connection sends.
+    pub refreshes_per_minute: u32,
     /// Packets of ticks a second of one connection; twice as many at once. Those above are dropped.
     pub packets_per_second: u32,
     /// Largest request in bytes.
@@ -34,7 +67,25 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_per_organisation: 5_000,
+            connections_per_user: 100,
+            connections_per_ip: 2_500,
+            lobby: 4_096,
+            lobby_per_ip: 1_024,
+            attempts_per_second_per_ip: 100,
+            failures_per_minute_per_ip: 600,
+            exempt: vec![
+                IpNet::new_assert(IpAddr::V4(Ipv4Addr::LOCALHOST), 8).trunc(),
+                IpNet::new_assert(IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
+            ],
             messages_per_second: 100,
+            messages_per_second_per_user: 300,
+            messages_per_second_per_organisation: 5_000,
+            broadcasts_per_minute_per_user: 30,
+            broadcasts_per_minute_per_organisation: 120,
+            urgent_per_minute_per_user: 30,
+            conversations_per_minute_per_user: 60,
+            refreshes_per_minute: 12,
             packets_per_second: 100,
             message_bytes: fanfare_proto::frame::MAX_EVENT,
             in_flight: 32,
@@ -49,11 +100,35 @@ impl Default for Limits {
 
 impl Limits {
     pub(super) fn check(&self) -> Result<(), Invalid> {
+        for (count, key) in [
+            (self.connections, "limits.connections"),
+            (self.connections_per_organisation, "limits.connections_per_organisation"),
+            (self.connections_per_user, "limits.connections_per_user"),
+            (self.connections_per_ip, "limits.connections_per_ip"),
+            (self.lobby_per_ip, "limits.lobby_per_ip"),
+            (self.in_flight, "limits.in_flight"),
+        ] {
+            require(count > 0, key, "at least 1")?;
+        }
+        // Some of it is for those who have not shown that they receive at their address.
+        require(self.lobby >= 8, "limits.lobby", "at least 8")?;
+        for (rate, key) in [
+            (self.attempts_per_second_per_ip, "limits.attempts_per_second_per_ip"),
+            (self.failures_per_minute_per_ip, "limits.failures_per_minute_per_ip"),
+            (self.messages_per_second, "limits.messages_per_second"),
+            (self.messages_per_second_per_user, "limits.messages_per_second_per_user"),
+            (self.messages_per_second_per_organisation, "limits.messages_per_second_per_organisation"),
+            (self.packets_per_second, "limits.packets_per_second"),
+            (self.broadcasts_per_minute_per_user, "limits.broadcasts_per_minute_per_user"),
+            (self.broadcasts_per_minute_per_organisation, "limits.broadcasts_per_minute_per_organisation"),
+            (self.urgent_per_minute_per_user, "limits.urgent_per_minute_per_user"),
+            (self.conversations_per_minute_per_user, "limits.conversations_per_minute_per_user"),
+            (self.refreshes_per_minute, "limits.refreshes_per_minute"),
+        ] {
+            require((1..=1_000_000).contains(&rate), key, "1 to 1000000")?;
+        }
         require(self.message_bytes >= 4096, "limits.message_bytes", "at least 4096")?;
         require(self.message_bytes <= 16 << 20, "limits.message_bytes", "at most 16777216")?;
-        require(self.messages_per_second > 0, "limits.messages_per_second", "at least 1")?;
-        require(self.packets_per_second > 0, "limits.packets_per_second", "at least 1")?;
-        require(self.in_flight > 0, "limits.in_flight", "at least 1")?;
         let lane = fanfare_proto::frame::MAX_SENT * 2;
         require(self.ordered_bytes >= lane, "limits.ordered_bytes", "at least 65536")?;
         require(self.urgent_bytes >= lane, "limits.urgent_bytes", "at least 65536")

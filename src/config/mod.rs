@@ -7,6 +7,7 @@ mod store;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 pub use self::{
@@ -32,6 +33,8 @@ pub struct Config {
     pub shards: usize,
     /// Origins of web pages that may connect. Programs send none and are not concerned.
     pub origins: Vec<String>,
+    /// Networks of proxies that pass HTTP on, and are believed about whose it is (`X-Forwarded-For`).
+    pub trusted_proxies: Vec<IpNet>,
     /// Where what must last is kept.
     pub store: Store,
     /// Certificates.
@@ -68,6 +71,10 @@ pub struct Tls {
 pub struct Session {
     /// Time for the first message, `authenticate`.
     pub auth_timeout_ms: u64,
+    /// Time for TLS, for the head of each HTTP request, and for the handshake of a transport.
+    pub handshake_timeout_ms: u64,
+    /// Time for an HTTP request, its body included.
+    pub request_timeout_ms: u64,
     /// How often the server asks for a sign of life.
     pub heartbeat_ms: u64,
     /// Silence after which a client is gone.
@@ -119,6 +126,7 @@ impl Default for Config {
             data_dir: "data".into(),
             shards: 0,
             origins: vec!["http://localhost:4433".into(), "http://127.0.0.1:4433".into()],
+            trusted_proxies: Vec::new(),
             store: Store::default(),
             tls: Tls::default(),
             auth: Auth::default(),
@@ -141,6 +149,8 @@ impl Default for Session {
     fn default() -> Self {
         Self {
             auth_timeout_ms: 10_000,
+            handshake_timeout_ms: 10_000,
+            request_timeout_ms: 30_000,
             heartbeat_ms: 25_000,
             silence_ms: 60_000,
             write_timeout_ms: 10_000,
@@ -226,6 +236,8 @@ impl Config {
             .list_separator(",")
             .source(Some(variables()))
             .with_list_parse_key("origins")
+            .with_list_parse_key("trusted_proxies")
+            .with_list_parse_key("limits.exempt")
             .with_list_parse_key("store.scylla.nodes")
             .try_parsing(true);
         let loaded: Self = config::Config::builder()
@@ -246,6 +258,9 @@ impl Config {
         )?;
         require(self.shards <= 64, "shards", "0 to 64")?;
         self.limits.check()?;
+        let handshake = self.session.handshake_timeout_ms;
+        require(handshake >= 100, "session.handshake_timeout_ms", "at least 100")?;
+        require(self.session.request_timeout_ms >= 100, "session.request_timeout_ms", "at least 100")?;
         require(self.session.heartbeat_ms >= 100, "session.heartbeat_ms", "at least 100")?;
         require(self.session.quic_idle_ms >= 1000, "session.quic_idle_ms", "at least 1000")?;
         require(

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::{
     auth::Identity,
     config::Config,
+    crowd::Crowd,
     error::refused,
     hub::Hub,
     id::{Audience, Topic},
@@ -34,6 +35,8 @@ pub struct Services {
     pub locations: location::Locations,
     /// Conversations looked up lately.
     pub conversations: chat::Directory,
+    /// Who is here, and how much they may do.
+    pub crowd: Arc<Crowd>,
     /// The time.
     pub clock: Clock,
     /// What is counted.

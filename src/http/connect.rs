@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{ConnectInfo, Request, State},
     http::{HeaderMap, StatusCode, header, uri::Authority},
     response::{IntoResponse, Response},
@@ -11,8 +11,8 @@ use axum::{
 use fanfare_proto::id;
 use serde::Serialize;
 
-use super::Routes;
-use crate::net::websocket;
+use super::{Answer, Routes, address::ByProxy, door};
+use crate::{crowd::Visitor, net::websocket};
 
 /// How to connect. A page pins the certificate by these hashes where it is not signed by an authority.
 #[derive(Debug, Serialize)]
@@ -70,15 +70,19 @@ pub(super) async fn transport(State(routes): State<Routes>, headers: HeaderMap) 
 /// `GET /ws`
 pub(super) async fn upgrade(
     State(routes): State<Routes>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Extension(mut visitor): Extension<Visitor>,
     request: Request,
-) -> Response {
+) -> Answer {
     let (mut parts, _) = request.into_parts();
-    match websocket::upgrade(&mut parts, peer, &routes.net) {
-        Ok(upgrade) => match routes.upgrades.try_send(upgrade.pending) {
+    if parts.extensions.get::<ByProxy>().is_some() {
+        visitor = door::arrive(&routes.services, client.ip())?;
+    }
+    Ok(match websocket::upgrade(&mut parts, client, &routes.net) {
+        Ok(upgrade) => match routes.upgrades.try_send((upgrade.pending, visitor)) {
             Ok(()) => upgrade.response,
             Err(_) => (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response(),
         },
         Err(refusal) => refusal,
-    }
+    })
 }

@@ -1,22 +1,27 @@
 //! The way into the API: which pages may ask, who asks, and whether they may. Nothing of a handler runs before.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use fanfare_proto::ErrorCode;
+use fanfare_proto::{CloseCode, ErrorCode};
 
 use super::{Answer, Problem, Routes};
 use crate::{
     auth::{
         Identity,
-        jwt::Refused,
         policy::{self, Action},
     },
+    crowd::{Cost, Turned, Visitor},
+    domain::Services,
+    metrics::Label,
     net,
 };
 
@@ -43,19 +48,41 @@ impl<S: Sync> FromRequestParts<S> for By {
 /// Lets in who has a good token and the route's right.
 pub(super) async fn enter(
     State((routes, action)): State<(Routes, Action)>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
     mut request: Request,
     next: Next,
 ) -> Answer {
     let Some(token) = net::bearer(request.headers()) else {
         return Err(ErrorCode::AuthFailed.with("a token is needed: Authorization: Bearer").into());
     };
-    let verified = routes.verifier.verify(&token, routes.services.clock.now()).await;
-    let identity = verified.map_err(Refused::error)?;
+    let services = &*routes.services;
+    let now = services.clock.now();
+    services.crowd.may_try(client.ip(), now).map_err(|turned| turned_away(services, turned))?;
+    let identity = routes.verifier.verify(&token, now).await.map_err(|refused| {
+        if refused.close() == CloseCode::AuthFailed {
+            services.crowd.failed(client.ip(), now);
+        }
+        refused.error()
+    })?;
+    // The same share as on connections: whoever asks here as well does not get more.
+    let spent = services.crowd.spend(&identity.org, &identity.user, Cost::Message, now);
+    spent.map_err(|excess| ErrorCode::RateLimitExceeded.with(excess.what).retry_after(excess.wait_ms))?;
     if !policy::may(&identity, action) {
         return Err(ErrorCode::Unauthorized.with("this is not allowed to you").into());
     }
     request.extensions_mut().insert(By(Arc::new(identity)));
     Ok(next.run(request).await)
+}
+
+/// Somebody comes by a proxy.
+pub(super) fn arrive(services: &Services, address: IpAddr) -> Answer<Visitor> {
+    let arrived = services.crowd.arrive(address, services.clock.now());
+    arrived.map_err(|turned| turned_away(services, turned))
+}
+
+fn turned_away(services: &Services, turned: Turned) -> Problem {
+    services.metrics.turned_away.get_or_create(&Label::of(turned.kind())).inc();
+    ErrorCode::RateLimitExceeded.with(turned.to_string()).retry_after(turned.retry_after_ms()).into()
 }
 
 /// Lets pages of allowed origins ask and read, and no others. Programs send no origin and are not concerned.

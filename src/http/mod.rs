@@ -1,6 +1,7 @@
 //! HTTP: how to connect, health, numbers, the API, the console, and the door for WebSockets. Served by the shard that
 //! accepted the socket.
 
+mod address;
 mod connect;
 mod console;
 mod door;
@@ -9,22 +10,23 @@ mod problem;
 mod table;
 mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{Request, State},
-    http::Method,
-    middleware::from_fn_with_state,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{Method, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
 use prometheus_client::registry::Registry;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
 use self::problem::{Answer, Problem};
 pub use self::table::{Needs, Route, table};
 use crate::{
     auth::jwt::Verifier,
+    crowd::Visitor,
     domain::Services,
     net::{self, tls::Identity, websocket},
 };
@@ -46,7 +48,7 @@ pub struct Routes {
     /// The server's numbers.
     pub registry: Arc<Registry>,
     /// Where requests that become WebSockets go on. Full: the client is asked to come back.
-    pub upgrades: mpsc::Sender<websocket::Pending>,
+    pub upgrades: mpsc::Sender<(websocket::Pending, Visitor)>,
     /// Whether the server takes clients.
     pub ready: Arc<std::sync::atomic::AtomicBool>,
     /// What the API's answers are made of.
@@ -68,8 +70,19 @@ impl Routes {
             .method_not_allowed_fallback(|| async { Problem::method() })
             .fallback(other)
             .layer(from_fn_with_state(self.clone(), door::screen))
+            .layer(DefaultBodyLimit::max(self.services.config.limits.message_bytes))
+            .layer(from_fn_with_state(self.clone(), address::resolve))
+            .layer(from_fn_with_state(self.clone(), in_time))
             .with_state(self)
     }
+}
+
+/// A request takes only so long, its body included.
+async fn in_time(State(routes): State<Routes>, request: Request, next: Next) -> Response {
+    let patience = Duration::from_millis(routes.services.config.session.request_timeout_ms);
+    timeout(patience, next.run(request))
+        .await
+        .unwrap_or_else(|_| (StatusCode::REQUEST_TIMEOUT, [(header::CONNECTION, "close")]).into_response())
 }
 
 /// Paths without a row: files of the console, or nothing.

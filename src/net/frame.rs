@@ -23,6 +23,11 @@ impl FrameReader {
         Self { limit, chunk, partial: BytesMut::new() }
     }
 
+    /// Frames may have up to `limit` bytes from now on.
+    pub(super) fn allow(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Takes the next bytes of the stream. Only after [`next`](Self::next) has returned `None`.
     pub(super) fn push(&mut self, chunk: Bytes) {
         debug_assert!(self.chunk.is_empty());

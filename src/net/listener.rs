@@ -3,7 +3,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     thread,
@@ -32,6 +32,8 @@ const NOTSENT_LOWAT: u32 = 16 * 1024;
 const TLS_BUFFER: usize = 16 * 1024;
 /// A request's head, with room for a token.
 const MAX_HEAD: usize = 16 * 1024;
+/// Longest life of a connection that does not become something else, so that one whose peer takes nothing in ends, too.
+const LIFE: Duration = Duration::from_mins(5);
 /// Pause after the system could not accept, as when it is out of file descriptors.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
@@ -102,10 +104,12 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Serves one connection on this shard with `router`, until it ends or becomes something else. Handlers find the peer's
-/// address as [`ConnectInfo<SocketAddr>`]. `patience` bounds the TLS handshake and the wait for each request's head.
+/// address as [`ConnectInfo<SocketAddr>`], and `tag` among the request's extensions. `patience` bounds the TLS handshake
+/// and the wait for each request's head, the first and those that may follow.
 pub async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
+    tag: impl Clone + Send + Sync + 'static,
     tls: Option<Arc<rustls::ServerConfig>>,
     router: axum::Router,
     patience: Duration,
@@ -125,18 +129,25 @@ pub async fn serve(
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(tag.clone());
         router.call(request)
     });
-    http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(patience)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await
-        .map_err(|e| {
-            if e.is_timeout() { HandshakeError::Timeout } else { HandshakeError::Protocol(e.to_string()) }
-        })
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = if let Ok(ended) = timeout(LIFE, connection.as_mut()).await {
+        ended
+    } else {
+        connection.as_mut().graceful_shutdown();
+        timeout(patience, connection).await.map_err(|_| HandshakeError::Timeout)?
+    };
+    ended.map_err(|e| {
+        if e.is_timeout() { HandshakeError::Timeout } else { HandshakeError::Protocol(e.to_string()) }
+    })
 }
 
 /// Sends small writes at once, and keeps the kernel's unsent part short.

@@ -25,6 +25,9 @@ pub use origin::{Origins, bearer};
 pub use outgoing::{Outgoing, PipeWriter};
 pub use webtransport::{Closer, Datagrams, StreamWriter};
 
+/// Most bytes of an event, on one pipe of all events, from a peer that has not been [admitted](Incoming::admit).
+pub const GREETING_BYTES: usize = 64 * 1024;
+
 /// What both network transports hold a connecting peer to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {

@@ -1,6 +1,7 @@
 //! WebSocket over HTTP/1.1: text messages are events, binary messages are ticks.
 
 mod handshake;
+mod metered;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +28,8 @@ use tokio_tungstenite::{
 
 pub use handshake::{PROTOCOL, Pending, Upgrade, upgrade};
 
-use super::{Ended, Item, Received, listener::Stream};
+use self::metered::Metered;
+use super::{Ended, GREETING_BYTES, Item, Received};
 
 /// What a flush gathers before it is handed to the system. What waits here can no longer be overtaken.
 const WRITE_BUFFER: usize = 16 * 1024;
@@ -42,7 +44,7 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Both sides use one socket, in turns: they live on one thread, and borrow it only while they poll it.
 #[derive(Debug, Clone)]
-struct Socket(Rc<RefCell<WebSocketStream<Stream>>>);
+struct Socket(Rc<RefCell<WebSocketStream<Metered>>>);
 
 fn settings(max_frame: usize) -> WebSocketConfig {
     WebSocketConfig::default()
@@ -65,6 +67,7 @@ pub(super) struct Incoming {
 impl Incoming {
     pub(super) fn admit(&mut self) {
         self.admitted = true;
+        self.socket.0.borrow_mut().get_mut().unlimited();
     }
 
     pub(super) async fn recv(&mut self) -> Result<Received, Ended> {
@@ -176,6 +179,7 @@ fn ended(error: &Error, max_frame: usize) -> Ended {
             }
             _ => Ended::Violation(error.to_string()),
         },
+        Error::Io(error) if error.kind() == metered::TOO_MUCH => Ended::TooLarge { limit: GREETING_BYTES },
         _ => Ended::Lost(error.to_string()),
     }
 }

@@ -9,6 +9,8 @@ use crate::domain::{Services, location};
 
 /// How often what is too old is removed.
 const EXPIRE_EVERY: Duration = Duration::from_hours(1);
+/// How often those who have gone are forgotten.
+const TIDY_EVERY: Duration = Duration::from_mins(1);
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Sends changed positions, again and again.
@@ -18,6 +20,16 @@ pub(super) async fn flush(services: Arc<Services>) {
     loop {
         timer.tick().await;
         location::flush(&services, services.clock.now());
+    }
+}
+
+/// Forgets addresses, users and organisations that have gone and are owed no wait, again and again.
+pub(super) async fn tidy(services: Arc<Services>) {
+    let mut timer = interval(TIDY_EVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        services.crowd.tidy(services.clock.now());
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{JoinHandle as Thread, available_parallelism},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use fanfare_proto::Epoch;
@@ -29,10 +29,11 @@ use self::thread::ShardThread;
 use crate::{
     config::{Config, Invalid},
     connection::Door,
+    crowd::{Crowd, Visitor},
     domain::{Services, chat, location},
     http::Routes,
     hub::Hub,
-    metrics::Metrics,
+    metrics::{Label, Metrics},
     net::{
         self, Origins,
         listener::Acceptor,
@@ -86,7 +87,7 @@ pub struct Server {
 }
 
 /// A TCP connection on its way to the shard that will own it.
-type Arrival = (TcpStream, SocketAddr);
+type Arrival = (TcpStream, SocketAddr, Visitor);
 
 impl Server {
     /// Starts, in this order: what can be wrong is checked before anything is opened; the store is open before
@@ -124,16 +125,18 @@ impl Server {
             // Aliases of an earlier life must not be taken for this one's.
             locations: location::Locations::new(Epoch(now.0 as u32), config.limits.agents_per_organisation),
             conversations: chat::Directory::default(),
+            crowd: Crowd::new(&config.limits, &config.trusted_proxies),
             clock,
             metrics: metrics.clone(),
             config: config.clone(),
         });
         // Connections of different lives have different ids.
-        let door = Arc::new(Door::new(verifier, config.limits.connections, now.0 << 20));
+        let door = Arc::new(Door::new(verifier, now.0 << 20));
 
         let net = Arc::new(net::Config {
             origins: Origins::Only(origins(&config, &identity, tcp.local_addr()?.port())),
             max_frame: config.limits.message_bytes,
+            handshake: Duration::from_millis(config.session.handshake_timeout_ms),
             ..net::Config::default()
         });
         let tls = if identity.is_development() { None } else { Some(Arc::new(identity.tcp()?)) };
@@ -175,14 +178,23 @@ impl Server {
         }
 
         let mut next = 0;
+        let at_the_door = services.clone();
         let acceptor = Acceptor::spawn(tcp, move |stream, peer| {
+            let visitor = match at_the_door.crowd.arrive(peer.ip(), at_the_door.clock.now()) {
+                Ok(visitor) => visitor,
+                Err(turned) => {
+                    at_the_door.metrics.turned_away.get_or_create(&Label::of(turned.kind())).inc();
+                    return;
+                }
+            };
             next += 1;
             // Full: dropped, which closes it. The client comes back.
-            let _ = arrivals[next % arrivals.len()].try_send((stream, peer));
+            let _ = arrivals[next % arrivals.len()].try_send((stream, peer, visitor));
         })?;
         let chores = vec![
             tokio::spawn(chores::flush(services.clone())),
             tokio::spawn(chores::expire(services.clone())),
+            tokio::spawn(chores::tidy(services.clone())),
             tokio::spawn(identity.clone().watch()),
         ];
         ready.store(true, Ordering::Relaxed);

@@ -6,16 +6,11 @@ use std::{io::Write, net::UdpSocket, os::unix::fs::OpenOptionsExt, path::Path, s
 use super::StartError;
 use crate::{
     config::Config,
-    net::{
-        tls::Identity,
-        udp,
-        webtransport::{Admission, Ticket, Tuning},
-    },
+    crowd::Visitor,
+    domain::Services,
+    metrics::Label,
+    net::{tls::Identity, udp, webtransport::Tuning},
 };
-
-/// Handshakes under way before clients must show that they receive, and before they are turned away.
-const RETRY_ABOVE: usize = 512;
-const REFUSE_ABOVE: usize = 4096;
 
 /// Time for the last packets to leave.
 const LAST: Duration = Duration::from_millis(500);
@@ -26,14 +21,13 @@ pub(super) struct Part {
     socket: UdpSocket,
     endpoint: quinn::EndpointConfig,
     server: quinn::ServerConfig,
-    admission: Admission,
 }
 
 /// Where the connections of a shard arrive.
 #[derive(Debug)]
 pub(super) struct Arrivals {
     endpoint: quinn::Endpoint,
-    admission: Admission,
+    services: Arc<Services>,
 }
 
 /// The parts of the port, one for each socket.
@@ -48,33 +42,43 @@ pub(super) fn parts(
     tuning.keep_alive = tuning.keep_alive.map(|every| every.min(idle / 3));
     let server = tuning.server_config(identity)?;
     let keys = Keys::of(&config.data_dir)?;
-    let admission = Admission::new(RETRY_ABOVE, REFUSE_ABOVE);
     let count = sockets.len();
-    let part = |(number, socket)| Part {
-        socket,
-        endpoint: keys.endpoint(number, count),
-        server: server.clone(),
-        admission: admission.clone(),
-    };
+    let part =
+        |(number, socket)| Part { socket, endpoint: keys.endpoint(number, count), server: server.clone() };
     Ok(sockets.into_iter().enumerate().map(part).collect())
 }
 
 impl Part {
     /// Opens the endpoint. Must be called within the runtime of its shard.
-    pub(super) fn open(self) -> std::io::Result<Arrivals> {
-        let Self { socket, endpoint, server, admission } = self;
+    pub(super) fn open(self, services: &Arc<Services>) -> std::io::Result<Arrivals> {
+        let Self { socket, endpoint, server } = self;
         let runtime = Arc::new(quinn::TokioRuntime);
         let endpoint = quinn::Endpoint::new(endpoint, Some(server), socket, runtime)?;
-        Ok(Arrivals { endpoint, admission })
+        Ok(Arrivals { endpoint, services: services.clone() })
     }
 }
 
 impl Arrivals {
     /// The next connection, before its handshake. `None` once it is closed.
-    pub(super) async fn next(&self) -> Option<(quinn::Incoming, Ticket)> {
+    pub(super) async fn next(&self) -> Option<(quinn::Incoming, Visitor)> {
         loop {
-            if let Some(admitted) = self.admission.screen(self.endpoint.accept().await?) {
-                return Some(admitted);
+            let incoming = self.endpoint.accept().await?;
+            let (address, now) = (incoming.remote_address().ip(), self.services.clock.now());
+            let visitor = if incoming.remote_address_validated() {
+                self.services.crowd.arrive(address, now)
+            } else if let Some(visitor) = self.services.crowd.arrive_unproven(address, now) {
+                Ok(visitor)
+            } else {
+                // It comes again with a proof that it receives there. Nothing is kept of it meanwhile.
+                let _ = incoming.retry();
+                continue;
+            };
+            match visitor {
+                Ok(visitor) => return Some((incoming, visitor)),
+                Err(turned) => {
+                    self.services.metrics.turned_away.get_or_create(&Label::of(turned.kind())).inc();
+                    incoming.refuse();
+                }
             }
         }
     }

@@ -13,11 +13,12 @@ use tokio::{
 use super::{Arrival, gather, quic};
 use crate::{
     connection::{self, Door},
+    crowd::Visitor,
     domain::{Services, location},
     http::Routes,
     hub::Inbox,
     metrics::Label,
-    net::{self, listener, websocket, webtransport},
+    net::{self, HandshakeError, listener, websocket, webtransport},
     session::Local,
     shard::Shard,
 };
@@ -40,7 +41,7 @@ pub(super) struct ShardThread {
     pub(super) arrivals: mpsc::Receiver<Arrival>,
     /// `None` where the system has one socket for all.
     pub(super) quic: Option<quic::Part>,
-    pub(super) pending: mpsc::Receiver<websocket::Pending>,
+    pub(super) pending: mpsc::Receiver<(websocket::Pending, Visitor)>,
     pub(super) stopping: watch::Receiver<bool>,
 }
 
@@ -53,7 +54,7 @@ impl ShardThread {
             .build()?;
         let quic = {
             let _within = runtime.enter();
-            self.quic.take().map(quic::Part::open).transpose()?
+            self.quic.take().map(|part| part.open(&self.services)).transpose()?
         };
         thread::Builder::new()
             .name(format!("shard-{}", self.index))
@@ -97,25 +98,27 @@ impl ShardThread {
         loop {
             tokio::select! {
                 _ = stopping.changed() => break,
-                Some((stream, peer)) = arrivals.recv() => {
+                Some((stream, peer, visitor)) = arrivals.recv() => {
                     let (tls, router, patience) = (tls.clone(), router.clone(), net.handshake);
                     let local = local.clone();
                     tokio::task::spawn_local(async move {
-                        if let Err(error) = listener::serve(stream, peer, tls, router, patience).await {
+                        let serve = listener::serve(stream, peer, visitor.clone(), tls, router, patience);
+                        if let Err(error) = unless_called(&visitor, serve).await {
                             tracing::debug!(%peer, %error, "http connection ended");
                             failed(&local, "http");
                         }
                     });
                 }
-                Some((incoming, ticket)) = next_quic() => {
+                Some((incoming, visitor)) = next_quic() => {
                     let (net, local, door, open) = (net.clone(), local.clone(), door.clone(), open.clone());
                     tokio::task::spawn_local(async move {
                         let _counted = gather::Connection::new();
-                        let peer = incoming.remote_address();
-                        let accepted = webtransport::accept(incoming, &net).await;
-                        drop(ticket);
-                        match accepted {
-                            Ok(link) => connection::run(link, local, door).await,
+                        let (peer, proven) = (incoming.remote_address(), incoming.remote_address_validated());
+                        let accept = webtransport::accept(incoming, &net);
+                        match unless_called(&visitor, accept).await {
+                            // The handshake has proven the address.
+                            Ok(_) if !proven && turned_away(&local, &visitor) => {}
+                            Ok(link) => connection::run(link, local, door, visitor).await,
                             Err(error) => {
                                 tracing::debug!(%peer, %error, "handshake failed");
                                 failed(&local, "webtransport");
@@ -124,12 +127,12 @@ impl ShardThread {
                         drop(open);
                     });
                 }
-                Some(pending) = pending.recv() => {
+                Some((pending, visitor)) = pending.recv() => {
                     let (local, door, open) = (local.clone(), door.clone(), open.clone());
                     tokio::task::spawn_local(async move {
                         let _counted = gather::Connection::new();
-                        match pending.link().await {
-                            Ok(link) => connection::run(link, local, door).await,
+                        match unless_called(&visitor, pending.link()).await {
+                            Ok(link) => connection::run(link, local, door, visitor).await,
                             Err(error) => {
                                 tracing::debug!(%error, "upgrade failed");
                                 failed(&local, "websocket");
@@ -152,6 +155,27 @@ impl ShardThread {
             quic.close().await;
         }
     }
+}
+
+/// A handshake, unless its place in the lobby is needed for another.
+async fn unless_called<T>(
+    visitor: &Visitor,
+    handshake: impl Future<Output = Result<T, HandshakeError>>,
+) -> Result<T, HandshakeError> {
+    tokio::select! {
+        done = handshake => done,
+        () = visitor.called() => Err(HandshakeError::Timeout),
+    }
+}
+
+/// Whether somebody whose address is proven now comes too often.
+fn turned_away(local: &Local, visitor: &Visitor) -> bool {
+    let services = &local.services;
+    let Err(turned) = visitor.prove(services.clock.now()) else {
+        return false;
+    };
+    services.metrics.turned_away.get_or_create(&Label::of(turned.kind())).inc();
+    true
 }
 
 fn failed(local: &Local, transport: &'static str) {

@@ -11,7 +11,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::{Allowance, Cursors, Local, Queue, Session};
-use crate::{auth::jwt::Verifier, domain::location::recorder::Receipts, outbox::Outbox, shard::TickPort};
+use crate::{
+    auth::jwt::Verifier, crowd::Visitor, domain::location::recorder::Receipts, outbox::Outbox,
+    shard::TickPort,
+};
 
 /// A connection that has not said who it is.
 #[derive(Debug)]
@@ -19,6 +22,7 @@ pub struct Greeting {
     local: Rc<Local>,
     outbox: Rc<Outbox>,
     connection: u64,
+    visitor: Visitor,
     bearer: Option<String>,
 }
 
@@ -33,8 +37,14 @@ pub enum Welcome {
 
 impl Greeting {
     /// A new connection. `bearer` is a token that its handshake carried.
-    pub const fn new(local: Rc<Local>, outbox: Rc<Outbox>, connection: u64, bearer: Option<String>) -> Self {
-        Self { local, outbox, connection, bearer }
+    pub const fn new(
+        local: Rc<Local>,
+        outbox: Rc<Outbox>,
+        connection: u64,
+        visitor: Visitor,
+        bearer: Option<String>,
+    ) -> Self {
+        Self { local, outbox, connection, visitor, bearer }
     }
 
     /// Takes the first message: a session, or a refusal. Consumes itself, so that nothing else can be done before.
@@ -57,12 +67,17 @@ impl Greeting {
             Ok(identity) => identity,
             Err(refused) => return self.refuse(id.as_ref(), &refused.error(), refused.close()),
         };
+        let guest = match self.visitor.admit(&identity.org, &identity.user, now) {
+            Ok(guest) => guest,
+            Err(full) => return self.refuse(id.as_ref(), &full.body(), CloseCode::ConnectionLimit),
+        };
         let Self { local, outbox, connection, .. } = self;
         let Authenticate { device_id, cursors, .. } = command;
         let membership =
             local.shard.join(connection, identity.org.clone(), identity.user.clone(), outbox.clone(), ticks);
         let session = Rc::new(Session {
             source: source_of(device_id.as_ref(), connection),
+            guest,
             allowance: Allowance::new(&local.services.config.limits, now).into(),
             receipts: Receipts::new(outbox.clone()),
             following: HashMap::new().into(),
@@ -89,6 +104,9 @@ impl Greeting {
     }
 
     fn refuse(self, id: Option<&RequestId>, error: &ErrorBody, code: CloseCode) -> Welcome {
+        if code == CloseCode::AuthFailed {
+            self.visitor.failed(self.local.services.clock.now());
+        }
         self.outbox.push(Lane::Ordered, event::write(name::ERROR, id, error).into());
         self.outbox.close(code);
         Welcome::Refused

@@ -1,5 +1,6 @@
 //! What an authenticated connection can do. Knows requests and answers, no bytes and no transport.
 
+mod allowance;
 mod dispatch;
 mod greeting;
 mod refresh;
@@ -22,13 +23,14 @@ use fanfare_proto::{
 };
 use tokio::sync::Notify;
 
+use self::allowance::Allowance;
 use crate::{
     auth::{
         Identity,
         jwt::Verifier,
         policy::{self, Action},
     },
-    config::Limits,
+    crowd::Guest,
     domain::{
         Caller, Services,
         location::{
@@ -36,7 +38,6 @@ use crate::{
             recorder::{Receipts, Recorder},
         },
     },
-    limit::Bucket,
     metrics::Label,
     outbox::Outbox,
     shard::{Following, Member, Membership, Shard},
@@ -71,6 +72,8 @@ pub struct Session {
     /// Topics whose positions are told with each heartbeat: those that every connection has, of the heartbeat's own
     /// lane. A position told on one lane could overtake its event on the other.
     told: RefCell<Vec<(TopicName, Epoch)>>,
+    /// Counts it where it belongs, as long as it lasts.
+    guest: Guest,
     allowance: RefCell<Allowance>,
     urgent: Queue,
     ordered: Queue,
@@ -98,26 +101,6 @@ struct Queue {
     running: Cell<bool>,
 }
 
-/// How much a connection may still do.
-#[derive(Debug)]
-struct Allowance {
-    messages: Bucket,
-    packets: Bucket,
-    strikes: Bucket,
-}
-
-impl Allowance {
-    fn new(limits: &Limits, now: UnixMs) -> Self {
-        let twice = |rate: u32| Bucket::new(f64::from(rate), f64::from(rate) * 2.0, now);
-        let strikes = f64::from(limits.strikes_per_minute);
-        Self {
-            messages: twice(limits.messages_per_second),
-            packets: twice(limits.packets_per_second),
-            strikes: Bucket::new(strikes / 60.0, strikes, now),
-        }
-    }
-}
-
 impl Session {
     /// When the token ends.
     pub fn expires_at(&self) -> UnixMs {
@@ -132,15 +115,20 @@ impl Session {
     /// Takes a request off the wire. It is done by a task of the shard: that this connection ends changes nothing.
     pub fn take(self: &Rc<Self>, lane: Lane, text: &[u8]) {
         let now = self.local.services.clock.now();
-        let taken = self.allowance.borrow_mut().messages.take(1.0, now);
-        if let Err(wait) = taken {
-            let id = Request::parse(text).map_or_else(|refusal| refusal.id, |request| request.id);
-            let error = ErrorCode::RateLimitExceeded.with("too many messages").retry_after(wait);
-            return self.refuse(lane, id.as_ref(), &error);
-        }
-        match Request::parse(text) {
-            Ok(request) => self.enqueue(lane, request),
-            Err(refusal) => self.refuse(lane, refusal.id.as_ref(), &refusal.error),
+        let parsed = Request::parse(text);
+        let command = parsed.as_ref().ok().map(|request| &request.command);
+        let taken = self.allowance.borrow_mut().take(&self.guest, command, now);
+        match (taken, parsed) {
+            (Ok(()), Ok(request)) => self.enqueue(lane, request),
+            (Ok(()), Err(refusal)) => self.refuse(lane, refusal.id.as_ref(), &refusal.error),
+            (Err(much), parsed) => {
+                let id = parsed.map_or_else(|refusal| refusal.id, |request| request.id);
+                let error = ErrorCode::RateLimitExceeded.with(much.what).retry_after(much.wait_ms);
+                self.refuse(lane, id.as_ref(), &error);
+                if much.impatient {
+                    self.strike();
+                }
+            }
         }
     }
 
@@ -149,7 +137,7 @@ impl Session {
         let services = &self.local.services;
         let now = services.clock.now();
         let dropped = |why| services.metrics.fixes_rejected.get_or_create(&Label::of(why)).inc();
-        if self.allowance.borrow_mut().packets.take(1.0, now).is_err() {
+        if !self.allowance.borrow_mut().take_packet(now) {
             dropped("rate");
             return;
         }
@@ -233,10 +221,22 @@ impl Session {
         let services = &self.local.services;
         services.metrics.refused.get_or_create(&Label::of(code_name(error.code))).inc();
         self.outbox.push(lane, event::write(name::ERROR, id, error).into());
-        // Not the client's fault, so no strike.
-        let faultless =
-            matches!(error.code, ErrorCode::Unavailable | ErrorCode::InternalError | ErrorCode::Conflict);
-        if !faultless && self.allowance.borrow_mut().strikes.take(1.0, services.clock.now()).is_err() {
+        // Not the client's fault, or not before it has not waited as it was told.
+        let faultless = matches!(
+            error.code,
+            ErrorCode::Unavailable
+                | ErrorCode::InternalError
+                | ErrorCode::Conflict
+                | ErrorCode::RateLimitExceeded
+        );
+        if !faultless {
+            self.strike();
+        }
+    }
+
+    /// An offence: with too many of them the connection is closed for good.
+    fn strike(&self) {
+        if !self.allowance.borrow_mut().strike(self.local.services.clock.now()) {
             self.outbox.close(CloseCode::Abuse);
         }
     }

@@ -172,13 +172,21 @@ async fn there_is_room_for_so_many_connections() {
             inside.push(server.client(kind, &format!("u{n}"), "member").await);
         }
         let mut one_more = Client::connect(&server.base(), kind).await;
-        assert_eq!(one_more.expect("error").await["data"]["code"], "CONNECTION_LIMIT");
+        one_more.send(&hello("u9", "acme")).await;
+        let error = one_more.expect("error").await;
+        assert_eq!(error["re"], "hello");
+        assert_eq!(error["data"]["code"], "CONNECTION_LIMIT");
+        assert_eq!(error["data"]["retry_after_ms"], 5000);
         assert_eq!(one_more.expect_close().await.0, 4101);
         for client in inside {
             client.close().await;
         }
         crate::closing::until_empty(&server).await;
     }
+}
+
+fn hello(user: &str, org: &str) -> Value {
+    json!({ "event": "authenticate", "id": "hello", "data": { "token": token(user, org, "member", &[]) } })
 }
 
 impl Client {

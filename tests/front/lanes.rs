@@ -44,6 +44,8 @@ async fn an_urgent_notice_overtakes_a_megabyte_of_unread_chat() {
     let server = TestServer::with(|config| {
         config.limits.ordered_bytes = 4 * 1024 * 1024;
         config.limits.messages_per_second = 10_000;
+        config.limits.messages_per_second_per_user = 10_000;
+        config.limits.messages_per_second_per_organisation = 10_000;
     })
     .await;
     for kind in BOTH {
@@ -69,6 +71,8 @@ async fn who_reads_too_slowly_is_closed_and_resumes_without_loss() {
     let server = TestServer::with(|config| {
         config.limits.ordered_bytes = 256 * 1024;
         config.limits.messages_per_second = 10_000;
+        config.limits.messages_per_second_per_user = 10_000;
+        config.limits.messages_per_second_per_organisation = 10_000;
     })
     .await;
     for kind in BOTH {
@@ -103,6 +107,8 @@ async fn who_does_not_read_for_too_long_is_closed() {
     let server = TestServer::with(|config| {
         config.limits.ordered_bytes = 64 * 1024 * 1024;
         config.limits.messages_per_second = 10_000;
+        config.limits.messages_per_second_per_user = 10_000;
+        config.limits.messages_per_second_per_organisation = 10_000;
         config.session.write_timeout_ms = 300;
     })
     .await;

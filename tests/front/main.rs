@@ -22,6 +22,7 @@ mod closing;
 mod cut;
 mod http;
 mod lanes;
+mod limits;
 #[path = "../cassandra/node.rs"]
 mod node;
 mod outage;

@@ -204,6 +204,8 @@ async fn many_topics_are_resumed_at_once_within_the_bounds_of_a_lane() {
     let server = TestServer::with(|config| {
         config.limits.ordered_bytes = 96 * 1024;
         config.limits.messages_per_second = 100_000;
+        config.limits.messages_per_second_per_user = 100_000;
+        config.limits.messages_per_second_per_organisation = 100_000;
     })
     .await;
     let mut ann = server.client(Kind::WebSocket, "ann", "member").await;

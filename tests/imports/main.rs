@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["id"]),
     ("error", &["store::StoreError"]),
     ("config", &["auth::jwt", "auth::policy", "outbox::Bounds"]),
+    ("crowd", &["config::Limits", "limit"]),
     ("hub", &["id", "metrics", "net::Packet", "outbox::StateKey", "store::Committed", "store::Event"]),
     ("shard", &["hub", "id", "metrics", "net::Datagrams", "net::Packet", "outbox", "store"]),
     (
@@ -33,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "auth",
             "config",
+            "crowd",
             "error",
             "hub",
             "id",
@@ -44,14 +46,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
-    ("session", &["auth", "config", "domain", "error", "id", "limit", "metrics", "outbox", "shard", "store"]),
-    ("http", &["auth", "domain", "metrics", "net"]),
-    ("connection", &["auth::jwt", "metrics", "net", "outbox", "session", "shard"]),
+    (
+        "session",
+        &["auth", "config", "crowd", "domain", "error", "id", "limit", "metrics", "outbox", "shard", "store"],
+    ),
+    ("http", &["auth", "crowd", "domain", "metrics", "net"]),
+    ("connection", &["auth::jwt", "crowd::Visitor", "metrics", "net", "outbox", "session", "shard"]),
     (
         "server",
         &[
             "config",
             "connection",
+            "crowd",
             "domain",
             "http",
             "hub",

@@ -12,7 +12,7 @@ use tokio_tungstenite::{
     tungstenite::{handshake::derive_accept_key, protocol::Role},
 };
 
-use super::{Incoming, Socket, Writer, settings};
+use super::{Incoming, Metered, Socket, Writer, settings};
 use crate::net::{
     Config, HandshakeError, Link, Outgoing, Peer, PipeWriter, Transport, listener::Stream, origin,
 };
@@ -94,7 +94,7 @@ impl Pending {
             .map_err(|_| HandshakeError::Protocol("not a connection of this server's listener".to_owned()))?;
         let stream = parts.io.into_inner();
         let socket = WebSocketStream::from_partially_read(
-            stream,
+            Metered::new(stream),
             parts.read_buf.into(),
             Role::Server,
             Some(settings(self.max_frame)),

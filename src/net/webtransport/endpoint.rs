@@ -1,16 +1,22 @@
-//! The QUIC endpoint: its settings, and how many handshakes may be under way.
+//! The QUIC endpoint's settings.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use quinn::{IdleTimeout, VarInt, crypto::rustls::QuicServerConfig};
 
-use crate::net::tls::{Identity, TlsError};
+use crate::net::{
+    GREETING_BYTES,
+    tls::{Identity, TlsError},
+};
+
+/// What a client may have sent that was not read yet, on all streams, once it is admitted. Before that it is
+/// [`Tuning::greeting_window`].
+pub(super) const RECEIVE_WINDOW: u32 = 1024 * 1024;
+
+/// First packets that wait to be looked at, and their bytes: of one client, and of all.
+const FIRST_PACKETS: usize = 1024;
+const FIRST_BYTES: u64 = 16 * 1024;
+const FIRST_BYTES_OF_ALL: u64 = 4 * 1024 * 1024;
 
 /// Settings of every QUIC connection. The defaults are small on purpose: events and ticks are small, a permitted
 /// stream costs memory whether it is opened or not, and what waits in a buffer below us can no longer be overtaken.
@@ -18,9 +24,9 @@ use crate::net::tls::{Identity, TlsError};
 pub struct Tuning {
     /// Streams of each direction that a client may have open. HTTP/3 itself takes four.
     pub streams: u32,
-    /// What a client may have sent that was not read yet, on all streams.
-    pub receive_window: u32,
-    /// The same on one stream.
+    /// What a client that is not admitted may have sent that was not read yet, on all streams.
+    pub greeting_window: u32,
+    /// What any may have sent on one stream.
     pub stream_receive_window: u32,
     /// What may be on its way to a client, or wait in quinn, on all streams.
     pub send_window: u64,
@@ -38,7 +44,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             streams: 16,
-            receive_window: 1024 * 1024,
+            greeting_window: GREETING_BYTES as u32,
             stream_receive_window: 256 * 1024,
             send_window: 128 * 1024,
             datagram_send_buffer: 64 * 1024,
@@ -55,7 +61,12 @@ impl Tuning {
         let tls =
             QuicServerConfig::try_from(identity.quic()?).map_err(|e| TlsError::Config(e.to_string()))?;
         let mut config = quinn::ServerConfig::with_crypto(Arc::new(tls));
-        config.transport_config(Arc::new(self.transport())).migration(true);
+        config
+            .transport_config(Arc::new(self.transport()))
+            .migration(true)
+            .max_incoming(FIRST_PACKETS)
+            .incoming_buffer_size(FIRST_BYTES)
+            .incoming_buffer_size_total(FIRST_BYTES_OF_ALL);
         Ok(config)
     }
 
@@ -66,7 +77,7 @@ impl Tuning {
         transport
             .max_concurrent_bidi_streams(self.streams.into())
             .max_concurrent_uni_streams(self.streams.into())
-            .receive_window(VarInt::from_u32(self.receive_window))
+            .receive_window(VarInt::from_u32(self.greeting_window))
             .stream_receive_window(VarInt::from_u32(self.stream_receive_window))
             .send_window(self.send_window)
             .datagram_send_buffer_size(self.datagram_send_buffer)
@@ -76,52 +87,5 @@ impl Tuning {
             .initial_mtu(1200)
             .congestion_controller_factory(Arc::new(quinn::congestion::CubicConfig::default()));
         transport
-    }
-}
-
-/// Bounds the handshakes under way, as addresses in first packets may be forged. Cheap to clone; shared by threads.
-#[derive(Debug, Clone)]
-pub struct Admission {
-    open: Arc<AtomicUsize>,
-    retry_above: usize,
-    refuse_above: usize,
-}
-
-/// Held while a handshake is under way.
-#[derive(Debug)]
-pub struct Ticket(Arc<AtomicUsize>);
-
-impl Admission {
-    /// With more than `retry_above` handshakes under way a client must first show that it receives at its address;
-    /// with more than `refuse_above` it is refused.
-    pub fn new(retry_above: usize, refuse_above: usize) -> Self {
-        Self { open: Arc::default(), retry_above, refuse_above }
-    }
-
-    /// Handshakes under way.
-    pub fn under_way(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
-    }
-
-    /// Lets `incoming` through, with a ticket to hold until its handshake is done. `None` when it was sent back.
-    pub fn screen(&self, incoming: quinn::Incoming) -> Option<(quinn::Incoming, Ticket)> {
-        let open = self.under_way();
-        if open >= self.refuse_above {
-            incoming.refuse();
-            return None;
-        }
-        if open >= self.retry_above && incoming.may_retry() && !incoming.remote_address_validated() {
-            // Fails only where a retry was not allowed.
-            let _ = incoming.retry();
-            return None;
-        }
-        self.open.fetch_add(1, Ordering::Relaxed);
-        Some((incoming, Ticket(Arc::clone(&self.open))))
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use fanfare_proto::Lane;
 use tokio::sync::oneshot;
 
-use super::{Guard, code, queue, router::SessionStream};
-use crate::net::{Ended, Packet, Received, frame::FrameReader};
+use super::{Guard, code, endpoint::RECEIVE_WINDOW, queue, router::SessionStream};
+use crate::net::{Ended, GREETING_BYTES, Packet, Received, frame::FrameReader};
 
 /// Most taken from a stream at once.
 const CHUNK: usize = 64 * 1024;
@@ -54,6 +54,14 @@ impl Incoming {
 
     pub(in crate::net) fn admit(&mut self) {
         self.admitted = true;
+        self.quic.set_receive_window(RECEIVE_WINDOW.into());
+        if let Some(ordered) = &mut self.ordered {
+            ordered.frames.allow(self.max_frame);
+        }
+    }
+
+    fn max_frame(&self) -> usize {
+        if self.admitted { self.max_frame } else { self.max_frame.min(GREETING_BYTES) }
     }
 
     /// Urgent commands before all else, the end after all else.
@@ -113,7 +121,7 @@ impl Incoming {
         if self.ordered.is_none()
             && let Poll::Ready(Some(stream)) = self.streams.poll_recv(cx)
         {
-            self.ordered = Some(Commands::new(stream, self.max_frame));
+            self.ordered = Some(Commands::new(stream, self.max_frame()));
         }
         if self.admitted
             && self.ordered.is_some()

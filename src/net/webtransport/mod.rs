@@ -27,7 +27,7 @@ use h3_webtransport::server::WebTransportSession;
 use http::StatusCode;
 use tokio::{sync::oneshot, time::timeout};
 
-pub use endpoint::{Admission, Ticket, Tuning};
+pub use endpoint::Tuning;
 pub(in crate::net) use incoming::Incoming;
 pub use outgoing::{Closer, Datagrams, StreamWriter};
 

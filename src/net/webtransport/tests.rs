@@ -14,7 +14,7 @@ use fanfare_proto::Lane;
 use tokio::{task::LocalSet, time::timeout};
 use web_transport_quinn::{ClientBuilder, ClientError, Session, SessionError, WebTransportError};
 
-use super::{Admission, Tuning, accept};
+use super::{Tuning, accept};
 use crate::net::{
     Config, Ended, HandshakeError, Link, Origins, Outgoing, Packet, Received, Transport, tls::Identity,
 };
@@ -170,31 +170,6 @@ async fn a_wrong_path_is_refused() {
         );
         assert!(session.is_err());
         assert!(link.is_err());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_client_that_has_to_show_its_address_does() {
-    on_shard(async {
-        let server = Server::start();
-        let admission = Admission::new(0, 1);
-        let (session, ()) = tokio::join!(server.connect("/wt"), async {
-            assert!(admission.screen(server.endpoint.accept().await.unwrap()).is_none());
-            let incoming = server.endpoint.accept().await.unwrap();
-            assert!(incoming.remote_address_validated());
-            let (incoming, ticket) = admission.screen(incoming).unwrap();
-            let link = accept(incoming, &server.config).await.unwrap();
-            // With one handshake under way another is refused, and then no longer.
-            let (refused, ()) = tokio::join!(server.connect("/wt"), async {
-                assert!(admission.screen(server.endpoint.accept().await.unwrap()).is_none());
-            });
-            assert!(refused.is_err());
-            drop(ticket);
-            assert_eq!(admission.under_way(), 0);
-            drop(link);
-        });
-        session.unwrap().closed().await;
     })
     .await;
 }

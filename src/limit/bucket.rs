@@ -1,4 +1,4 @@
-//! How often something may happen.
+//! How often one connection may do something.
 
 use fanfare_proto::UnixMs;
 
@@ -29,6 +29,11 @@ impl Bucket {
             return Ok(());
         }
         Err(wait.ceil() as u64)
+    }
+
+    /// Gives back what was taken for something that was not done after all.
+    pub fn give_back(&mut self, amount: f64) {
+        self.left = (self.left + amount).min(self.burst);
     }
 }
 

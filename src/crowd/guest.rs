@@ -1,0 +1,114 @@
+//! Whoever has said who they are.
+
+use fanfare_proto::{ErrorBody, ErrorCode, OrgId, UnixMs, UserId};
+
+use super::{Crowd, Organisation, Place, User, visitor::Visits};
+
+/// When to try again where there is no room: somebody must leave first.
+pub(super) const RETRY_MS: u64 = 5000;
+
+/// An authenticated connection, counted while this lives.
+#[derive(Debug)]
+pub struct Guest {
+    _server: Place<Crowd>,
+    _address: Option<Place<Visits>>,
+    user: Place<User>,
+    organisation: Place<Organisation>,
+}
+
+/// Where there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    /// Of an address.
+    #[error("too many connections from this address")]
+    Address,
+    /// Of a user.
+    #[error("too many connections of this user")]
+    User,
+    /// Of an organisation.
+    #[error("too many connections of this organisation")]
+    Organisation,
+    /// Of the server.
+    #[error("too many connections")]
+    Server,
+}
+
+impl Full {
+    /// What a peer is told.
+    pub fn body(self) -> ErrorBody {
+        ErrorCode::ConnectionLimit.with(self.to_string()).retry_after(RETRY_MS)
+    }
+}
+
+/// What something costs a user and their organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// A request like any other.
+    Message,
+    /// A notice to everyone, besides.
+    Broadcast,
+    /// A conversation, besides.
+    Conversation,
+}
+
+/// Too much of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Excess {
+    /// Of what, for a person.
+    pub what: &'static str,
+    /// In how many milliseconds there is some again.
+    pub wait_ms: u64,
+}
+
+impl Excess {
+    pub(super) const fn of(what: &'static str) -> impl Fn(u64) -> Self {
+        move |wait_ms| Self { what, wait_ms }
+    }
+}
+
+impl Guest {
+    pub(super) const fn new(
+        server: Place<Crowd>,
+        address: Option<Place<Visits>>,
+        user: Place<User>,
+        organisation: Place<Organisation>,
+    ) -> Self {
+        Self { _server: server, _address: address, user, organisation }
+    }
+
+    /// Takes what something costs, or nothing.
+    pub fn spend(&self, cost: Cost, now: UnixMs) -> Result<(), Excess> {
+        spend(&self.user.0, &self.organisation.0, cost, now)
+    }
+
+    /// Takes from what is set aside for urgent requests, and for nothing else.
+    pub fn spend_urgent(&self, now: UnixMs) -> bool {
+        self.user.0.urgent.take(now).is_ok()
+    }
+}
+
+impl Crowd {
+    /// Takes what something costs that comes by no connection, or nothing.
+    pub fn spend(&self, org: &OrgId, user: &UserId, cost: Cost, now: UnixMs) -> Result<(), Excess> {
+        spend(&self.user(org, user, now), &self.organisation(org, now), cost, now)
+    }
+}
+
+fn spend(user: &User, organisation: &Organisation, cost: Cost, now: UnixMs) -> Result<(), Excess> {
+    let (first, second) = match cost {
+        Cost::Message => (
+            (&user.messages, "too many messages of this user"),
+            Some((&organisation.messages, "too many messages of this organisation")),
+        ),
+        Cost::Broadcast => (
+            (&user.broadcasts, "too many notices of this user"),
+            Some((&organisation.broadcasts, "too many notices of this organisation")),
+        ),
+        Cost::Conversation => ((&user.conversations, "too many conversations created"), None),
+    };
+    first.0.take(now).map_err(Excess::of(first.1))?;
+    if let Some((meter, what)) = second {
+        meter.take(now).inspect_err(|_| first.0.give_back()).map_err(Excess::of(what))?;
+    }
+    Ok(())
+}

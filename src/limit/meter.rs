@@ -1,0 +1,147 @@
+//! How often many threads together may do something.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fanfare_proto::UnixMs;
+
+/// `burst` at once, and one more every `interval`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    interval_us: u64,
+    burst_us: u64,
+}
+
+impl Rate {
+    /// `count` in `seconds`, of which `burst` may come at once. None of them may be zero.
+    pub fn new(count: u32, seconds: u32, burst: u32) -> Self {
+        let interval_us = (u64::from(seconds) * 1_000_000 / u64::from(count.max(1))).max(1);
+        Self { interval_us, burst_us: interval_us * u64::from(burst.max(1)) }
+    }
+}
+
+/// A token bucket in one atomic: the time at which it will be full again. Shared by threads without a lock.
+#[derive(Debug)]
+pub struct Meter {
+    rate: Rate,
+    full_us: AtomicU64,
+}
+
+impl Meter {
+    /// A full one.
+    pub const fn new(rate: Rate) -> Self {
+        Self { rate, full_us: AtomicU64::new(0) }
+    }
+
+    /// Takes one, or tells in how many milliseconds it will be there. A refusal costs nothing.
+    pub fn take(&self, now: UnixMs) -> Result<(), u64> {
+        let mut seen = self.settled(now);
+        loop {
+            let full = self.after_one(seen, now)?;
+            match self.full_us.compare_exchange_weak(seen, full, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(other) => seen = other,
+            }
+        }
+    }
+
+    /// Whether one could be taken; else in how many milliseconds.
+    pub fn has_one(&self, now: UnixMs) -> Result<(), u64> {
+        self.after_one(self.settled(now), now).map(|_| ())
+    }
+
+    /// Gives one back, for something that was not done after all.
+    pub fn give_back(&self) {
+        self.full_us.fetch_sub(self.rate.interval_us, Ordering::Relaxed);
+    }
+
+    /// Whether it is full: forgetting it then changes nothing.
+    pub fn is_full(&self, now: UnixMs) -> bool {
+        self.full_us.load(Ordering::Relaxed) <= micros(now)
+    }
+
+    /// When it will be full again. After the clock has stepped back it is empty at worst, not emptied in the future.
+    fn settled(&self, now: UnixMs) -> u64 {
+        let latest = micros(now) + self.rate.burst_us;
+        self.full_us.fetch_min(latest, Ordering::Relaxed).min(latest)
+    }
+
+    /// When it would be full again if one were taken.
+    fn after_one(&self, full_us: u64, now: UnixMs) -> Result<u64, u64> {
+        let now = micros(now);
+        let full = full_us.max(now) + self.rate.interval_us;
+        let wait = full.saturating_sub(now + self.rate.burst_us);
+        if wait == 0 { Ok(full) } else { Err(wait.div_ceil(1000)) }
+    }
+}
+
+fn micros(now: UnixMs) -> u64 {
+    // Room above for a burst.
+    now.0.saturating_mul(1000).min(u64::MAX / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meter(count: u32, seconds: u32, burst: u32) -> Meter {
+        Meter::new(Rate::new(count, seconds, burst))
+    }
+
+    #[test]
+    fn a_burst_then_the_rate() {
+        let meter = meter(10, 1, 3);
+        let now = UnixMs(1_000_000);
+        for _ in 0..3 {
+            assert_eq!(meter.take(now), Ok(()));
+        }
+        assert_eq!(meter.has_one(now), Err(100));
+        assert_eq!(meter.take(now), Err(100));
+        assert_eq!(meter.take(now.plus(99)), Err(1));
+        assert_eq!(meter.take(now.plus(100)), Ok(()));
+        assert!(!meter.is_full(now.plus(399)));
+        assert!(meter.is_full(now.plus(400)));
+    }
+
+    #[test]
+    fn what_is_given_back_is_there_again() {
+        let meter = meter(1, 60, 1);
+        let now = UnixMs(1_000_000);
+        assert_eq!(meter.take(now), Ok(()));
+        assert_eq!(meter.take(now), Err(60_000));
+        meter.give_back();
+        assert_eq!(meter.take(now), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_locks_nobody_out() {
+        let meter = meter(10, 1, 10);
+        assert_eq!(meter.take(UnixMs(9_000_000)), Ok(()));
+        assert_eq!(meter.take(UnixMs(1_000_000)), Err(100), "it is empty at worst");
+        assert_eq!(meter.take(UnixMs(1_000_100)), Ok(()), "and fills from there");
+    }
+
+    #[test]
+    fn whoever_waits_as_told_gets_one() {
+        let meter = meter(7, 1, 5);
+        let mut taken = 0;
+        for now in 0..10_000 {
+            match meter.take(UnixMs(now)) {
+                Ok(()) => taken += 1,
+                Err(wait) => assert_eq!(meter.has_one(UnixMs(now + wait)), Ok(()), "at {now}"),
+            }
+        }
+        assert_eq!(taken, 5 + 7 * 10 - 1);
+    }
+
+    #[test]
+    fn threads_share_what_there_is() {
+        let meter = meter(1, 1, 1000);
+        let taken: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..1000).filter(|_| meter.take(UnixMs(5)).is_ok()).count()))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(taken, 1000);
+    }
+}

@@ -1,0 +1,12 @@
+//! How often something may happen, and how many may wait. Numbers and time only: whose they are, [`crowd`](crate::crowd)
+//! knows.
+
+mod bucket;
+mod lobby;
+mod meter;
+mod table;
+
+pub use bucket::Bucket;
+pub use lobby::{Lobby, Seat};
+pub use meter::{Meter, Rate};
+pub use table::{Rests, Table};
