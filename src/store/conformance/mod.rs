@@ -61,6 +61,7 @@ const CASES: &[(&str, Case)] = cases![
     race::nothing_slips_under_a_cursor,
     retention::the_front_expires,
     retention::repetitions_outlive_their_event,
+    retention::repetitions_are_forgotten_in_the_end,
     retention::kinds_expire_apart,
     record::versions_rise_and_never_start_again,
     record::one_winner_for_each_version,

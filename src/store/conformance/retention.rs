@@ -1,10 +1,10 @@
 //! Retention of logs.
 
 use bytes::Bytes;
-use fanfare_proto::{Seq, TopicKind, UnixMs};
+use fanfare_proto::{ClientId, Seq, TopicKind, UnixMs};
 
 use super::lab::{Lab, fresh_client, fresh_org, fresh_topic, new_event, seqs, topic_in, user};
-use crate::store::{From, Head, NewEvent, Outcome, StoreError};
+use crate::store::{From, Head, MarkKind, NewEvent, Outcome, Position, StoreError};
 
 pub(super) async fn the_front_expires(lab: &mut Lab) {
     let topic = fresh_topic();
@@ -45,6 +45,43 @@ pub(super) async fn repetitions_outlive_their_event(lab: &mut Lab) {
     lab.reopen().await;
     assert_eq!(lab.append_at(&topic, 9, vec![event]).await.unwrap().outcomes, [again]);
     assert_eq!(lab.head(&topic).await, 1);
+}
+
+/// A day after its event, and once that has expired, a request is as good as new; positions, counts and marks go on.
+pub(super) async fn repetitions_are_forgotten_in_the_end(lab: &mut Lab) {
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
+    const T: u64 = 1_000;
+    let (topic, ann) = (fresh_topic(), user("ann"));
+    let at = |at, client: &ClientId| NewEvent { at: UnixMs(at), ..new_event(&ann, client) };
+    let request = fresh_client();
+    let first = lab.append(&topic, vec![at(T, &request)]).await[0];
+    // Enough for a backend to begin another part of the log.
+    for n in 1..=6 {
+        lab.append(&topic, vec![at(T + n, &fresh_client())]).await;
+    }
+    let seen = Position { seq: Seq(5), count: 5 };
+    lab.store.mark(&topic, &ann, MarkKind::Read, seen).await.unwrap();
+    let duplicate = Outcome { duplicate: true, ..first };
+    assert_eq!(lab.append(&topic, vec![at(T + DAY - 1, &request)]).await, [duplicate]);
+    // The same after retention of no more than a few hours.
+    let expire = async |before| lab.store.expire(TopicKind::Conversation, UnixMs(before)).await.unwrap();
+    expire(T + 100).await;
+    let epoch = lab.store.heads(std::slice::from_ref(&topic)).await.unwrap()[0].epoch;
+    let head = Head { epoch, seq: Seq(7), first: Seq(8), count: 7 };
+    assert_eq!(lab.store.heads(std::slice::from_ref(&topic)).await.unwrap(), [head]);
+    assert_eq!(lab.append(&topic, vec![at(T + DAY - 1, &request)]).await, [duplicate]);
+    expire(T + 6 + DAY).await;
+    expire(T + 6 + DAY + 1).await;
+    assert_eq!(lab.store.heads(std::slice::from_ref(&topic)).await.unwrap(), [head]);
+    assert_eq!(lab.read(&topic, From::Latest, 9).await.head, head);
+    lab.reopen().await;
+    let again = lab.append(&topic, vec![at(T + 2 * DAY, &request)]).await[0];
+    assert_eq!((again.seq, again.count, again.duplicate), (Seq(8), 8, false));
+    assert_eq!(seqs(&lab.whole(&topic).await), [8]);
+    // Unread is what counts since the mark.
+    let mark = lab.store.marks_of(&ann, std::slice::from_ref(&topic)).await.unwrap()[0];
+    let head = lab.store.heads(std::slice::from_ref(&topic)).await.unwrap()[0];
+    assert_eq!((mark.read, head.count - mark.read.count), (seen, 3));
 }
 
 pub(super) async fn kinds_expire_apart(lab: &mut Lab) {

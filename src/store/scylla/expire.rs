@@ -2,14 +2,15 @@
 //!
 //! First the oldest position that can be read is moved, then what lies before it is removed: its texts, its events,
 //! and, a day later, whole buckets with the requests that repetitions are known by. What a crash leaves behind in
-//! between cannot be read, and goes with its bucket.
+//! between cannot be read, and goes with its bucket. The bucket at the end of a log of which nothing is left is sealed
+//! and followed by an empty one first, so that it goes like the others, and nobody adds to it meanwhile.
 
 use fanfare_proto::{TopicKey, TopicKind, TopicName, UnixMs};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    append::DAY,
     db::{Db, Settled},
+    group::DAY,
     schema::SHARDS,
     text,
     topic::{self, Directory, View, names},
@@ -76,8 +77,19 @@ async fn step(db: &Db, topic: &Topic, listed: Option<i64>, before: UnixMs) -> Re
         }
         directory.first = front.first;
     }
+    let mut last = None;
+    if front.at.is_none() {
+        match retire(db, topic, &directory, before).await? {
+            Retired::Done => {
+                let moved = topic::directory(db, topic, View::Serial).await?;
+                directory = moved.unwrap_or(directory);
+            }
+            Retired::Due(at) => last = Some(at),
+            Retired::Nothing => {}
+        }
+    }
     let kept = drop_buckets(db, topic, &directory, before).await?;
-    let due = [front.at, kept].into_iter().flatten().min().map_or(-1, int);
+    let due = [front.at, kept, last].into_iter().flatten().min().map_or(-1, int);
     if listed != Some(due) {
         topic::list(db, topic, due).await?;
     }
@@ -115,6 +127,41 @@ async fn front(db: &Db, topic: &Topic, directory: &Directory, before: UnixMs) ->
         }
     }
     Ok(Front { first, at: None })
+}
+
+enum Retired {
+    Done,
+    /// Not before this time.
+    Due(u64),
+    /// It is empty, or in use.
+    Nothing,
+}
+
+/// Has the bucket at the end followed by an empty one, once nothing of it is needed any more.
+async fn retire(
+    db: &Db,
+    topic: &Topic,
+    directory: &Directory,
+    before: UnixMs,
+) -> Result<Retired, StoreError> {
+    let mut tail = topic::tail(db, topic, directory, View::Serial).await?;
+    if tail.empty || tail.head >= directory.first {
+        return Ok(Retired::Nothing);
+    }
+    let due = tail.newest.saturating_add(DAY);
+    if due >= before.0 {
+        return Ok(Retired::Due(due));
+    }
+    if !tail.sealed {
+        topic::seal(db, topic, &tail).await?;
+        // With what was appended just before, if anything.
+        tail = topic::tail(db, topic, directory, View::Serial).await?;
+    }
+    if !tail.sealed {
+        return Ok(Retired::Nothing);
+    }
+    topic::advance(db, topic, &tail).await?;
+    Ok(Retired::Done)
 }
 
 /// Removes buckets of which nothing is needed any more. Answers when the next one can go, if one waits for that.

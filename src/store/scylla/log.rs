@@ -1,11 +1,11 @@
-//! The log shape, but for appending: read, heads, amend.
+//! The log shape: reading, and heads.
 
 use bytes::Bytes;
 use fanfare_proto::{Epoch, Seq, UnixMs};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    db::{Db, Settled},
+    db::Db,
     topic::{self, Directory, Tail, View, names},
     value::{checked, int, limit as limit_of, nat},
 };
@@ -29,8 +29,6 @@ type Row = (
     Option<i64>,
     Option<i32>,
 );
-
-type Amended = (Option<i32>, Option<String>, Option<Vec<u8>>);
 
 pub(super) async fn heads(db: &Db, epoch: Epoch, topics: &[Topic]) -> Result<Vec<Head>, StoreError> {
     let head = |topic| async move {
@@ -204,37 +202,6 @@ fn event(row: Row) -> Result<Option<Event>, StoreError> {
         count: nat(count),
         revision: revision.unwrap_or(0).cast_unsigned(),
     }))
-}
-
-pub(super) async fn amend(
-    db: &Db,
-    topic: &Topic,
-    seq: Seq,
-    revision: u32,
-    name: &str,
-    data: &Bytes,
-) -> Result<u32, StoreError> {
-    let directory = topic::directory(db, topic, View::Quorum).await?;
-    let Some(directory) = directory.filter(|directory| seq.0 >= directory.first) else {
-        return Err(StoreError::NotFound);
-    };
-    let (org, kind, key) = names(topic);
-    let place = (org, kind, key, directory.bucket_of(seq.0), int(seq.0));
-    let (old, new) = (revision.cast_signed(), revision.wrapping_add(1).cast_signed());
-    let values = (name, &data[..], new, org, kind, key, place.3, place.4, old);
-    let settled = db.settle(&db.s.amend, &values).await?;
-    if settled == Settled::Applied {
-        return Ok(revision + 1);
-    }
-    let row: Option<Amended> = db.row(&db.s.event_revision, place).await?;
-    let Some((Some(actual), found_name, found_data)) = row else {
-        return Err(StoreError::NotFound);
-    };
-    let found = (found_name.as_deref().unwrap_or_default(), found_data.unwrap_or_default());
-    if settled == Settled::Unclear && actual == new && found == (name, data.to_vec()) {
-        return Ok(revision + 1);
-    }
-    Err(StoreError::Conflict { actual: u64::from(actual.cast_unsigned()) })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //!
 //! A runtime of its own (`Scylla::open`). `link` holds the session, and another once that one is of no use any more;
 //! `db` makes requests on it; `gate` bounds the calls that are under way. Each topic has a line of appends (`append`),
-//! of which a group becomes one conditional batch (`write`); what a topic's partitions are is in `topic`. The other
+//! of which a group becomes one conditional batch (`group`, `write`); what a topic's partitions are is in `topic`. The other
 //! shapes are a file each.
 //!
 //! # Order and repetitions
@@ -21,11 +21,13 @@
 //! writers, whatever they believe, cannot both get a position. A repetition is looked for in every bucket with events
 //! of the last 24 h before the append, and the head's condition keeps another writer from adding it meanwhile.
 
+mod amend;
 mod append;
 mod connect;
 mod db;
 mod expire;
 mod gate;
+mod group;
 mod history;
 mod link;
 mod lock;
@@ -37,6 +39,7 @@ mod record;
 mod roll;
 mod rows;
 mod schema;
+mod slots;
 mod statements;
 mod store;
 mod tables;

@@ -107,6 +107,7 @@ mod tests {
             head: 10,
             count: 7,
             bytes: 0,
+            amended: 0,
             newest: 0,
             sealed: false,
             older: vec![],

@@ -36,7 +36,8 @@ pub(super) fn values(topic: &Topic, tail: &Tail, next: &Tail, plan: &Plan, op: i
         let (author, client) = (event.author.as_str(), event.client_id.as_str());
         let mut row: Vec<_> = partition().into();
         row.extend([big(event.seq.0), text(author), text(client), big(event.at.0), text(&event.name)]);
-        row.extend([blob(&event.data), big(event.count), CqlValue::BigInt(op)]);
+        let revision = CqlValue::Int(event.revision.cast_signed());
+        row.extend([blob(&event.data), big(event.count), revision, CqlValue::BigInt(op)]);
         values.push(row);
         let mut row: Vec<_> = partition().into();
         row.extend([

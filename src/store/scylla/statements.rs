@@ -68,9 +68,9 @@ statements! {
         "SELECT org, key, due FROM topic_list WHERE kind = ? AND shard = ? AND (org, key) > (?, ?) LIMIT ?";
 
     // The newest event in the same read: where replicas differ, it is repaired together with the head.
-    tail: data, "SELECT head, total, bytes, newest, sealed, seq, count FROM log
+    tail: data, "SELECT head, total, bytes, amended, newest, sealed, seq, count FROM log
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? ORDER BY seq DESC LIMIT 1";
-    tail_serial: cas LocalSerial, "SELECT head, total, bytes, newest, sealed, seq, count FROM log
+    tail_serial: cas LocalSerial, "SELECT head, total, bytes, amended, newest, sealed, seq, count FROM log
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? ORDER BY seq DESC LIMIT 1";
     head_first: cas, "UPDATE log SET head = ?, total = ?, bytes = ?, newest = ?
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? IF head = null AND sealed = null";
@@ -81,7 +81,7 @@ statements! {
     seal_empty: cas, "UPDATE log SET sealed = true
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? IF head = null AND sealed = null";
     event_add: cas, "INSERT INTO log (org, kind, key, bucket, seq, request, author, client_id, at, name, data,
-                 count, revision, op) VALUES (?, ?, ?, ?, ?, 'e', ?, ?, ?, ?, ?, ?, 0, ?)";
+                 count, revision, op) VALUES (?, ?, ?, ?, ?, 'e', ?, ?, ?, ?, ?, ?, ?, ?)";
     request_add: cas, "INSERT INTO log (org, kind, key, bucket, seq, request, ref, at, count)
                  VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)";
     requests: data, "SELECT request, ref, at, count FROM log
@@ -90,7 +90,9 @@ statements! {
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq = ? AND request = 'e'";
     event_at: data, "SELECT at FROM log
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq = ? AND request = 'e'";
-    event_revision: cas LocalSerial, "SELECT revision, name, data FROM log
+    amendable: data, "SELECT revision, name, data, bytes, amended FROM log
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq = ? AND request = 'e'";
+    amendable_serial: cas LocalSerial, "SELECT revision, name, data, bytes, amended FROM log
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq = ? AND request = 'e'";
     rising: data, "SELECT seq, author, client_id, at, name, data, count, revision FROM log
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq > ? AND seq < ? LIMIT ?";
@@ -99,9 +101,12 @@ statements! {
                  ORDER BY seq DESC LIMIT ?";
     times: data, "SELECT seq, at FROM log
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq > ? AND seq < ? LIMIT ?";
-    amend: cas, "UPDATE log SET name = ?, data = ?, revision = ?
+    amend_first: cas, "UPDATE log SET name = ?, data = ?, revision = ?, amended = ?
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq = ? AND request = 'e'
-                 IF revision = ?";
+                 IF revision = ? AND amended = null";
+    amend_next: cas, "UPDATE log SET name = ?, data = ?, revision = ?, amended = ?
+                 WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq = ? AND request = 'e'
+                 IF revision = ? AND amended = ?";
     events_drop: data, "DELETE FROM log
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND seq > 0 AND seq < ?";
     // All but the static columns: a sealed bucket stays sealed.
@@ -160,10 +165,10 @@ statements! {
     timer_move: cas, "UPDATE timer SET due = ?, wake = ?, op = ?, data = ? WHERE key = ? IF op = ?";
     timer_lease: cas, "UPDATE timer SET wake = ?, op = ? WHERE key = ? IF op = ?";
     timer_clear: cas, "DELETE FROM timer WHERE key = ? IF op = ?";
-    // Conditional, so that who adds a slot and who takes it away are in an order that no clock decides.
-    slot_add: cas, "INSERT INTO timer_slot (part, slot) VALUES (0, ?) IF NOT EXISTS";
-    slot_drop: cas, "DELETE FROM timer_slot WHERE part = 0 AND slot = ? IF EXISTS";
-    slots: data, "SELECT slot FROM timer_slot WHERE part = 0 AND slot <= ?";
+    timers: data, "SELECT key, wake, op FROM timer";
+    slot_mark: data, "SELECT value FROM meta WHERE name = ?";
+    slot_mark_first: cas, "INSERT INTO meta (name, value) VALUES (?, ?) IF NOT EXISTS";
+    slot_mark_next: cas, "UPDATE meta SET value = ? WHERE name = ? IF value = ?";
     due_add: data, "INSERT INTO timer_due (slot, shard, wake, key, op) VALUES (?, ?, ?, ?, ?)";
     due: data, "SELECT wake, key, op FROM timer_due WHERE slot = ? AND shard = ? AND wake <= ? LIMIT ?";
     due_any: data, "SELECT wake FROM timer_due WHERE slot = ? AND shard = ? LIMIT 1";

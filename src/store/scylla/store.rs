@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Scylla,
+    Scylla, amend,
     append::Request,
     expire,
     gate::{self, unavailable},
@@ -68,7 +68,13 @@ impl Store for Scylla {
         data: Bytes,
     ) -> Result<u32, StoreError> {
         let (lane, topic) = (topic.kind().lane(), topic.clone());
-        self.call(lane, |db| async move { log::amend(&db, &topic, seq, revision, &name, &data).await }).await
+        let (most, lines) = (2 * self.options.bucket_bytes, Arc::clone(&self.lines));
+        let amend = |db: Arc<_>| async move {
+            let amended = amend::amend(&db, most, &topic, seq, revision, &name, &data).await;
+            lines.grown(&topic);
+            amended
+        };
+        self.call(lane, amend).await
     }
 
     async fn expire(&self, kind: TopicKind, before: UnixMs) -> Result<u64, StoreError> {

@@ -123,7 +123,9 @@ pub(super) async fn bring_up_to_date(
     for (next, statements) in (first + 1..).zip(schema::MIGRATIONS.iter().skip(first as usize)) {
         for statement in *statements {
             lock.renew().await?;
-            keyspace.ddl(statement).await?;
+            if !is_made(keyspace, statement).await? {
+                keyspace.ddl(statement).await?;
+            }
         }
         put_meta(keyspace, "schema", i64::from(next)).await?;
         tracing::info!(keyspace = keyspace.name, version = next, "tables made");
@@ -135,6 +137,15 @@ pub(super) async fn bring_up_to_date(
     put_meta(keyspace, "fix_days", days).await?;
     lock.release().await?;
     Ok((found, ours))
+}
+
+/// Whether this has added its column already, before somebody died.
+async fn is_made(keyspace: Keyspace<'_>, statement: &str) -> Result<bool, Refusal> {
+    let Some((table, column)) = schema::added(statement) else { return Ok(false) };
+    let select = "SELECT type FROM system_schema.columns
+                  WHERE keyspace_name = ? AND table_name = ? AND column_name = ?";
+    let found = keyspace.query(select, (keyspace.name, table, column)).await.map_err(away)?;
+    Ok(!rows::<(String,)>(found).map_err(never)?.is_empty())
 }
 
 async fn put_meta(keyspace: Keyspace<'_>, name: &str, value: i64) -> Result<(), Refusal> {

@@ -3,8 +3,8 @@
 //! A timer's row is the truth, moved by conditional writes, each with a number of its own (`op`). An index by time
 //! leads to it: it is written after the row, and an entry with another number than the row's is out of date. Who finds
 //! such an entry writes the one that the row needs before removing it, so a timer is never without one for long.
-//! The index is cut into slots of time, and emptied slots are taken from the list of slots, so that nobody reads
-//! through what is gone.
+//! The index is cut into slots of time, of which those that are over and empty are passed (`slots`), so that nobody
+//! reads through what is gone.
 
 use std::collections::HashSet;
 
@@ -15,6 +15,7 @@ use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use super::{
     db::{Db, Settled},
     schema::FEW,
+    slots,
     value::{int, limit as limit_of, nat, random, spread},
 };
 use crate::store::{StoreError, Timer};
@@ -26,12 +27,12 @@ const CHUNK: usize = 500;
 /// Timers claimed at once.
 const AT_ONCE: usize = 16;
 
-/// An entry of the index.
+/// An entry of the index, wherever it stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Entry {
-    wake: i64,
-    key: String,
-    op: i64,
+pub(super) struct Entry {
+    pub(super) wake: i64,
+    pub(super) key: String,
+    pub(super) op: i64,
 }
 
 /// A timer's row.
@@ -43,7 +44,8 @@ struct Row {
 }
 
 impl Entry {
-    fn slot(&self) -> i64 {
+    /// Where it belongs, unless that is passed already: then it stands in a later one.
+    pub(super) fn slot(&self) -> i64 {
         slot(self.wake)
     }
 
@@ -70,7 +72,7 @@ pub(super) async fn set(db: &Db, timer: &Timer) -> Result<(), StoreError> {
         if settled == Settled::Applied {
             add(db, &Entry { wake: due, key: key.to_owned(), op }).await?;
             if let Some(row) = before.filter(|row| row.op != op) {
-                remove(db, &Entry { wake: row.wake, key: key.to_owned(), op: row.op }).await?;
+                forget(db, &Entry { wake: row.wake, key: key.to_owned(), op: row.op }).await?;
             }
             return Ok(());
         }
@@ -87,7 +89,7 @@ pub(super) async fn clear(db: &Db, key: &str) -> Result<(), StoreError> {
         }
         match db.settle(&db.s.timer_clear, &(key, row.op)).await? {
             Settled::Applied => {
-                return remove(db, &Entry { wake: row.wake, key: key.to_owned(), op: row.op }).await;
+                return forget(db, &Entry { wake: row.wake, key: key.to_owned(), op: row.op }).await;
             }
             // Somebody took or moved it.
             Settled::Refused => {}
@@ -99,17 +101,19 @@ pub(super) async fn clear(db: &Db, key: &str) -> Result<(), StoreError> {
 
 /// The longest overdue first; one whose lease has run out counts from the end of the lease.
 pub(super) async fn due(db: &Db, now: UnixMs, lease_ms: u64, limit: usize) -> Result<Vec<Timer>, StoreError> {
-    let slots: Vec<(i64,)> = db.rows(&db.s.slots, (slot(int(now.0)),)).await?;
+    let today = slot(int(now.0));
+    let found = slots::begin(db, today).await?;
     let mut due = Vec::new();
     let mut seen = HashSet::new();
-    for (slot,) in slots {
+    for slot in found.floor..=found.low.max(today) {
         loop {
             let (mut entries, more) = entries(db, slot, int(now.0)).await?;
             entries.retain(|entry| !seen.contains(entry));
             let found = entries.len();
             entries.truncate(limit.saturating_sub(due.len()));
             seen.extend(entries.iter().cloned());
-            let claims = entries.into_iter().map(|entry| claim(db, entry, now, lease_ms)).collect::<Vec<_>>();
+            let claims =
+                entries.into_iter().map(|entry| claim(db, slot, entry, now, lease_ms)).collect::<Vec<_>>();
             let claimed: Vec<Option<Claimed>> = stream::iter(claims).buffered(AT_ONCE).try_collect().await?;
             for claimed in claimed.into_iter().flatten() {
                 seen.insert(claimed.entry);
@@ -122,11 +126,8 @@ pub(super) async fn due(db: &Db, now: UnixMs, lease_ms: u64, limit: usize) -> Re
                 break;
             }
         }
-        // Another slot's length later, so that who is just about to enter something is not kept busy.
-        if nat(slot).saturating_add(2).saturating_mul(SLOT) <= now.0 {
-            tidy(db, slot).await?;
-        }
     }
+    slots::pass(db, found, today).await?;
     Ok(due)
 }
 
@@ -136,14 +137,21 @@ struct Claimed {
     entry: Entry,
 }
 
-async fn claim(db: &Db, entry: Entry, now: UnixMs, lease_ms: u64) -> Result<Option<Claimed>, StoreError> {
+/// `slot`: where the entry was found.
+async fn claim(
+    db: &Db,
+    slot: i64,
+    entry: Entry,
+    now: UnixMs,
+    lease_ms: u64,
+) -> Result<Option<Claimed>, StoreError> {
     let Some(row) = find(db, &entry.key).await? else {
-        remove(db, &entry).await?;
+        remove(db, slot, &entry).await?;
         return Ok(None);
     };
     if row.op != entry.op {
         add(db, &Entry { wake: row.wake, key: entry.key.clone(), op: row.op }).await?;
-        remove(db, &entry).await?;
+        remove(db, slot, &entry).await?;
         return Ok(None);
     }
     let next = Entry { wake: int(now.plus(lease_ms).0), key: entry.key.clone(), op: random().cast_signed() };
@@ -157,7 +165,7 @@ async fn claim(db: &Db, entry: Entry, now: UnixMs, lease_ms: u64) -> Result<Opti
         return Ok(None);
     }
     add(db, &next).await?;
-    remove(db, &entry).await?;
+    remove(db, slot, &entry).await?;
     let timer = Timer { key: entry.key, due: UnixMs(nat(row.due)), data: Bytes::from(row.data) };
     Ok(Some(Claimed { timer, entry: next }))
 }
@@ -173,23 +181,6 @@ async fn entries(db: &Db, slot: i64, now: i64) -> Result<(Vec<Entry>, bool), Sto
     Ok((entries, more))
 }
 
-/// Takes an emptied slot from the list. Who enters something adds the slot last, so either it is seen here, or
-/// the slot is added again after it was taken away.
-async fn tidy(db: &Db, slot: i64) -> Result<(), StoreError> {
-    if is_empty(db, slot).await? {
-        db.settle(&db.s.slot_drop, &(slot,)).await?;
-        if !is_empty(db, slot).await? {
-            db.settle(&db.s.slot_add, &(slot,)).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn is_empty(db: &Db, slot: i64) -> Result<bool, StoreError> {
-    let part = |shard| db.row::<(i64,)>(&db.s.due_any, (slot, shard));
-    Ok(try_join_all((0..FEW).map(part)).await?.iter().all(Option::is_none))
-}
-
 async fn find(db: &Db, key: &str) -> Result<Option<Row>, StoreError> {
     type Columns = (Option<i64>, Option<i64>, Option<i64>, Option<Vec<u8>>);
     let row: Option<Columns> = db.row(&db.s.timer, (key,)).await?;
@@ -198,13 +189,26 @@ async fn find(db: &Db, key: &str) -> Result<Option<Row>, StoreError> {
     }))
 }
 
-async fn add(db: &Db, entry: &Entry) -> Result<(), StoreError> {
-    db.run(&db.s.due_add, (entry.slot(), entry.shard(), entry.wake, &entry.key, entry.op)).await?;
-    db.settle(&db.s.slot_add, &(entry.slot(),)).await?;
+pub(super) async fn add(db: &Db, entry: &Entry) -> Result<(), StoreError> {
+    let mut low = slots::low(db).await?;
+    loop {
+        let slot = entry.slot().max(low);
+        db.run(&db.s.due_add, (slot, entry.shard(), entry.wake, &entry.key, entry.op)).await?;
+        low = slots::low(db).await?;
+        if slot >= low {
+            return Ok(());
+        }
+        // Who passed that slot may have done so before this stood in it.
+    }
+}
+
+pub(super) async fn remove(db: &Db, slot: i64, entry: &Entry) -> Result<(), StoreError> {
+    db.run(&db.s.due_drop, (slot, entry.shard(), entry.wake, &entry.key, entry.op)).await?;
     Ok(())
 }
 
-async fn remove(db: &Db, entry: &Entry) -> Result<(), StoreError> {
-    db.run(&db.s.due_drop, (entry.slot(), entry.shard(), entry.wake, &entry.key, entry.op)).await?;
-    Ok(())
+/// Removes an entry from where it most likely stands. If it stands elsewhere, it goes when it is found to be out of date.
+async fn forget(db: &Db, entry: &Entry) -> Result<(), StoreError> {
+    let low = slots::low(db).await?;
+    remove(db, entry.slot().max(low), entry).await
 }

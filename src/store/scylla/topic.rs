@@ -13,6 +13,7 @@ use scylla::statement::{
 
 use super::{
     db::Db,
+    options::Options,
     schema::SHARDS,
     value::{int, nat, spread},
 };
@@ -36,6 +37,14 @@ pub(super) struct Directory {
     pub(super) first: u64,
     /// Rising, never none.
     pub(super) buckets: Vec<Bucket>,
+}
+
+impl Tail {
+    /// Whether the bucket has had as much as it is to have.
+    pub(super) fn is_full(&self, options: &Options) -> bool {
+        self.head + 1 - self.start >= options.bucket_events
+            || self.bytes.saturating_add_signed(self.amended) >= options.bucket_bytes
+    }
 }
 
 impl Directory {
@@ -63,7 +72,10 @@ pub(super) struct Tail {
     pub(super) empty: bool,
     pub(super) head: u64,
     pub(super) count: u64,
+    /// Of its events as they were appended.
     pub(super) bytes: u64,
+    /// By how much amendments have made them larger.
+    pub(super) amended: i64,
     /// The newest time in the bucket.
     pub(super) newest: u64,
     pub(super) sealed: bool,
@@ -119,12 +131,21 @@ pub(super) async fn end(
     directory: &Directory,
     view: View,
 ) -> Result<(Tail, Option<(u64, u64)>), StoreError> {
-    type Row = (Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<bool>, Option<i64>, Option<i64>);
+    type Row = (
+        Option<i64>,
+        Option<i64>,
+        Option<i64>,
+        Option<i64>,
+        Option<i64>,
+        Option<bool>,
+        Option<i64>,
+        Option<i64>,
+    );
     let statement = if view == View::Serial { &db.s.tail_serial } else { &db.s.tail };
     let last = directory.buckets[directory.buckets.len() - 1];
     let (org, kind, key) = names(topic);
     let row: Option<Row> = db.row(statement, (org, kind, key, last.id)).await?;
-    let (head, total, bytes, newest, sealed, seq, count) = row.unwrap_or_default();
+    let (head, total, bytes, amended, newest, sealed, seq, count) = row.unwrap_or_default();
     let older = directory.buckets.windows(2).map(|pair| (pair[0].id, pair[1].before)).collect();
     let tail = Tail {
         bucket: last.id,
@@ -133,6 +154,7 @@ pub(super) async fn end(
         head: head.map_or(last.start - 1, nat),
         count: total.map_or(last.base, nat),
         bytes: bytes.map_or(0, nat),
+        amended: amended.unwrap_or(0),
         newest: newest.map_or(0, nat),
         sealed: sealed.unwrap_or(false),
         older,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use fanfare::{
     id::{Audience, Topic},
     store::{
-        Append, Committed, Event, From, NewEvent, Put, RecordKind, Slot, Store, StoreError, Timer,
+        Append, Committed, Event, From, NewEvent, Put, RecordKind, Roll, Slot, Store, StoreError, Timer,
         scylla::{Options, Scylla},
     },
 };
@@ -210,6 +210,9 @@ async fn cql_lost_answers_are_found_out() {
         assert_eq!(store.due_timers(UnixMs(n), 1_000, 10).await, Ok(vec![timer]));
         lose.store(1, Ordering::Relaxed);
         store.clear_timer("t").await.unwrap();
+        // Lists are read once more, too.
+        lose.store(1, Ordering::Relaxed);
+        assert_eq!(store.roll(Roll::Topics, None, 10).await.unwrap().entries.len(), 1);
     }
     lose.store(0, Ordering::Relaxed);
     let expected: Vec<_> = (0..12).map(|n| (n + 1, format!("c{n}"))).collect();

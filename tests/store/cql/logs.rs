@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use fanfare::store::{From, Store, scylla::Scylla};
-use fanfare_proto::Seq;
+use bytes::Bytes;
+use fanfare::store::{
+    From, Store, StoreError,
+    scylla::{Options, Scylla},
+};
+use fanfare_proto::{Seq, TopicKind, UnixMs};
 
 use super::{
     Keyspace,
@@ -31,5 +35,92 @@ async fn cql_a_head_is_told_with_its_event_only() {
     assert_eq!((page.head, page.events.last().map(|event| event.seq)), (head, Some(Seq(3))));
     assert_eq!(log(&store).await.len(), 3);
     store.close().await;
+    keyspace.drop().await;
+}
+
+/// What is left of a log in the database: rows of events and requests, the partitions that its directory names, and the
+/// head that the store tells.
+async fn left(keyspace: &Keyspace, store: &Scylla) -> (usize, usize, u64) {
+    let session = keyspace.session().await;
+    let count = async |cql: String| {
+        let rows = session.query_unpaged(cql, ()).await.unwrap().into_rows_result().unwrap();
+        rows.rows::<(Option<i64>,)>().unwrap().filter(|row| row.as_ref().unwrap().0.is_some()).count()
+    };
+    let rows = count(format!("SELECT seq FROM {}.log", keyspace.name)).await;
+    let buckets = count(format!("SELECT start FROM {}.topic", keyspace.name)).await;
+    (rows, buckets, store.heads(&[topic()]).await.unwrap()[0].seq.0)
+}
+
+/// A day after the last event of a bucket has expired, its partition is empty, also if the log is quiet since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cql_nothing_is_left_of_what_expired() {
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
+    for bucket_events in [4, 30_000] {
+        let Some(keyspace) = Keyspace::new() else { return };
+        let options = Options { bucket_events, ..keyspace.options() };
+        let store = Scylla::open(options, Arc::new(Deaf)).unwrap();
+        let at = |at: u64, client: &str| {
+            let mut append = append(None, client);
+            append.events[0].at = UnixMs(at);
+            append
+        };
+        for n in 1..=10 {
+            store.append(at(n, &format!("c{n}"))).await.unwrap();
+        }
+        let buckets = if bucket_events == 4 { 3 } else { 1 };
+        assert_eq!(left(&keyspace, &store).await, (20, buckets, 10));
+        let expire = async |before| store.expire(TopicKind::Conversation, UnixMs(before)).await.unwrap();
+        assert_eq!(expire(100).await, 10);
+        // The requests.
+        assert_eq!(left(&keyspace, &store).await, (10, buckets, 10));
+        assert!(store.append(at(DAY, "c1")).await.unwrap().outcomes[0].duplicate);
+        assert_eq!(expire(DAY + 10).await, 0);
+        assert!(left(&keyspace, &store).await.0 > 0);
+        assert_eq!(expire(DAY + 11).await, 0);
+        assert_eq!(left(&keyspace, &store).await, (0, 1, 10));
+        assert_eq!(expire(DAY + 12).await, 0);
+        assert_eq!(left(&keyspace, &store).await, (0, 1, 10));
+        let again = store.append(at(2 * DAY, "c1")).await.unwrap().outcomes[0];
+        assert_eq!((again.seq, again.duplicate), (Seq(11), false));
+        assert_eq!(left(&keyspace, &store).await, (2, 1, 11));
+        store.close().await;
+        keyspace.drop().await;
+    }
+}
+
+/// What amendments add counts towards the size of a bucket, wherever they are made; there is an end to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cql_amendments_fill_a_bucket() {
+    let Some(keyspace) = Keyspace::new() else { return };
+    let options = Options { bucket_bytes: 1 << 16, ..keyspace.options() };
+    let open = || Scylla::open(options.clone(), Arc::new(Deaf)).unwrap();
+    let (store, other) = (open(), open());
+    for n in 1..=3 {
+        store.append(append(None, &format!("c{n}"))).await.unwrap();
+    }
+    let amend = async |store: &Scylla, seq, revision, bytes| {
+        let data = Bytes::from(vec![b' '; bytes]);
+        store.amend(&topic(), Seq(seq), revision, "test:edited".to_owned(), data).await
+    };
+    assert_eq!(amend(&store, 1, 0, 60_000).await, Ok(1));
+    // What gets smaller makes room again.
+    assert_eq!(amend(&store, 1, 1, 30_000).await, Ok(2));
+    assert_eq!(amend(&store, 2, 0, 30_000).await, Ok(1));
+    store.append(append(None, "c4")).await.unwrap();
+    assert_eq!(left(&keyspace, &store).await.1, 1);
+    // Full, as this node knows at once, and the other one when it looks.
+    assert_eq!(amend(&store, 3, 0, 10_000).await, Ok(1));
+    store.append(append(None, "c5")).await.unwrap();
+    assert_eq!(left(&keyspace, &store).await.1, 2);
+    other.append(append(None, "c6")).await.unwrap();
+    assert_eq!(left(&keyspace, &store).await.1, 2);
+    // A bucket that is over grows no further than to twice its size.
+    assert_eq!(amend(&other, 4, 0, 50_000).await, Ok(1));
+    assert_eq!(amend(&other, 1, 2, 60_000).await, Err(StoreError::TooLarge));
+    assert_eq!(amend(&other, 1, 2, 20_000).await, Ok(3));
+    assert_eq!(log(&store).await.len(), 6);
+    for store in [store, other] {
+        store.close().await;
+    }
     keyspace.drop().await;
 }

@@ -8,6 +8,7 @@ mod load;
 mod logs;
 mod schema;
 mod stuck;
+mod timers;
 mod transfer;
 
 use std::{
