@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use ::scylla::client::session_builder::SessionBuilder;
 use bytes::Bytes;
 use fanfare::{
     id::{Audience, Topic},
@@ -58,17 +59,19 @@ impl Backend {
         match self {
             Self::Sqlite(base) => {
                 let sqlite = Sqlite::open(&base.join(name), Arc::new(Deaf), &Options::default()).unwrap();
-                Opened { store: Arc::clone(&sqlite) as _, sqlite: Some(sqlite) }
+                Opened { store: Arc::clone(&sqlite) as _, sqlite: Some(sqlite), keyspace: None }
             }
             Self::Cql(nodes) => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+                let keyspace = format!("fanfare_bench_{now}");
                 let options = scylla::Options {
                     nodes: nodes.clone(),
-                    keyspace: format!("fanfare_bench_{now}"),
+                    keyspace: keyspace.clone(),
                     create: Some("{'class': 'NetworkTopologyStrategy', 'replication_factor': 1}".to_owned()),
                     ..scylla::Options::default()
                 };
-                Opened { store: Scylla::open(options, Arc::new(Deaf)).unwrap(), sqlite: None }
+                let store = Scylla::open(options, Arc::new(Deaf)).unwrap();
+                Opened { store, sqlite: None, keyspace: Some((nodes.clone(), keyspace)) }
             }
         }
     }
@@ -78,6 +81,19 @@ struct Opened {
     store: Arc<dyn Store>,
     /// The same, if that is what it is.
     sqlite: Option<Arc<Sqlite>>,
+    /// Where it was made for this measurement.
+    keyspace: Option<(Vec<String>, String)>,
+}
+
+impl Opened {
+    /// Nothing is left on the database.
+    async fn close(self) {
+        self.store.close().await;
+        if let Some((nodes, keyspace)) = self.keyspace {
+            let session = SessionBuilder::new().known_nodes(nodes).build().await.unwrap();
+            session.query_unpaged(format!("DROP KEYSPACE {keyspace}"), ()).await.unwrap();
+        }
+    }
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -100,7 +116,8 @@ async fn measure(which: &str, backend: &Backend) {
         ("append, 100 topics, 100 callers", 100, 100, 500),
         ("append, 1000 topics, 1000 callers", 1_000, 1_000, 50),
     ] {
-        let Opened { store, sqlite } = backend.open(name);
+        let opened = backend.open(name);
+        let store = Arc::clone(&opened.store);
         let (elapsed, times) = callers(tasks, |task| {
             let (store, topic) = (Arc::clone(&store), topic(task % topics));
             async move {
@@ -117,14 +134,14 @@ async fn measure(which: &str, backend: &Backend) {
         })
         .await;
         row(name, 1, elapsed, times);
-        if let Some(sqlite) = sqlite {
+        if let Some(sqlite) = &opened.sqlite {
             let (core, _) = sqlite.stats();
             println!("    {} writes in {} commits", core.writes, core.commits);
         }
         if topics == 100 {
             reads(&store).await;
         }
-        store.close().await;
+        opened.close().await;
     }
     fixes(backend).await;
 }
@@ -185,7 +202,8 @@ async fn fixes(backend: &Backend) {
         Backend::Sqlite(_) => 500,
         Backend::Cql(_) => 50,
     };
-    let store = backend.open("fixes").store;
+    let opened = backend.open("fixes");
+    let store = Arc::clone(&opened.store);
     let org = OrgId::new("organisation").unwrap();
     let agents: Arc<Vec<_>> =
         Arc::new((0..AGENTS).map(|n| UserId::new(&format!("agent-{n:06}")).unwrap()).collect());
@@ -230,7 +248,7 @@ async fn fixes(backend: &Backend) {
     let start = Instant::now();
     store.expire_fixes(UnixMs(u64::MAX)).await.unwrap();
     println!("    {} fixes expired in {:.0} ms", AGENTS * each * 4, start.elapsed().as_secs_f64() * 1e3);
-    store.close().await;
+    opened.close().await;
 }
 
 fn row(name: &str, items: u64, elapsed: Duration, mut times: Vec<Duration>) {

@@ -166,6 +166,11 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// For what comes from another store.
     async fn begin(&self, topic: &Topic, first: Seq, count: u64) -> Result<(), StoreError>;
 
+    /// Puts events at the end of a log just as they were in another store, whatever repetitions there are among them, and
+    /// publishes nothing. Each follows the one before, the first one the head: otherwise it is a conflict. Where it
+    /// fails, some of the first may be there. Of requests that are there twice, the later one is what repetitions find.
+    async fn restore(&self, topic: &Topic, events: Vec<Event>) -> Result<(), StoreError>;
+
     /// Makes a record without a value, whose next version is the one after `last`, unless there is one already. Only for
     /// kinds that keep their history; for what comes from another store.
     async fn begin_history(&self, slot: &Slot, last: u64) -> Result<(), StoreError>;

@@ -14,7 +14,7 @@ use fanfare::{
     hub::Hub,
     id::Topic,
     store::{
-        Append, Appended, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put, Record,
+        Append, Appended, Event, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put, Record,
         RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
         sqlite::{Options, Sqlite},
     },
@@ -101,6 +101,7 @@ gated! {
     async fn get(&self, slot: &Slot, now: UnixMs) -> Result<Option<Record>, StoreError>;
     async fn put_by(&self, slot: &Slot, expect: Option<u64>, put: Put, by: Option<UserId>, now: UnixMs) -> Result<u64, StoreError>;
     async fn history(&self, slot: &Slot, after: u64, limit: usize, max_bytes: usize) -> Result<History, StoreError>;
+    async fn restore(&self, topic: &Topic, events: Vec<Event>) -> Result<(), StoreError>;
     async fn begin_history(&self, slot: &Slot, last: u64) -> Result<(), StoreError>;
     async fn list(&self, org: &OrgId, kind: RecordKind, partition: &str, after: Option<&str>, limit: usize, now: UnixMs) -> Result<Vec<(String, Record)>, StoreError>;
     async fn put_fixes(&self, fixes: Vec<StoredFix>) -> Result<(), StoreError>;

@@ -1,10 +1,14 @@
 //! The store that the tests' servers run on: SQLite in a folder of the test's, or, with `FANFARE_TEST_STORE=scylla`, the
 //! database at `FANFARE_TEST_CQL`. There all tests of a run share one keyspace, so organisations get a name of their own
-//! for each test, and tests, as they move their clocks, must run one after another (`--test-threads=1`).
+//! for each test, and tests, as they move their clocks, must run one after another (`--test-threads=1`). The keyspace goes
+//! with the run, however that ends.
 
 use std::{
     cell::Cell,
     env,
+    io::Read,
+    os::unix::process::CommandExt,
+    process::{Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -13,6 +17,7 @@ use std::{
 };
 
 use fanfare::config::{Config, StoreKind};
+use scylla::client::session_builder::SessionBuilder;
 
 thread_local! {
     /// Which test of the run this thread's is; 0 where each has a store of its own.
@@ -29,7 +34,9 @@ pub fn variables() -> Vec<(&'static str, String)> {
     let nodes = env::var("FANFARE_TEST_CQL").expect("FANFARE_TEST_CQL names a database");
     let unique = || {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        format!("fanfare_front_{}", now.as_nanos())
+        let name = format!("fanfare_front_{}", now.as_nanos());
+        drop_in_the_end(&name);
+        name
     };
     TEST.set(TESTS.fetch_add(1, Ordering::Relaxed));
     vec![
@@ -64,6 +71,36 @@ pub fn choose(config: &mut Config) {
             other => panic!("{other} is not for tests"),
         }
     }
+}
+
+/// What is to be dropped, for [`the_keyspace_goes_with_the_run`].
+const DROP: &str = "FANFARE_TEST_DROP";
+
+/// A process that waits for the end of this one, and then drops its keyspace: nothing else is run in every case.
+fn drop_in_the_end(keyspace: &str) {
+    static UNTIL_THE_END: OnceLock<std::process::Child> = OnceLock::new();
+    let child = Command::new(env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "store::the_keyspace_goes_with_the_run"])
+        .env(DROP, keyspace)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // What ends the tests by their group must not end it.
+        .process_group(0)
+        .spawn();
+    UNTIL_THE_END.set(child.unwrap()).unwrap();
+}
+
+/// Does nothing but for [`drop_in_the_end`].
+#[tokio::test]
+#[ignore = "no test: run by the others"]
+async fn the_keyspace_goes_with_the_run() {
+    let Ok(keyspace) = env::var(DROP) else { return };
+    // Ends with who holds the other side.
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    let nodes = env::var("FANFARE_TEST_CQL").unwrap();
+    let session = SessionBuilder::new().known_nodes(nodes.split(',')).build().await.unwrap();
+    session.query_unpaged(format!("DROP KEYSPACE IF EXISTS {keyspace}"), ()).await.unwrap();
 }
 
 /// What an organisation is called in this test.

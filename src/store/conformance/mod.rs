@@ -86,6 +86,7 @@ const CASES: &[(&str, Case)] = cases![
     text::texts_are_replaced_and_removed,
     text::queries_are_no_syntax,
     roll::a_log_begins_where_told,
+    roll::events_come_as_they_were,
     roll::rolls_list_everything_once,
     reopen::everything_is_still_there,
     reopen::closed_answers_unavailable,

@@ -21,23 +21,23 @@ use tokio::{
 };
 
 use super::{
-    db::jitter, gate::unavailable, link::Link, options::Options, topic::Tail, value::random, write::Loose,
+    db::jitter,
+    gate::unavailable,
+    link::Link,
+    options::Options,
+    topic::Tail,
+    value::random,
+    write::{GROUP, GROUP_BYTES, Loose, MOST},
 };
 use crate::{
     id::Topic,
     store::{Append, Appended, Committed, StoreError},
 };
 
-/// Events and bytes of one batch at most (a single larger append still passes).
-const GROUP: usize = 256;
-const GROUP_BYTES: usize = 1 << 20;
 /// Topics whose ends are remembered. Past that, those at rest are forgotten and looked up again.
 const REMEMBERED: usize = 50_000;
 /// The longest pause between attempts to settle a batch for which no append waits.
 const SETTLING: Duration = Duration::from_secs(10);
-/// Bytes of one append's events. The databases refuse a write of more than half a segment of their log of commits,
-/// 16 MiB unless they are told otherwise, and a conditional one is written twice.
-const MOST: usize = 4 << 20;
 
 pub(super) struct Request {
     pub(super) append: Append,

@@ -142,7 +142,7 @@ fn nothing() -> Tail {
 }
 
 /// The end once a plan is written.
-fn after(tail: &Tail, plan: &Plan) -> Tail {
+pub(super) fn after(tail: &Tail, plan: &Plan) -> Tail {
     let mut next = Tail { empty: false, ..tail.clone() };
     for event in plan.events() {
         next.head = event.seq.0;

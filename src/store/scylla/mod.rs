@@ -36,6 +36,7 @@ mod mark;
 mod options;
 mod plan;
 mod record;
+mod restore;
 mod roll;
 mod rows;
 mod schema;

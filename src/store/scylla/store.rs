@@ -14,13 +14,13 @@ use super::{
     append::Request,
     expire,
     gate::{self, unavailable},
-    history, log, mark, record, roll, text, ticks, timer, topic, track,
+    history, log, mark, record, restore, roll, text, ticks, timer, topic, track,
 };
 use crate::{
     id::Topic,
     store::{
-        self, Append, Appended, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put, Record,
-        RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
+        self, Append, Appended, Event, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put,
+        Record, RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
     },
 };
 
@@ -230,6 +230,12 @@ impl Store for Scylla {
     async fn begin(&self, topic: &Topic, first: Seq, count: u64) -> Result<(), StoreError> {
         let topic = topic.clone();
         self.call(Lane::Ordered, |db| async move { topic::begin(&db, &topic, 0, first.0, count).await }).await
+    }
+
+    async fn restore(&self, topic: &Topic, events: Vec<Event>) -> Result<(), StoreError> {
+        let (options, topic) = (Arc::clone(&self.options), topic.clone());
+        let put = |db: Arc<_>| async move { restore::restore(&db, &options, &topic, events).await };
+        self.call(Lane::Ordered, put).await
     }
 
     async fn begin_history(&self, slot: &Slot, last: u64) -> Result<(), StoreError> {

@@ -10,11 +10,12 @@ use std::{
     time::Duration,
 };
 
+use scylla::statement::batch::Batch;
 use tokio::time::{Instant, sleep};
 
 use super::{
     append::{End, Lines, Request},
-    db::jitter,
+    db::{Db, jitter},
     gate::unavailable,
     log,
     options::Fault,
@@ -27,6 +28,42 @@ use crate::{
     id::{Audience, Topic},
     store::{Event, StoreError},
 };
+
+/// Events and bytes of one batch at most (a single larger append still passes).
+pub(super) const GROUP: usize = 256;
+pub(super) const GROUP_BYTES: usize = 1 << 20;
+/// Bytes of one append's events. The databases refuse a write of more than half a segment of their log of commits,
+/// 16 MiB unless they are told otherwise, and a conditional one is written twice.
+pub(super) const MOST: usize = 4 << 20;
+
+/// How many of these, at least one, go into a batch.
+pub(super) fn most(lengths: impl Iterator<Item = usize>) -> usize {
+    let sums = lengths.scan(0, |bytes, length| {
+        *bytes += length;
+        Some(*bytes)
+    });
+    sums.take(GROUP).take_while(|bytes| *bytes <= GROUP_BYTES).count().max(1)
+}
+
+/// The head with the plan's events and their requests. Its values: [`values`].
+pub(super) fn batch(db: &Db, tail: &Tail, plan: &Plan) -> Batch {
+    let head = if tail.empty { &db.s.head_first } else { &db.s.head_next };
+    let rows = plan.events().flat_map(|_| [&db.s.event_add, &db.s.request_add]);
+    topic::batch(std::iter::once(head).chain(rows))
+}
+
+/// Whether the event at a position was written by a batch with this number.
+pub(super) async fn is_there(
+    db: &Db,
+    topic: &Topic,
+    bucket: i32,
+    seq: u64,
+    op: i64,
+) -> Result<bool, StoreError> {
+    let (org, kind, key) = names(topic);
+    let found: Option<(Option<i64>,)> = db.row(&db.s.event_op, (org, kind, key, bucket, int(seq))).await?;
+    Ok(found == Some((Some(op),)))
+}
 
 /// What is needed to settle a batch and to publish its events, which are not kept.
 pub(super) struct Loose {
@@ -74,9 +111,7 @@ impl Lines {
                 return if loose { Ok(Written::Loose(let_go())) } else { Err(unavailable("nobody waits")) };
             }
             let db = self.link.db();
-            let head = if tail.empty { &db.s.head_first } else { &db.s.head_next };
-            let rows = plan.events().flat_map(|_| [&db.s.event_add, &db.s.request_add]);
-            let batch = topic::batch(std::iter::once(head).chain(rows));
+            let batch = batch(&db, tail, plan);
             let answer = match fault {
                 Some(Fault::Unsent) => Err(Failed::lost()),
                 Some(Fault::Unanswered) => db.cas_batch(&batch, &values).await.and(Err(Failed::lost())),
@@ -86,7 +121,7 @@ impl Lines {
             match answer {
                 Ok(true) => return Ok(Written::Applied),
                 Ok(false) if !loose => return Ok(Written::Refused),
-                Ok(false) => match self.was_ours(topic, tail.bucket, first, op).await {
+                Ok(false) => match is_there(&self.link.db(), topic, tail.bucket, first, op).await {
                     Ok(true) => return Ok(Written::Applied),
                     Ok(false) => return Ok(Written::Refused),
                     Err(error) => tracing::debug!(%topic, %error, "not known yet"),
@@ -104,14 +139,6 @@ impl Lines {
             sleep(jitter(pause)).await;
             pause = (pause * 2).min(Duration::from_millis(500));
         }
-    }
-
-    async fn was_ours(&self, topic: &Topic, bucket: i32, first: u64, op: i64) -> Result<bool, StoreError> {
-        let db = self.link.db();
-        let (org, kind, key) = names(topic);
-        let found: Option<(Option<i64>,)> =
-            db.row(&db.s.event_op, (org, kind, key, bucket, int(first))).await?;
-        Ok(found == Some((Some(op),)))
     }
 
     /// Finds out what became of a loose batch, or sees to it that nothing can any more, and publishes what it wrote.
@@ -132,7 +159,7 @@ impl Lines {
             }
             topic::seal(&db, topic, &tail).await?;
         }
-        if self.was_ours(topic, loose.bucket, loose.first, loose.op).await? {
+        if is_there(&db, topic, loose.bucket, loose.first, loose.op).await? {
             let events = log::span(&db, topic, loose.bucket, loose.first, loose.last).await?;
             let mut events = &events[..];
             for (audience, count) in &loose.shares {

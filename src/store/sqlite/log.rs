@@ -55,7 +55,8 @@ fn decide(
     events: &[NewEvent],
 ) -> rusqlite::Result<(Vec<Outcome>, Vec<bool>)> {
     let mut earlier = connection.prepare_cached(
-        "SELECT seq, at, count FROM event WHERE topic = ?1 AND author = ?2 AND client_id = ?3",
+        "SELECT seq, at, count FROM event WHERE topic = ?1 AND author = ?2 AND client_id = ?3
+         ORDER BY seq DESC LIMIT 1",
     )?;
     let (mut seq, mut count) = row.map_or((0, 0), |row| (row.head, row.count));
     let mut outcomes = Vec::with_capacity(events.len());

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     id::Topic,
-    store::{Entry, Put, RecordKind, Roll, RollPage, Slot, StoreError, Timer},
+    store::{Entry, Event, Put, RecordKind, Roll, RollPage, Slot, StoreError, Timer},
 };
 
 /// Each list is in the order of its table's rows; the place in it is a rowid, or an offset where there is none.
@@ -72,6 +72,37 @@ pub(super) fn begin(core: &mut Core, topic: &Topic, first: Seq, count: u64) -> R
             .prepare_cached("UPDATE topic SET head = ?2, first = ?3, count = ?4 WHERE id = ?1")?
             .execute(params![row.id, int(first.0.saturating_sub(1)), int(first.0), int(count)])?;
     }
+    Ok(())
+}
+
+/// Puts events at the end of a log as they were elsewhere.
+pub(super) fn restore(core: &mut Core, topic: &Topic, events: &[Event]) -> Result<(), StoreError> {
+    let connection = core.connection();
+    let row = topic::find_or_create(connection, topic)?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO event (topic, seq, at, count, revision, author, client_id, name, data)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    let (mut seq, mut count) = (row.head, row.count);
+    for event in events {
+        if event.seq.0 != seq + 1 {
+            return Err(StoreError::Conflict { actual: row.head });
+        }
+        (seq, count) = (event.seq.0, event.count);
+        insert.execute(params![
+            row.id,
+            int(seq),
+            int(event.at.0),
+            int(count),
+            event.revision,
+            event.author.as_str(),
+            event.client_id.as_str(),
+            event.name,
+            &event.data[..]
+        ])?;
+    }
+    let advance = "UPDATE topic SET head = ?2, count = ?3 WHERE id = ?1";
+    connection.prepare_cached(advance)?.execute(params![row.id, int(seq), int(count)])?;
     Ok(())
 }
 

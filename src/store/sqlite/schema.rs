@@ -71,6 +71,11 @@ CREATE TABLE record_version (
   at INTEGER NOT NULL, by TEXT, expires INTEGER, value BLOB,
   PRIMARY KEY (org, kind, part, key, version)
 ) STRICT, WITHOUT ROWID;
+",
+"
+-- A log that comes from another store may hold a request twice, more than a day apart.
+DROP INDEX event_request;
+CREATE INDEX event_request ON event (topic, author, client_id);
 "];
 
 /// `ticks.db`. The fixes of a day have a table of their own, made when its first fix comes (see [`day_table`]).

@@ -9,8 +9,8 @@ use super::{Sqlite, expire, history, log, mark, record, roll, text, ticks, timer
 use crate::{
     id::Topic,
     store::{
-        self, Append, Appended, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put, Record,
-        RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
+        self, Append, Appended, Event, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put,
+        Record, RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
     },
 };
 
@@ -205,6 +205,12 @@ impl Store for Sqlite {
     async fn begin(&self, topic: &Topic, first: Seq, count: u64) -> Result<(), StoreError> {
         let (size, topic) = (64 + topic::size(topic), topic.clone());
         self.core.call(Lane::Ordered, size, move |core| roll::begin(core, &topic, first, count)).await
+    }
+
+    async fn restore(&self, topic: &Topic, events: Vec<Event>) -> Result<(), StoreError> {
+        let event = |event: &Event| 64 + event.data.len() + event.name.len() + event.author.as_str().len();
+        let (size, topic) = (128 + events.iter().map(event).sum::<usize>(), topic.clone());
+        self.core.call(Lane::Ordered, size, move |core| roll::restore(core, &topic, &events)).await
     }
 
     async fn begin_history(&self, slot: &Slot, last: u64) -> Result<(), StoreError> {

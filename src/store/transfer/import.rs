@@ -8,16 +8,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Event, Fix, Log, Mark, Record, Row, Timer, Version};
 use crate::{
-    id::{Audience, Topic},
-    store::{
-        self, Append, MarkKind, NewEvent, Position, Put, RecordKind, Roll, Slot, Store, StoreError, StoredFix,
-    },
+    id::Topic,
+    store::{self, MarkKind, Position, Put, RecordKind, Roll, Slot, Store, StoreError, StoredFix},
 };
 
 /// Calls under way at once.
 const AT_ONCE: usize = 32;
-/// Events in one append.
-const APPEND: usize = 100;
+/// Events that are put at once.
+const PART: usize = 100;
 
 /// Why rows could not be put into a store.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +79,7 @@ pub async fn import(store: &dyn Store, now: UnixMs, rows: Vec<Row>) -> Result<()
         }
     }
     all(jobs.logs, |row| begin(store, row)).await?;
-    all(jobs.events, |(topic, events)| append(store, topic, events)).await?;
+    all(jobs.events, |(topic, events)| restore(store, topic, events)).await?;
     all(jobs.marks, |row| mark(store, row)).await?;
     all(jobs.records, |row| record(store, now, row)).await?;
     all(jobs.versions, |(slot, versions)| history(store, slot, versions)).await?;
@@ -116,53 +114,30 @@ async fn begin(store: &dyn Store, row: Log) -> Result<(), ImportError> {
     Ok(())
 }
 
-/// Appends a topic's events, from the first one on that is not there. `events` are in rising order.
-async fn append(store: &dyn Store, topic: Topic, mut events: Vec<Event>) -> Result<(), ImportError> {
+/// Puts a topic's events, from the first one on that is not there. `events` are in rising order.
+async fn restore(store: &dyn Store, topic: Topic, events: Vec<Event>) -> Result<(), ImportError> {
     let head = head(store, &topic).await?;
-    let amended: Vec<_> = events.iter().filter(|event| event.revision > 0).cloned().collect();
-    events.retain(|event| event.seq > head.seq);
     let (mut seq, mut count) = (head.seq, head.count);
-    for part in events.chunks(APPEND) {
-        let expect = seq;
-        let mut batch = Vec::with_capacity(part.len());
-        for event in part {
-            if event.seq != seq.next() {
-                return Err(ImportError::Wrong(format!("{topic}: {} follows {seq}", event.seq)));
+    let mut there = Vec::new();
+    for event in events.into_iter().filter(|event| event.seq > head.seq) {
+        if event.seq != seq.next() {
+            return Err(ImportError::Wrong(format!("{topic}: {} follows {seq}", event.seq)));
+        }
+        if event.count != count && event.count != count + 1 {
+            return Err(ImportError::Wrong(format!("{topic} at {}: count {}", event.seq, event.count)));
+        }
+        (seq, count) = (event.seq, event.count);
+        let Event { seq, author, client_id, at, name, count, revision, data, .. } = event;
+        let data = Bytes::from(data);
+        there.push(store::Event { seq, author, client_id, at, name, data, count, revision });
+    }
+    for part in there.chunks(PART) {
+        match store.restore(&topic, part.to_vec()).await {
+            Err(StoreError::Conflict { actual }) => {
+                return Err(ImportError::Other(format!("{topic} at {actual}")));
             }
-            batch.push(NewEvent {
-                author: event.author.clone(),
-                client_id: event.client_id.clone(),
-                at: event.at,
-                name: event.name.clone(),
-                data: Bytes::from(event.data.clone()),
-                countable: event.count > count,
-            });
-            (seq, count) = (event.seq, event.count);
+            done => done?,
         }
-        let audience = Audience::Members([].into());
-        let append = Append { topic: topic.clone(), expect: Some(expect), events: batch, audience };
-        let appended = store.append(append).await?;
-        if appended.outcomes.last().is_none_or(|last| last.seq != seq || last.count != count) {
-            return Err(ImportError::Other(format!("{topic} at {seq}")));
-        }
-    }
-    for event in amended {
-        amend(store, &topic, event).await?;
-    }
-    Ok(())
-}
-
-/// Brings an event's revision to what it was, by as many amendments as it takes.
-async fn amend(store: &dyn Store, topic: &Topic, event: Event) -> Result<(), ImportError> {
-    let Event { seq, name, revision, data, .. } = event;
-    let data = Bytes::from(data);
-    let mut at = 0;
-    while at < revision {
-        at = match store.amend(topic, seq, at, name.clone(), data.clone()).await {
-            Ok(next) => next,
-            Err(StoreError::Conflict { actual }) => u32::try_from(actual).unwrap_or(u32::MAX),
-            Err(error) => return Err(error.into()),
-        };
     }
     Ok(())
 }

@@ -40,6 +40,10 @@ async fn cql_the_only_node_is_stopped_and_killed() {
     let store = Scylla::open(options(&cassandra, 1), Arc::clone(&heard) as _).unwrap();
     let load = Load::start(Arc::clone(&store), heard);
     load.some(200).await;
+    // Somebody migrates to another retention: who is running goes on, also on sessions that it opens later.
+    let changed = Options { fix_days: 60, ..options(&cassandra, 1) };
+    let migrated = tokio::task::spawn_blocking(move || Scylla::migrate(changed)).await.unwrap();
+    assert!(migrated.is_ok(), "{migrated:?}");
     let start = Instant::now();
     let mut slowest = Duration::ZERO;
     for kill in 1..=kills {
