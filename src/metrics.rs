@@ -35,6 +35,8 @@ pub struct Metrics {
     pub requests: Family<Label, Counter>,
     /// Requests refused, by error code.
     pub refused: Family<Label, Counter>,
+    /// Fetches of issuers' keys, by outcome.
+    pub key_fetches: Family<Label, Counter>,
     /// Log events delivered to connections.
     pub events_delivered: Counter,
     /// Publications that a shard's full inbox turned into a read of the log.
@@ -69,6 +71,7 @@ impl Metrics {
         r.register("closed", "Connections closed by the server", self.closed.clone());
         r.register("requests", "Requests", self.requests.clone());
         r.register("refused", "Requests refused", self.refused.clone());
+        r.register("key_fetches", "Fetches of issuers' keys", self.key_fetches.clone());
         r.register("events_delivered", "Log events delivered", self.events_delivered.clone());
         r.register("inbox_full", "Publications read again from the log", self.inbox_full.clone());
         r.register("inbox_dropped", "State events and ticks dropped", self.inbox_dropped.clone());

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use fanfare::config::Config;
+use fanfare::config::{Algorithm, Config, Issuer};
 
 fn example() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fanfare.example.toml")).unwrap()
@@ -23,16 +23,15 @@ fn the_example_holds_the_defaults() {
     assert_eq!(format!("{shown:#?}"), format!("{:#?}", Config::default()));
 }
 
-/// What `Debug` shows of the defaults is all there is, secrets apart: each must stand in the example and the table.
+/// What `Debug` shows of the defaults is all there is: each must stand in the example and the table.
 #[test]
 fn every_setting_is_shown() {
     let text = example();
-    let table = include_str!("../docs/configuration.md");
-    let all = format!("{:#?}", Config::default());
+    let table = concat!(include_str!("../docs/configuration.md"), include_str!("../docs/issuers.md"));
+    let all = format!("{:#?}{:#?}", Config::default(), Issuer::default());
     let fields = all.lines().filter_map(|line| line.trim().split_once(": "));
-    let secret = ["secret", "secret_file", "public_key", "issuer", "audience"];
     let mut count = 0;
-    for field in fields.map(|(name, _)| name).chain(secret) {
+    for field in fields.map(|(name, _)| name) {
         let written = [format!("{field} ="), format!("# {field} ="), format!("[{field}]")];
         let nested = format!(".{field}]");
         let stands = text.lines().any(|line| {
@@ -40,10 +39,7 @@ fn every_setting_is_shown() {
         });
         assert!(stands, "{field} is missing in fanfare.example.toml");
         let listed = [format!(".{field}`"), format!(".{field}."), format!("`{field}`"), format!("`{field}.")];
-        assert!(
-            listed.iter().any(|name| table.contains(name.as_str())),
-            "{field} is missing in docs/configuration.md"
-        );
+        assert!(listed.iter().any(|name| table.contains(name.as_str())), "{field} is missing in docs/");
         count += 1;
     }
     assert!(count > 30, "only {count} settings were looked for");
@@ -54,15 +50,21 @@ fn every_setting_is_shown() {
 fn the_settings_without_a_default_are_known() {
     let commented = |line: &&str| {
         let setting = line.strip_prefix("# ").and_then(|line| line.split_once(" = "));
-        setting.is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        let of_issuers = line.starts_with("# [auth.issuers.");
+        of_issuers
+            || setting.is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
     };
     let text = example();
-    assert_eq!(text.lines().filter(commented).count(), 15);
+    assert_eq!(text.lines().filter(commented).count(), 31);
     let all: Vec<_> = text.lines().map(|line| if commented(&line) { &line[2..] } else { line }).collect();
     let config = load(&all.join("\n")).unwrap();
     assert_eq!(config.tls.key.as_deref(), Some(Path::new("key.pem")));
     assert_eq!(config.auth.secret_file.as_deref(), Some(Path::new("token.secret")));
     assert_eq!(config.auth.audience.as_deref(), Some("fanfare"));
+    let login = &config.auth.issuers["login"];
+    assert_eq!(login.algorithms, [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA]);
+    assert_eq!(login.role_names["org:admin"], "admin");
+    assert_eq!(format!("{:?}", login.claims.roles), r#"["realm_access.roles"]"#);
     assert_eq!(config.store.scylla.tls_key.as_deref(), Some(Path::new("cql-client.key")));
     let (user, password) = config.store.scylla.credentials().unwrap().unwrap();
     assert_eq!((user.as_str(), password.as_str()), ("fanfare", "…"));
@@ -108,4 +110,85 @@ fn roles_of_ones_own_are_checked_at_the_start() {
         let error = with(role).unwrap_err();
         assert!(error.contains(told), "{error}");
     }
+}
+
+/// Each wrong value of an issuer is named by its key.
+#[test]
+fn issuers_are_checked_at_the_start() {
+    let good =
+        "issuer = \"https://a.example\"\njwks = [\"https://a.example/keys\"]\norganisations = [\"*\"]\n";
+    let told =
+        |text: &str| load(text).and_then(|config| config.verifier()).map(drop).map_err(|e| e.to_string());
+    let issuer = |text: &str| told(&format!("[auth.issuers.main]\n{text}"));
+    assert_eq!(issuer(good), Ok(()));
+    for (more, key) in [
+        ("user_prefix = \"a b\"", "user_prefix"),
+        ("lifetime_s = 1", "lifetime_s"),
+        ("organisation = \"acme\"", "organisations"),
+        ("role_names = { \"org:x\" = \"king\" }", "role_names"),
+        ("algorithms = [\"HS256\"]", "algorithms"),
+        ("secret = \"0123456789abcdef0123456789abcdef\"", "jwks"),
+        ("jwks_authority = \"no such file\"", "jwks_authority"),
+    ] {
+        let error = issuer(&format!("{good}{more}")).unwrap_err();
+        assert!(error.starts_with(&format!("auth.issuers.main.{key}: ")), "{more}: {error}");
+    }
+    for (text, key) in [
+        ("jwks = [\"https://a.example/keys\"]\norganisations = [\"*\"]", "issuer"),
+        ("issuer = \"a\"\njwks = [\"http://a.example/keys\"]\norganisations = [\"*\"]", "jwks"),
+        ("issuer = \"a\"\njwks = [\"https://u:p@a.example/\"]\norganisations = [\"*\"]", "jwks"),
+        ("issuer = \"a\"\njwks = [\"https://a.example/\"]", "organisations"),
+        ("issuer = \"a\"\njwks = [\"https://a.example/\"]\norganisations = [\"a b\"]", "organisations"),
+        ("issuer = \"a\"\norganisations = [\"*\"]", "jwks"),
+        ("secret = \"short\"\norganisations = [\"*\"]", "secret_file"),
+        ("public_key = \"no such file\"\nalgorithms = [\"RS256\"]\norganisations = [\"*\"]", "public_key"),
+    ] {
+        let error = issuer(text).unwrap_err();
+        assert!(error.starts_with(&format!("auth.issuers.main.{key}: ")), "{text}: {error}");
+        assert!(!error.contains("u:p"), "{error}");
+    }
+    for text in ["claims = { user = \"a..b\" }", "claims = { usr = \"a\" }", "jwksx = []"] {
+        assert!(issuer(&format!("{good}{text}")).is_err(), "{text}");
+    }
+    for name in ["Main", "default", "a.b", "a b"] {
+        let error = told(&format!("[auth.issuers.\"{name}\"]\n{good}")).unwrap_err();
+        assert!(error.contains("an issuer's name is"), "{name}: {error}");
+    }
+    let platform = "role_names = { root = \"platform\" }";
+    assert_eq!(issuer(&format!("{good}{platform}")), Ok(()));
+    let some = good.replace('*', "acme");
+    assert!(issuer(&format!("{some}{platform}")).unwrap_err().contains("`platform` is for issuers"));
+    for key in ["timeout_ms", "pause_ms", "fresh_least_s", "fresh_most_s", "kept_s"] {
+        let error = told(&format!("[auth.jwks]\n{key} = 0\n[auth.issuers.main]\n{good}")).unwrap_err();
+        assert!(error.starts_with(&format!("auth.jwks.{key} must be ")), "{error}");
+    }
+}
+
+/// Two issuers' users must not be taken for each other, nor their tokens.
+#[test]
+fn issuers_are_kept_apart() {
+    let two = |first: &str, second: &str| {
+        let issuer = |name: &str, more: &str| {
+            format!("[auth.issuers.{name}]\njwks = [\"https://a.example/keys\"]\n{more}\n")
+        };
+        let config = load(&(issuer("a", first) + &issuer("b", second))).unwrap();
+        config.verifier().map(drop).map_err(|e| e.to_string())
+    };
+    let a = |more: &str| format!("issuer = \"a\"\n{more}");
+    let b = |more: &str| format!("issuer = \"b\"\n{more}");
+    let all = "organisations = [\"*\"]";
+    let error = two(&a(all), &a("organisation = \"acme\"\nuser_prefix = \"b:\"")).unwrap_err();
+    assert!(error.starts_with("auth.issuers.b.issuer: "), "{error}");
+    for (first, second) in [
+        (all, all),
+        (all, "organisation = \"acme\""),
+        ("organisations = [\"x\", \"acme\"]", all),
+        ("organisations = [\"x\", \"acme\"]", "organisations = [\"acme\", \"y\"]"),
+        ("organisations = [\"x\", \"acme\"]", "organisation = \"acme\""),
+    ] {
+        let error = two(&a(first), &b(second)).unwrap_err();
+        assert!(error.starts_with("auth.issuers.b.user_prefix: "), "{first} {second}: {error}");
+        assert_eq!(two(&a(first), &b(&format!("{second}\nuser_prefix = \"b:\""))), Ok(()));
+    }
+    assert_eq!(two(&a("organisation = \"x\""), &b("organisations = [\"y\"]")), Ok(()));
 }

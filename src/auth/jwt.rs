@@ -1,13 +1,22 @@
-//! JSON web tokens: verified with one algorithm that the configuration fixes, never one that the token names.
+//! JSON web tokens: whose they are is decided by `iss`, by which key they are verified by their issuer's settings,
+//! never by what the token brings along.
 
-use fanfare_proto::{
-    CloseCode, DepartmentId, ErrorBody, ErrorCode, IssuerId, OrgId, TeamId, TokenId, UnixMs, UserId,
-    command::MAX_TOKEN,
+use std::{collections::HashMap, sync::Arc};
+
+use fanfare_proto::{CloseCode, ErrorBody, ErrorCode, UnixMs};
+use futures::future::join_all;
+use serde_json::Value;
+
+pub use super::mint::{Claims, mint};
+use super::{
+    Identity,
+    issuer::{Issuer, Keys, No},
+    jwks::{Missing, Source},
+    key::Key,
+    policy::Policy,
+    token::Token,
 };
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
-
-use super::{Identity, policy::Policy};
+use crate::metrics::{Label, Metrics};
 
 /// Tokens may be this much past their end, or this much before their start, in milliseconds: clocks differ.
 pub const LEEWAY_MS: u64 = 5_000;
@@ -54,189 +63,123 @@ impl Refused {
     }
 }
 
-/// A key that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BadKey {
-    /// The algorithm is not among those supported.
-    #[error("auth.algorithm must be HS256, RS256, ES256 or EdDSA")]
-    Algorithm,
-    /// A shared secret that can be guessed.
-    #[error("auth.secret must have at least 32 bytes")]
-    Short,
-    /// Not a PEM public key for the algorithm.
-    #[error("auth.public_key is no PEM public key for {0:?}: {1}")]
-    Pem(Algorithm, jsonwebtoken::errors::Error),
+/// Two issuers that cannot be told apart, or whose users cannot.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Ambiguous {
+    /// Both would take the same tokens.
+    #[error("{0} and {1} have the same `issuer`")]
+    Issuer(String, String),
+    /// Somebody of one could be taken for somebody of the other.
+    #[error("{0} and {1} may both speak for organisation {2}, so they need different `user_prefix`es")]
+    Users(String, String, String),
 }
 
-/// Where the verification key comes from.
-#[derive(Debug, Clone)]
-pub enum Key {
-    /// HS256.
-    Secret(Vec<u8>),
-    /// RS256, ES256 or EdDSA: a public key as PEM.
-    Public(Algorithm, Vec<u8>),
-}
-
-/// Verifies tokens.
+/// Verifies tokens of every issuer.
+#[derive(Debug)]
 pub struct Verifier {
-    key: DecodingKey,
-    validation: Validation,
-    issuer: IssuerId,
+    issuers: Vec<Issuer>,
     policy: Policy,
-}
-
-impl std::fmt::Debug for Verifier {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Verifier").field("algorithms", &self.validation.algorithms).finish_non_exhaustive()
-    }
-}
-
-/// The claims, as tokens carry them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Claims {
-    /// The user.
-    pub sub: UserId,
-    /// The organisation.
-    pub org: OrgId,
-    /// Roles.
-    #[serde(default)]
-    pub roles: Vec<String>,
-    /// A single role, where a token has no list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    /// Departments.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub departments: Vec<DepartmentId>,
-    /// Teams.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub teams: Vec<TeamId>,
-    /// End, Unix seconds.
-    #[serde(deserialize_with = "seconds")]
-    pub exp: u64,
-    /// Start, Unix seconds.
-    #[serde(default, deserialize_with = "some_seconds", skip_serializing_if = "Option::is_none")]
-    pub nbf: Option<u64>,
-    /// When it was issued, Unix seconds.
-    #[serde(default, deserialize_with = "some_seconds", skip_serializing_if = "Option::is_none")]
-    pub iat: Option<u64>,
-    /// The token's own id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jti: Option<TokenId>,
-    /// Who issued it. Checked before claims are read.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
-    pub iss: Option<String>,
-    /// Whom it is meant for. Checked before claims are read; may be a list there.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
-    pub aud: Option<String>,
-}
-
-impl Claims {
-    /// Those of `sub` in `org` until `exp`, Unix seconds. Without a role: the token is refused until it has one.
-    pub const fn new(sub: UserId, org: OrgId, exp: u64) -> Self {
-        Self {
-            sub,
-            org,
-            roles: Vec::new(),
-            role: None,
-            departments: Vec::new(),
-            teams: Vec::new(),
-            exp,
-            nbf: None,
-            iat: None,
-            jti: None,
-            iss: None,
-            aud: None,
-        }
-    }
-}
-
-/// A NumericDate may have a fraction.
-fn seconds<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
-    let seconds = f64::deserialize(d)?;
-    if seconds.is_finite() && seconds >= 0.0 {
-        return Ok(seconds as u64);
-    }
-    Err(serde::de::Error::custom("no time"))
-}
-
-fn some_seconds<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
-    seconds(d).map(Some)
+    /// Which issuer is meant by `iss`.
+    by_iss: HashMap<String, usize>,
+    /// The one that takes what names no other.
+    default: Option<usize>,
 }
 
 impl Verifier {
-    /// Checks the key. With `issuer` or `audience` given, tokens must carry just that.
-    pub fn new(key: &Key, issuer: Option<&str>, audience: Option<&str>) -> Result<Self, BadKey> {
-        let (algorithm, key) = match key {
-            Key::Secret(secret) if secret.len() < 32 => return Err(BadKey::Short),
-            Key::Secret(secret) => (Algorithm::HS256, DecodingKey::from_secret(secret)),
-            Key::Public(algorithm, pem) => {
-                let parsed = match algorithm {
-                    Algorithm::RS256 => DecodingKey::from_rsa_pem(pem),
-                    Algorithm::ES256 => DecodingKey::from_ec_pem(pem),
-                    Algorithm::EdDSA => DecodingKey::from_ed_pem(pem),
-                    _ => return Err(BadKey::Algorithm),
-                };
-                (*algorithm, parsed.map_err(|e| BadKey::Pem(*algorithm, e))?)
+    /// A verifier that accepts tokens of these issuers, with these roles.
+    pub fn new(issuers: Vec<Issuer>, policy: Policy) -> Result<Self, Ambiguous> {
+        let mut by_iss = HashMap::new();
+        let mut default = None;
+        for (at, issuer) in issuers.iter().enumerate() {
+            let earlier = match &issuer.iss {
+                Some(iss) => by_iss.insert(iss.clone(), at),
+                None => default.replace(at),
+            };
+            if let Some(earlier) = earlier {
+                return Err(Ambiguous::Issuer(issuers[earlier].id.to_string(), issuer.id.to_string()));
             }
-        };
-        let mut validation = Validation::new(algorithm);
-        // Times are checked below, against the time handed in.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.set_required_spec_claims(&["exp", "sub"]);
-        if let Some(issuer) = issuer {
-            validation.set_issuer(&[issuer]);
-            validation.required_spec_claims.insert("iss".into());
-        }
-        match audience {
-            Some(audience) => {
-                validation.set_audience(&[audience]);
-                validation.required_spec_claims.insert("aud".into());
+            for other in &issuers[..at] {
+                if other.user_prefix == issuer.user_prefix
+                    && let Some(org) = other.organisations.shared(&issuer.organisations)
+                {
+                    return Err(Ambiguous::Users(other.id.to_string(), issuer.id.to_string(), org));
+                }
             }
-            // A token that is meant for somebody else is refused even where no audience is configured.
-            None => validation.validate_aud = true,
         }
-        Ok(Self { key, validation, issuer: IssuerId::default(), policy: Policy::default() })
+        Ok(Self { issuers, policy, by_iss, default })
     }
 
-    /// One that knows the configuration's roles, too.
-    pub fn knowing(self, policy: Policy) -> Self {
-        Self { policy, ..self }
-    }
-
-    /// Who the bearer of `token` is.
-    #[allow(clippy::unused_async, reason = "keys may have to be fetched")]
+    /// Who the bearer of `token` is. May wait for keys, as long as fetching them may take.
     pub async fn verify(&self, token: &str, now: UnixMs) -> Result<Identity, Refused> {
-        if token.len() > MAX_TOKEN {
-            return Err(Refused::Invalid);
-        }
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
-            .map_err(|_| Refused::Invalid)?
-            .claims;
-        let expires_at = UnixMs(claims.exp.saturating_mul(1000));
-        if now >= expires_at.plus(LEEWAY_MS) {
-            return Err(Refused::Expired);
-        }
-        if claims.nbf.is_some_and(|nbf| now.plus(LEEWAY_MS) < UnixMs(nbf.saturating_mul(1000))) {
-            return Err(Refused::Invalid);
-        }
-        let names = claims.roles.iter().chain(&claims.role);
-        let rights = self.policy.rights(names.map(String::as_str), true).ok_or(Refused::NoRole)?;
-        Ok(Identity {
-            org: claims.org,
-            user: claims.sub,
-            issuer: self.issuer.clone(),
-            token_id: claims.jti,
-            issued_at: claims.iat.map(|iat| UnixMs(iat.saturating_mul(1000))),
-            rights,
-            departments: claims.departments,
-            teams: claims.teams,
-            expires_at,
+        let verified = self.check(token, now).await;
+        verified.map_err(|(refused, why)| {
+            tracing::debug!(why, "a token was refused");
+            refused
         })
+    }
+
+    async fn check(&self, token: &str, now: UnixMs) -> Result<Identity, No> {
+        let invalid = |why| (Refused::Invalid, why);
+        let token = Token::read(token).map_err(invalid)?;
+        let iss = match token.claims.get("iss") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(iss)) => Some(iss.as_str()),
+            Some(_) => return Err(invalid("its `iss` is no text")),
+        };
+        let at = iss.and_then(|iss| self.by_iss.get(iss).copied()).or(self.default);
+        let issuer =
+            at.and_then(|at| self.issuers.get(at)).ok_or(invalid("its `iss` is not a configured one"))?;
+        if !issuer.algorithms.contains(&token.algorithm) {
+            return Err(invalid("its `alg` is not one of its issuer"));
+        }
+        let signed = match &issuer.keys {
+            Keys::Fixed(key) => token.is_signed_with(key),
+            Keys::Fetched(sources) => token.is_signed_with(&*key(sources, &token).await?),
+        };
+        if !signed {
+            return Err(invalid("its signature is wrong"));
+        }
+        let identity = issuer.identify(&token.claims, &self.policy, now)?;
+        // A longer prefix is another issuer's: its users are not for this one to name.
+        let prefixes = self.issuers.iter().map(|issuer| issuer.user_prefix.as_str());
+        let owner =
+            prefixes.filter(|prefix| identity.user.as_str().starts_with(prefix)).max_by_key(|p| p.len());
+        if owner != Some(issuer.user_prefix.as_str()) {
+            return Err(invalid("its user's id begins like those of another issuer"));
+        }
+        Ok(identity)
+    }
+
+    /// Fetches keys, as long as this is polled.
+    pub async fn keep(self: Arc<Self>, metrics: Arc<Metrics>) {
+        let sources = self.issuers.iter().flat_map(|issuer| match &issuer.keys {
+            Keys::Fixed(_) => [].as_slice(),
+            Keys::Fetched(sources) => sources.as_slice(),
+        });
+        let counted = |ok| {
+            let outcome = Label::of(if ok { "ok" } else { "failed" });
+            metrics.key_fetches.get_or_create(&outcome).inc();
+        };
+        join_all(sources.map(|source| source.keep(counted))).await;
     }
 }
 
-/// Signs claims with a shared secret: development tokens and tests.
-pub fn mint(claims: &Claims, secret: &[u8]) -> Result<String, jsonwebtoken::errors::Error> {
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(secret))
+/// The key that a token names. Only if every source is sure is there none.
+async fn key(sources: &[Source], token: &Token<'_>) -> Result<Arc<Key>, No> {
+    let (algorithm, kid) = (token.algorithm, token.kid.as_deref());
+    if let Some(key) = sources.iter().find_map(|source| source.known(algorithm, kid)) {
+        return Ok(key);
+    }
+    let mut later: Option<u64> = None;
+    for answer in join_all(sources.iter().map(|source| source.find(algorithm, kid))).await {
+        match answer {
+            Ok(key) => return Ok(key),
+            Err(Missing::Unknown) => {}
+            Err(Missing::Later { ms }) => later = Some(later.map_or(ms, |least| least.min(ms))),
+        }
+    }
+    match later {
+        Some(retry_after_ms) => Err((Refused::Unavailable { retry_after_ms }, "its key cannot be had now")),
+        None => Err((Refused::Invalid, "its issuer has no such key")),
+    }
 }

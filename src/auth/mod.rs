@@ -1,7 +1,14 @@
 //! Who a caller is, and what they may do.
 
+pub mod claims;
+pub mod issuer;
+mod json;
+pub mod jwks;
 pub mod jwt;
+pub mod key;
+mod mint;
 pub mod policy;
+mod token;
 
 use fanfare_proto::{DepartmentId, IssuerId, OrgId, TeamId, TokenId, UnixMs, UserId};
 

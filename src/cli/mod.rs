@@ -122,10 +122,14 @@ impl Common {
         if let Some(dir) = &self.data_dir {
             config.data_dir.clone_from(dir);
         }
-        let auth = &config.auth;
+        let auth = &mut config.auth;
         let keyless = auth.secret.is_none() && auth.secret_file.is_none();
         if self.dev && auth.algorithm == Algorithm::HS256 && keyless {
-            config.auth.secret_file = Some(token::development_secret(&config.data_dir)?);
+            auth.secret_file = Some(token::development_secret(&config.data_dir)?);
+            // Beside other issuers, whose users are then somebody else.
+            if auth.user_prefix.is_empty() && !auth.issuers.is_empty() {
+                auth.user_prefix = "dev:".into();
+            }
         }
         Ok(config)
     }

@@ -1,23 +1,31 @@
 //! Whose tokens are accepted, and how they are verified.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
 
+use fanfare_proto::{IssuerId, UserId};
 use serde::Deserialize;
 
-use super::{Config, Invalid, choice::choice, read};
+use super::{
+    Config, Invalid, Secret,
+    issuers::{Issuer, Jwks, MAX_NAME},
+    read,
+};
+pub use crate::auth::{claims::Claims, key::Algorithm};
 use crate::auth::{
-    jwt::{Key, Verifier},
+    issuer::{self, Keys, Organisations},
+    jwt::{Ambiguous, Verifier},
+    key::{BadKey, Key},
     policy::Policy,
 };
 
-/// See [`Config::auth`].
-#[derive(Clone, Deserialize, Default)]
+/// See [`Config::auth`]. What stands beside `issuers` describes one issuer with a fixed key.
+#[derive(Debug, Clone, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
     /// `HS256`, `RS256`, `ES256` or `EdDSA`. Tokens signed in another way are refused.
     pub algorithm: Algorithm,
     /// The shared secret of HS256. Better in a file.
-    pub secret: Option<String>,
+    pub secret: Option<Secret>,
     /// A file with the shared secret.
     pub secret_file: Option<PathBuf>,
     /// A file with the public key as PEM, for the other algorithms.
@@ -26,8 +34,16 @@ pub struct Auth {
     pub issuer: Option<String>,
     /// What `aud` must be. Without it, tokens with an audience are refused.
     pub audience: Option<String>,
+    /// Put before `sub`, which makes the user's id.
+    pub user_prefix: String,
+    /// Where in a token what stands.
+    pub claims: Claims,
     /// Roles besides the server's own, by name.
     pub roles: BTreeMap<String, OwnRole>,
+    /// How keys are fetched.
+    pub jwks: Jwks,
+    /// Further issuers, by names of the operator's.
+    pub issuers: BTreeMap<String, Issuer>,
 }
 
 /// What a role of the configuration allows.
@@ -40,45 +56,27 @@ pub struct OwnRole {
     pub may: Vec<String>,
 }
 
-impl std::fmt::Debug for Auth {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Auth").field("algorithm", &self.algorithm).finish_non_exhaustive()
-    }
-}
-
-/// Signature algorithms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
-#[serde(try_from = "String")]
-pub enum Algorithm {
-    /// A shared secret.
-    #[default]
-    HS256,
-    /// RSA.
-    RS256,
-    /// P-256.
-    ES256,
-    /// Ed25519.
-    EdDSA,
-}
-
-choice!(Algorithm { "HS256" => HS256, "RS256" => RS256, "ES256" => ES256, "EdDSA" => EdDSA });
-
 impl Config {
-    /// The verifier of tokens.
+    /// The verifier of tokens. Reads the files that are named; fetches nothing yet.
     pub fn verifier(&self) -> Result<Verifier, Invalid> {
         let auth = &self.auth;
-        let public = |algorithm| {
-            let path = auth.public_key.as_ref().ok_or(Invalid::NoKey("auth.public_key"))?;
-            Ok::<_, Invalid>(Key::Public(algorithm, read("auth.public_key", path)?))
-        };
-        let key = match auth.algorithm {
-            Algorithm::HS256 => Key::Secret(self.secret()?),
-            Algorithm::RS256 => public(jsonwebtoken::Algorithm::RS256)?,
-            Algorithm::ES256 => public(jsonwebtoken::Algorithm::ES256)?,
-            Algorithm::EdDSA => public(jsonwebtoken::Algorithm::EdDSA)?,
-        };
-        let verifier = Verifier::new(&key, auth.issuer.as_deref(), auth.audience.as_deref())?;
-        Ok(verifier.knowing(self.policy()?))
+        let times = auth.jwks.times()?;
+        let policy = self.policy()?;
+        let mut issuers = Vec::new();
+        // Beside issuers with names there need not be one without.
+        if auth.issuers.is_empty() || auth.has_key() {
+            issuers.push(auth.unnamed(self)?);
+        }
+        for (name, issuer) in &auth.issuers {
+            issuers.push(issuer.checked(name, &times, &policy)?);
+        }
+        Verifier::new(issuers, policy).map_err(|ambiguous| {
+            let last = match &ambiguous {
+                Ambiguous::Issuer(_, last) => format!("auth.issuers.{last}.issuer"),
+                Ambiguous::Users(_, last, _) => format!("auth.issuers.{last}.user_prefix"),
+            };
+            Invalid::Content { key: last.into(), problem: ambiguous.to_string() }
+        })
     }
 
     /// The roles that tokens may hold.
@@ -92,10 +90,67 @@ impl Config {
 
     /// The shared secret of HS256.
     pub fn secret(&self) -> Result<Vec<u8>, Invalid> {
-        match (&self.auth.secret, &self.auth.secret_file) {
-            (Some(secret), _) => Ok(secret.clone().into_bytes()),
-            (None, Some(path)) => Ok(read("auth.secret_file", path)?.trim_ascii().to_vec()),
-            (None, None) => Err(Invalid::NoKey("auth.secret_file")),
-        }
+        let auth = &self.auth;
+        let secret = shared("auth", auth.secret.as_ref(), auth.secret_file.as_ref())?;
+        secret.ok_or(Invalid::NoKey("auth.secret_file"))
     }
+}
+
+impl Auth {
+    fn has_key(&self) -> bool {
+        self.secret.is_some() || self.secret_file.is_some() || self.public_key.is_some()
+    }
+
+    /// The issuer without a name, which may speak for everybody.
+    fn unnamed(&self, config: &Config) -> Result<issuer::Issuer, Invalid> {
+        let key = if self.algorithm == Algorithm::HS256 {
+            let key = if self.secret.is_some() { "auth.secret" } else { "auth.secret_file" };
+            Key::secret(&config.secret()?).map_err(|bad| useless(key, &bad))?
+        } else {
+            let path = self.public_key.as_ref().ok_or(Invalid::NoKey("auth.public_key"))?;
+            let pem = read("auth.public_key", path)?;
+            Key::pem(self.algorithm, &pem).map_err(|bad| useless("auth.public_key", &bad))?
+        };
+        prefix("auth", &self.user_prefix)?;
+        Ok(issuer::Issuer {
+            id: IssuerId::default(),
+            iss: self.issuer.clone(),
+            audiences: self.audience.iter().cloned().collect(),
+            parties: Vec::new(),
+            algorithms: vec![self.algorithm],
+            organisations: Organisations::Any,
+            user_prefix: self.user_prefix.clone(),
+            lifetime_ms: None,
+            role_names: BTreeMap::new(),
+            platform: true,
+            claims: self.claims.clone(),
+            keys: Keys::Fixed(key),
+        })
+    }
+}
+
+/// A shared secret, in place or in a file.
+pub(super) fn shared(
+    at: &str,
+    secret: Option<&Secret>,
+    file: Option<&PathBuf>,
+) -> Result<Option<Vec<u8>>, Invalid> {
+    match (secret, file) {
+        (Some(secret), _) => Ok(Some(secret.0.clone().into_bytes())),
+        (None, Some(path)) => Ok(Some(read(format!("{at}.secret_file"), path)?.trim_ascii().to_vec())),
+        (None, None) => Ok(None),
+    }
+}
+
+/// What stands before users' ids is made of the same characters, and leaves room for them.
+pub(super) fn prefix(at: &str, prefix: &str) -> Result<(), Invalid> {
+    if prefix.is_empty() || prefix.len() <= MAX_NAME && UserId::new(prefix).is_ok() {
+        return Ok(());
+    }
+    let problem = "it has at most 32 characters of A-Z a-z 0-9 . _ - @ + | = ~ :".to_owned();
+    Err(Invalid::Content { key: format!("{at}.user_prefix").into(), problem })
+}
+
+pub(super) fn useless(key: impl Into<Cow<'static, str>>, bad: &BadKey) -> Invalid {
+    Invalid::Content { key: key.into(), problem: bad.to_string() }
 }

@@ -2,23 +2,24 @@
 
 mod auth;
 mod choice;
+mod issuers;
 mod limits;
+mod secret;
 mod store;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{borrow::Cow, collections::HashMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use serde::Deserialize;
 
 pub use self::{
-    auth::{Algorithm, Auth, OwnRole},
+    auth::{Algorithm, Auth, Claims, OwnRole},
+    issuers::{Issuer, Jwks},
     limits::Limits,
-    store::{AtStart, Scylla, Secret, Store, StoreKind},
+    secret::Secret,
+    store::{AtStart, Scylla, Store, StoreKind},
 };
-use crate::{
-    auth::{jwt, policy},
-    outbox::Bounds,
-};
+use crate::{auth::policy, outbox::Bounds};
 
 /// Everything that can be set. `fanfare.toml` holds the same names; a variable is `FANFARE_` and the path with `__`
 /// for each step, such as `FANFARE_AUTH__SECRET_FILE`.
@@ -195,7 +196,7 @@ pub enum Invalid {
     #[error("{key}: {path}: {error}")]
     File {
         /// The key.
-        key: &'static str,
+        key: Cow<'static, str>,
         /// The file.
         path: PathBuf,
         /// Why.
@@ -207,17 +208,14 @@ pub enum Invalid {
     /// A user of the database without a password.
     #[error("store.scylla.user is set, but neither store.scylla.password_file nor store.scylla.password")]
     NoPassword,
-    /// What a file holds is of no use.
+    /// A value, or what the file holds that it names, is of no use.
     #[error("{key}: {problem}")]
     Content {
         /// The key that names the file.
-        key: &'static str,
+        key: Cow<'static, str>,
         /// What is wrong.
         problem: String,
     },
-    /// The key for tokens is of no use.
-    #[error(transparent)]
-    Key(#[from] jwt::BadKey),
     /// A role of the configuration makes no sense.
     #[error("auth.roles: {0}")]
     Role(#[from] policy::BadRole),
@@ -230,19 +228,31 @@ impl Config {
             Some(path) => config::File::from(path).required(true),
             None => config::File::with_name("fanfare.toml").required(false),
         };
-        let environment = config::Environment::with_prefix("FANFARE")
+        let variables = variables();
+        let mut environment = config::Environment::with_prefix("FANFARE")
             .prefix_separator("_")
             .separator("__")
             .list_separator(",")
-            .source(Some(variables()))
             .with_list_parse_key("origins")
             .with_list_parse_key("trusted_proxies")
             .with_list_parse_key("limits.exempt")
             .with_list_parse_key("store.scylla.nodes")
             .try_parsing(true);
-        let loaded: Self = config::Config::builder()
+        let mut builder = config::Config::builder();
+        for (name, value) in &variables {
+            let key = name.trim_start_matches("FANFARE_").to_ascii_lowercase().replace("__", ".");
+            let last = key.rsplit('.').next().unwrap_or_default();
+            if issuers::LISTS.contains(&last) && key.starts_with("auth.issuers.") {
+                environment = environment.with_list_parse_key(&key);
+            }
+            // A secret of digits is a text, too: as a number it would become another one.
+            if name.starts_with("FANFARE_") && matches!(last, "secret" | "password") {
+                builder = builder.set_override(&key, value.as_str())?;
+            }
+        }
+        let loaded: Self = builder
             .add_source(source)
-            .add_source(environment)
+            .add_source(environment.source(Some(variables)))
             .build()?
             .try_deserialize()?;
         loaded.check()?;
@@ -294,7 +304,7 @@ impl Config {
 }
 
 /// Those of the environment that may be settings. `FANFARE_TEST_*` is for tests, whose servers inherit it.
-fn variables() -> std::collections::HashMap<String, String> {
+fn variables() -> HashMap<String, String> {
     let texts = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     texts.filter(|(name, _)| !name.starts_with("FANFARE_TEST_")).collect()
@@ -313,6 +323,6 @@ fn is_origin(text: &str) -> bool {
     text == format!("{scheme}://{authority}") && !authority.as_str().contains('@')
 }
 
-fn read(key: &'static str, path: &std::path::Path) -> Result<Vec<u8>, Invalid> {
-    std::fs::read(path).map_err(|error| Invalid::File { key, path: path.into(), error })
+fn read(key: impl Into<Cow<'static, str>>, path: &std::path::Path) -> Result<Vec<u8>, Invalid> {
+    std::fs::read(path).map_err(|error| Invalid::File { key: key.into(), path: path.into(), error })
 }

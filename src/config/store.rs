@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Invalid, choice::choice, require};
+use super::{Invalid, Secret, choice::choice, require};
 
 /// See [`Config::store`](super::Config::store).
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -77,17 +77,6 @@ pub struct Scylla {
     pub bucket_events: u64,
     /// Bytes of a partition, at about which a log moves to the next.
     pub bucket_bytes: u64,
-}
-
-/// A text that is never shown.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("…")
-    }
 }
 
 /// See [`Scylla::at_start`].

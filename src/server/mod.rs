@@ -196,6 +196,7 @@ impl Server {
             tokio::spawn(chores::expire(services.clone())),
             tokio::spawn(chores::tidy(services.clone())),
             tokio::spawn(identity.clone().watch()),
+            tokio::spawn(door.verifier.clone().keep(metrics)),
         ];
         ready.store(true, Ordering::Relaxed);
         Ok(Self {

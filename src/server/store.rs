@@ -96,5 +96,5 @@ fn certificates(key: &'static str, path: &std::path::Path) -> Result<Vec<Certifi
 }
 
 fn content(key: &'static str, problem: &dyn std::fmt::Display) -> Invalid {
-    Invalid::Content { key, problem: problem.to_string() }
+    Invalid::Content { key: key.into(), problem: problem.to_string() }
 }

@@ -5,11 +5,12 @@ use std::{collections::VecDeque, fmt, time::Duration};
 use bytes::{Bytes, BytesMut};
 use fanfare_proto::{frame, tick};
 use futures::{SinkExt, StreamExt};
+use http::HeaderMap;
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::mpsc, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
-    tungstenite::{Message, protocol::WebSocketConfig},
+    tungstenite::{Message, client::IntoClientRequest, protocol::WebSocketConfig},
 };
 use web_transport_quinn::{
     ClientError, RecvStream, SendStream, Session, SessionError, WebTransportError, quinn,
@@ -94,13 +95,18 @@ impl Client {
 
     /// Connects and says nothing.
     pub async fn connect(base: &str, kind: Kind) -> Self {
+        Self::connect_with(base, kind, HeaderMap::new()).await.unwrap()
+    }
+
+    /// Connects by a handshake with these headers; it may be refused.
+    pub async fn connect_with(base: &str, kind: Kind, headers: HeaderMap) -> Result<Self, String> {
         let told: Value = serde_json::from_str(&http_get(base, "/api/v1/transport").await).unwrap();
         let (sender, got) = mpsc::unbounded_channel();
         let (out, tasks) = match kind {
-            Kind::WebTransport => web_transport(&told, &sender).await,
-            Kind::WebSocket => web_socket(&told, sender).await,
+            Kind::WebTransport => web_transport(&told, headers, &sender).await?,
+            Kind::WebSocket => web_socket(&told, headers, sender).await?,
         };
-        Self {
+        Ok(Self {
             kind,
             out,
             got,
@@ -109,7 +115,7 @@ impl Client {
             welcome: Value::Null,
             topics: Vec::new(),
             tasks,
-        }
+        })
     }
 
     pub async fn send(&mut self, event: &Value) {
@@ -280,10 +286,10 @@ pub async fn write_frame(stream: &mut SendStream, event: &[u8]) {
     let _ = stream.write_all(&out).await;
 }
 
-type Opened = (Out, Vec<tokio::task::JoinHandle<()>>);
+type Opened = Result<(Out, Vec<tokio::task::JoinHandle<()>>), String>;
 
-async fn web_transport(told: &Value, sender: &mpsc::UnboundedSender<Got>) -> Opened {
-    let (session, endpoint) = open_session_on(told).await.unwrap();
+async fn web_transport(told: &Value, headers: HeaderMap, sender: &mpsc::UnboundedSender<Got>) -> Opened {
+    let (session, endpoint) = open_session_on(told, headers).await.map_err(|e| e.to_string())?;
     let (commands, _) = session.open_bi().await.unwrap();
     let lanes = {
         let (session, sender) = (session.clone(), sender.clone());
@@ -308,19 +314,23 @@ async fn web_transport(told: &Value, sender: &mpsc::UnboundedSender<Got>) -> Ope
             }
         })
     };
-    (Out::WebTransport { session, endpoint, commands, urgent: None }, vec![lanes, datagrams])
+    Ok((Out::WebTransport { session, endpoint, commands, urgent: None }, vec![lanes, datagrams]))
 }
 
 pub async fn open_session(told: &Value) -> Result<Session, ClientError> {
-    open_session_on(told).await.map(|(session, _)| session)
+    open_session_on(told, HeaderMap::new()).await.map(|(session, _)| session)
 }
 
 /// A session on an endpoint of its own.
-async fn open_session_on(told: &Value) -> Result<(Session, quinn::Endpoint), ClientError> {
+async fn open_session_on(
+    told: &Value,
+    headers: HeaderMap,
+) -> Result<(Session, quinn::Endpoint), ClientError> {
     let endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
     let client = web_transport_quinn::Client::new(endpoint.clone(), quic_config(told));
     let url: url::Url = told["webtransport"]["url"].as_str().unwrap().parse().unwrap();
-    Ok((client.connect(url).await?, endpoint))
+    let request = web_transport_quinn::proto::ConnectRequest::new(url).with_headers(headers);
+    Ok((client.connect(request).await?, endpoint))
 }
 
 /// Trusts the certificates that the server tells of, and no other.
@@ -407,10 +417,12 @@ async fn read_lane(mut stream: RecvStream, sender: mpsc::UnboundedSender<Got>) {
     }
 }
 
-async fn web_socket(told: &Value, sender: mpsc::UnboundedSender<Got>) -> Opened {
-    let url = told["websocket"]["url"].as_str().unwrap();
+async fn web_socket(told: &Value, headers: HeaderMap, sender: mpsc::UnboundedSender<Got>) -> Opened {
+    let mut request = told["websocket"]["url"].as_str().unwrap().into_client_request().unwrap();
+    request.headers_mut().extend(headers);
     let config = WebSocketConfig::default().max_message_size(Some(64 * 1024 * 1024));
-    let (socket, _) = tokio_tungstenite::connect_async_with_config(url, Some(config), true).await.unwrap();
+    let connected = tokio_tungstenite::connect_async_with_config(request, Some(config), true).await;
+    let (socket, _) = connected.map_err(|e| e.to_string())?;
     let (sink, mut stream) = socket.split();
     let reader = tokio::spawn(async move {
         while let Some(message) = stream.next().await {
@@ -431,7 +443,7 @@ async fn web_socket(told: &Value, sender: mpsc::UnboundedSender<Got>) -> Opened 
             }
         }
     });
-    (Out::WebSocket(sink), vec![reader])
+    Ok((Out::WebSocket(sink), vec![reader]))
 }
 
 fn unhex(text: &str) -> Vec<u8> {

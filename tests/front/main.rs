@@ -13,7 +13,9 @@
 )]
 
 mod client;
+mod doors;
 mod harness;
+mod issuer;
 mod store;
 
 mod abuse;
@@ -21,6 +23,7 @@ mod chat;
 mod closing;
 mod cut;
 mod http;
+mod keys;
 mod lanes;
 mod limits;
 #[path = "../cassandra/node.rs"]

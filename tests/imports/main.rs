@@ -22,10 +22,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("net", &[]),
     ("outbox", &[]),
-    ("auth", &[]),
+    ("auth", &["metrics"]),
     ("store", &["id"]),
     ("error", &["store::StoreError"]),
-    ("config", &["auth::jwt", "auth::policy", "outbox::Bounds"]),
+    ("config", &["auth", "outbox::Bounds"]),
     ("crowd", &["config::Limits", "limit"]),
     ("hub", &["id", "metrics", "net::Packet", "outbox::StateKey", "store::Committed", "store::Event"]),
     ("shard", &["hub", "id", "metrics", "net::Datagrams", "net::Packet", "outbox", "store"]),
@@ -88,7 +88,8 @@ const CRATES: &[(&str, &[&str])] = &[
     // The endpoint belongs to the server, its connections to the transport.
     ("quinn", &["net", "server"]),
     ("axum", &["http", "net"]),
-    ("jsonwebtoken", &["auth", "config"]),
+    ("jsonwebtoken", &["auth"]),
+    ("reqwest", &["auth"]),
 ];
 
 #[test]
