@@ -30,7 +30,11 @@ use crate::{
     outbox::Outbox,
     session::{Greeting, Local, Session, Welcome},
     shard::TickPort,
+    stage,
 };
+
+/// Longest wait for the answers to what a connection has asked when the server is going away.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// What lets connections in, shared by all shards.
 #[derive(Debug)]
@@ -118,10 +122,10 @@ async fn greet(
             }
         }
     };
-    let mut stopping = local.stopping.clone();
+    let mut stages = local.stages.clone();
     let first = tokio::select! {
         biased;
-        _ = stopping.wait_for(|stopping| *stopping) => {
+        () = stage::moving(&mut stages) => {
             outbox.close(CloseCode::GoingAway);
             return Err(None);
         }
@@ -149,7 +153,8 @@ async fn greet(
     };
     match welcome {
         Ok(Welcome::Session(session)) => {
-            if *stopping.borrow() {
+            // The shard told those who were here then.
+            if !stages.borrow().lets_in() {
                 outbox.close(CloseCode::GoingAway);
             }
             Ok(session)
@@ -194,6 +199,12 @@ async fn attend(
         tokio::select! {
             biased;
             _ = outbox.closed() => return None,
+            () = session.leaving() => {
+                // What was read is still answered; what is read no more was never taken.
+                let _ = timeout(LAST_ANSWERS, session.answered()).await;
+                outbox.close(CloseCode::GoingAway);
+                return None;
+            }
             () = session.refreshed() => expires = expiry(session.expires_at(), local.services.clock.now()),
             () = &mut timer => {
                 let now = Instant::now();

@@ -24,4 +24,5 @@ pub mod error;
 pub mod id;
 pub mod limit;
 pub mod metrics;
+pub mod stage;
 pub mod time;

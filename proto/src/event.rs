@@ -25,6 +25,8 @@ pub mod name {
     pub const TOPICS: &str = "topics";
     /// Asks for `server:pong`. Data: [`ServerPing`](super::ServerPing).
     pub const SERVER_PING: &str = "server:ping";
+    /// The server is stopping: move. Data: [`GoingAway`](super::GoingAway).
+    pub const SERVER_GOING_AWAY: &str = "server:going_away";
     /// Answers `client:ping`. Data: [`Pong`](super::Pong).
     pub const CLIENT_PONG: &str = "client:pong";
     /// First event of a conversation. Data: [`Conversation`](super::Conversation).
@@ -53,6 +55,7 @@ pub mod name {
         ERROR,
         TOPICS,
         SERVER_PING,
+        SERVER_GOING_AWAY,
         CLIENT_PONG,
         CONVERSATION_CREATED,
         MESSAGE_NEW,
@@ -305,6 +308,14 @@ pub struct ServerPing {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<_>"))]
     pub pos: Vec<Cursor>,
+}
+
+/// See [`name::SERVER_GOING_AWAY`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
+pub struct GoingAway {
+    /// The connection is closed after so long, in milliseconds.
+    pub within_ms: u64,
 }
 
 /// See [`name::CLIENT_PONG`].

@@ -56,9 +56,14 @@ impl Serve {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping");
-        server.stop().await;
-        tracing::info!("stopped");
+        tracing::info!("stopping; once more to stop at once");
+        let again = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        server.stop_unless(again).await;
         Ok(())
     }
 }

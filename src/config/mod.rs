@@ -2,6 +2,7 @@
 
 mod auth;
 mod choice;
+mod drain;
 mod issuers;
 mod limits;
 mod secret;
@@ -14,6 +15,8 @@ use serde::Deserialize;
 
 pub use self::{
     auth::{Algorithm, Auth, Claims, OwnRole},
+    auth::{Algorithm, Auth, OwnRole},
+    drain::Drain,
     issuers::{Issuer, Jwks},
     limits::Limits,
     secret::Secret,
@@ -46,6 +49,8 @@ pub struct Config {
     pub limits: Limits,
     /// Times of a connection.
     pub session: Session,
+    /// The way down.
+    pub drain: Drain,
     /// Live positions.
     pub ticks: Ticks,
     /// How long things are kept.
@@ -133,6 +138,7 @@ impl Default for Config {
             auth: Auth::default(),
             limits: Limits::default(),
             session: Session::default(),
+            drain: Drain::default(),
             ticks: Ticks::default(),
             retention: Retention::default(),
             log: Log::default(),
@@ -278,6 +284,7 @@ impl Config {
             "session.silence_ms",
             "larger than session.heartbeat_ms",
         )?;
+        self.drain.check()?;
         require((10..=1000).contains(&self.ticks.flush_ms), "ticks.flush_ms", "10 to 1000")?;
         require(self.ticks.acknowledge_ms >= 10, "ticks.acknowledge_ms", "at least 10")?;
         self.store.scylla.check()?;

@@ -90,6 +90,11 @@ impl Crowd {
         self.organisations.get(org, now, || Organisation::new(&self.limits))
     }
 
+    /// How many connections have said who they are.
+    pub fn guests(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// Forgets those who have gone and have nothing to wait for.
     pub fn tidy(&self, now: UnixMs) {
         self.sites.tidy(now);

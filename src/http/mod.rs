@@ -29,6 +29,7 @@ use crate::{
     crowd::Visitor,
     domain::Services,
     net::{self, tls::Identity, websocket},
+    stage::Stages,
 };
 
 /// Where clients learn how to connect.
@@ -50,7 +51,7 @@ pub struct Routes {
     /// Where requests that become WebSockets go on. Full: the client is asked to come back.
     pub upgrades: mpsc::Sender<(websocket::Pending, Visitor)>,
     /// Whether the server takes clients.
-    pub ready: Arc<std::sync::atomic::AtomicBool>,
+    pub stages: Stages,
     /// What the API's answers are made of.
     pub services: Arc<Services>,
     /// Verifies the tokens of the API's callers.
@@ -69,6 +70,7 @@ impl Routes {
         table::router(&self)
             .method_not_allowed_fallback(|| async { Problem::method() })
             .fallback(other)
+            .layer(from_fn_with_state(self.stages.clone(), watch::turn_away))
             .layer(from_fn_with_state(self.clone(), door::screen))
             .layer(DefaultBodyLimit::max(self.services.config.limits.message_bytes))
             .layer(from_fn_with_state(self.clone(), address::resolve))

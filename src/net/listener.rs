@@ -105,7 +105,8 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 /// Serves one connection on this shard with `router`, until it ends or becomes something else. Handlers find the peer's
 /// address as [`ConnectInfo<SocketAddr>`], and `tag` among the request's extensions. `patience` bounds the TLS handshake
-/// and the wait for each request's head, the first and those that may follow.
+/// and the wait for each request's head, the first and those that may follow. After `last` the request that is being
+/// answered is the last one.
 pub async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
@@ -113,6 +114,7 @@ pub async fn serve(
     tls: Option<Arc<rustls::ServerConfig>>,
     router: axum::Router,
     patience: Duration,
+    last: impl Future<Output = ()>,
 ) -> Result<(), HandshakeError> {
     let lost = |e: io::Error| HandshakeError::Lost(e.to_string());
     tune(&stream).map_err(lost)?;
@@ -139,11 +141,18 @@ pub async fn serve(
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
-    let ended = if let Ok(ended) = timeout(LIFE, connection.as_mut()).await {
-        ended
-    } else {
-        connection.as_mut().graceful_shutdown();
-        timeout(patience, connection).await.map_err(|_| HandshakeError::Timeout)?
+    let long_enough = async {
+        tokio::select! {
+            () = last => {}
+            () = sleep(LIFE) => {}
+        }
+    };
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = long_enough => {
+            connection.as_mut().graceful_shutdown();
+            timeout(patience, connection).await.map_err(|_| HandshakeError::Timeout)?
+        }
     };
     ended.map_err(|e| {
         if e.is_timeout() { HandshakeError::Timeout } else { HandshakeError::Protocol(e.to_string()) }

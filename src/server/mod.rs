@@ -2,6 +2,7 @@
 
 mod check;
 mod chores;
+mod drain;
 mod gather;
 mod quic;
 pub mod store;
@@ -9,10 +10,7 @@ mod thread;
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     thread::{JoinHandle as Thread, available_parallelism},
     time::{Duration, SystemTime},
 };
@@ -40,6 +38,7 @@ use crate::{
         tls::{Identity, TlsError},
         udp,
     },
+    stage::Stage,
     store::{Store, StoreError},
     time::Clock,
 };
@@ -77,11 +76,12 @@ pub enum StartError {
 pub struct Server {
     tcp: SocketAddr,
     udp: SocketAddr,
-    ready: Arc<AtomicBool>,
+    stage: watch::Sender<Stage>,
     services: Arc<Services>,
     acceptor: Option<Acceptor>,
     shards: Vec<Thread<()>>,
-    stop_shards: watch::Sender<bool>,
+    /// Ends when no shard has connections any more.
+    settled: mpsc::Receiver<()>,
     chores: Vec<JoinHandle<()>>,
     identity: Arc<Identity>,
 }
@@ -140,10 +140,10 @@ impl Server {
             ..net::Config::default()
         });
         let tls = if identity.is_development() { None } else { Some(Arc::new(identity.tcp()?)) };
-        let ready = Arc::new(AtomicBool::new(false));
         let udp_address = udp[0].local_addr()?;
         let mut quic = quic::parts(udp, &identity, &config)?.into_iter();
-        let (stop_shards, stopping) = watch::channel(false);
+        let (stage, stages) = watch::channel(Stage::Starting);
+        let (settled, all_settled) = mpsc::channel(1);
         let mut threads = Vec::new();
         let mut arrivals = Vec::new();
         for (index, inbox) in inboxes.into_iter().enumerate() {
@@ -156,7 +156,7 @@ impl Server {
                 tls: tls.is_some(),
                 registry: registry.clone(),
                 upgrades,
-                ready: ready.clone(),
+                stages: stages.clone(),
                 services: services.clone(),
                 verifier: door.verifier.clone(),
             };
@@ -171,7 +171,8 @@ impl Server {
                 arrivals: receiver,
                 quic: quic.next(),
                 pending,
-                stopping: stopping.clone(),
+                stages: stages.clone(),
+                settled: settled.clone(),
             };
             threads.push(thread.start()?);
             arrivals.push(sender);
@@ -198,15 +199,15 @@ impl Server {
             tokio::spawn(identity.clone().watch()),
             tokio::spawn(door.verifier.clone().keep(metrics)),
         ];
-        ready.store(true, Ordering::Relaxed);
+        stage.send_replace(Stage::Serving);
         Ok(Self {
             tcp: acceptor.address(),
             udp: udp_address,
-            ready,
+            stage,
             services,
             acceptor: Some(acceptor),
             shards: threads,
-            stop_shards,
+            settled: all_settled,
             chores,
             identity,
         })
@@ -230,26 +231,6 @@ impl Server {
     /// Removes what is older than the retention allows, as is done every hour anyway.
     pub async fn expire_now(&self) {
         chores::expire_once(&self.services).await;
-    }
-
-    /// Stops: takes nobody in, tells everybody, waits a little, stores what was accepted.
-    pub async fn stop(mut self) {
-        self.ready.store(false, Ordering::Relaxed);
-        let acceptor = self.acceptor.take();
-        let shards = std::mem::take(&mut self.shards);
-        let _ = self.stop_shards.send(true);
-        // Joining threads blocks.
-        let joined = tokio::task::spawn_blocking(move || {
-            drop(acceptor);
-            for shard in shards {
-                let _ = shard.join();
-            }
-        });
-        let _ = joined.await;
-        for chore in &self.chores {
-            chore.abort();
-        }
-        self.services.store.close().await;
     }
 }
 

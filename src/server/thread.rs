@@ -5,9 +5,9 @@ use std::{rc::Rc, sync::Arc, thread, time::Duration};
 use fanfare_proto::CloseCode;
 use tokio::{
     runtime,
-    sync::{mpsc, watch},
+    sync::mpsc,
     task::LocalSet,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::{Arrival, gather, quic};
@@ -21,10 +21,17 @@ use crate::{
     net::{self, HandshakeError, listener, websocket, webtransport},
     session::Local,
     shard::Shard,
+    stage::{self, Stage, Stages},
 };
 
-/// Time for connections to end on the way down.
-const DRAIN: Duration = Duration::from_secs(5);
+/// Time for connections to end once they were all told that they are closed.
+const ENDS: Duration = Duration::from_secs(3);
+
+/// Time for fixes that are not written yet.
+const FIXES: Duration = Duration::from_secs(1);
+
+/// Time for the first request of a plain HTTP connection that came right before the way down.
+const FIRST_REQUEST: Duration = Duration::from_millis(250);
 
 /// Tasks that run before the thread looks again for what has arrived. A flush wakes many, and few of them are long.
 const TASKS_A_LOOK: u32 = 256;
@@ -42,7 +49,9 @@ pub(super) struct ShardThread {
     /// `None` where the system has one socket for all.
     pub(super) quic: Option<quic::Part>,
     pub(super) pending: mpsc::Receiver<(websocket::Pending, Visitor)>,
-    pub(super) stopping: watch::Receiver<bool>,
+    pub(super) stages: Stages,
+    /// Dropped when all connections of the shard are gone, on the way down.
+    pub(super) settled: mpsc::Sender<()>,
 }
 
 impl ShardThread {
@@ -72,7 +81,8 @@ impl ShardThread {
             routes,
             mut arrivals,
             mut pending,
-            mut stopping,
+            mut stages,
+            settled,
             ..
         } = self;
         let shard = Shard::new(index, services.hub.clone(), services.store.clone(), services.metrics.clone());
@@ -86,27 +96,50 @@ impl ShardThread {
             services,
             shard: shard.clone(),
             recorder: recorder.clone(),
-            stopping: stopping.clone(),
+            stages: stages.clone(),
         });
         let router = routes.router();
         // Held by every connection: once all are gone, the last sender is.
         let (open, mut all_gone) = mpsc::channel::<()>(1);
+        let (mut open, mut settled) = (Some(open), Some(settled));
         let next_quic = async || match &quic {
             Some(quic) => quic.next().await,
             None => std::future::pending().await,
         };
         loop {
             tokio::select! {
-                _ = stopping.changed() => break,
+                stage = next_stage(&mut stages) => {
+                    if stage == Stage::Closing {
+                        break;
+                    }
+                    drop(open.take());
+                    if let Some(quic) = &quic {
+                        quic.refuse();
+                    }
+                    let drain = &local.services.config.drain;
+                    tokio::task::spawn_local(shard.clone().leave(drain.spread(), drain.notice()));
+                }
+                // Until the others have settled, too, HTTP is still answered.
+                _ = all_gone.recv(), if open.is_none() && settled.is_some() => drop(settled.take()),
                 Some((stream, peer, visitor)) = arrivals.recv() => {
                     let (tls, router, patience) = (tls.clone(), router.clone(), net.handshake);
-                    let local = local.clone();
+                    let (local, open, mut stages) = (local.clone(), open.clone(), stages.clone());
                     tokio::task::spawn_local(async move {
-                        let serve = listener::serve(stream, peer, visitor.clone(), tls, router, patience);
+                        // Whoever comes on the way down is still told so, and who has just come as well.
+                        let last = async {
+                            if open.is_none() {
+                                std::future::pending::<()>().await;
+                            }
+                            stage::moving(&mut stages).await;
+                            sleep(FIRST_REQUEST).await;
+                        };
+                        let serve =
+                            listener::serve(stream, peer, visitor.clone(), tls, router, patience, last);
                         if let Err(error) = unless_called(&visitor, serve).await {
                             tracing::debug!(%peer, %error, "http connection ended");
                             failed(&local, "http");
                         }
+                        drop(open);
                     });
                 }
                 Some((incoming, visitor)) = next_quic() => {
@@ -144,13 +177,12 @@ impl ShardThread {
             }
         }
         drop(open);
-        if let Some(quic) = &quic {
-            quic.refuse();
-        }
         shard.close_all(CloseCode::GoingAway);
-        let _ = timeout(DRAIN, all_gone.recv()).await;
+        let _ = timeout(ENDS, all_gone.recv()).await;
         // Fixes that were taken but not yet written, and so not acknowledged. Their senders have them still.
-        let _ = timeout(DRAIN, recorder.write_out()).await;
+        if timeout(FIXES, recorder.write_out()).await.is_err() {
+            tracing::warn!(shard = index, "some fixes were not stored; their senders have them still");
+        }
         if let Some(quic) = quic {
             quic.close().await;
         }
@@ -176,6 +208,20 @@ fn turned_away(local: &Local, visitor: &Visitor) -> bool {
     };
     services.metrics.turned_away.get_or_create(&Label::of(turned.kind())).inc();
     true
+}
+
+/// The stage that comes after this one, from [`Stage::Moving`] on.
+async fn next_stage(stages: &mut Stages) -> Stage {
+    loop {
+        // An error means that the server was dropped.
+        if stages.changed().await.is_err() {
+            return Stage::Closing;
+        }
+        let stage = *stages.borrow_and_update();
+        if !stage.lets_in() {
+            return stage;
+        }
+    }
 }
 
 fn failed(local: &Local, transport: &'static str) {

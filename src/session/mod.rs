@@ -41,6 +41,7 @@ use crate::{
     metrics::Label,
     outbox::Outbox,
     shard::{Following, Member, Membership, Shard},
+    stage::Stages,
 };
 
 /// What the connections of a shard share.
@@ -53,7 +54,7 @@ pub struct Local {
     /// The shard's recorder of fixes.
     pub recorder: Rc<Recorder>,
     /// Whether the server is on its way down.
-    pub stopping: tokio::sync::watch::Receiver<bool>,
+    pub stages: Stages,
 }
 
 /// An authenticated connection.
@@ -162,6 +163,18 @@ impl Session {
     /// Waits until another request may be read.
     pub async fn room(&self) {
         while self.in_flight() >= self.local.services.config.limits.in_flight {
+            self.done.notified().await;
+        }
+    }
+
+    /// Waits until the connection is to be closed, as the server is going away.
+    pub async fn leaving(&self) {
+        self.member().leaving().await;
+    }
+
+    /// Waits until every request that was read is answered.
+    pub async fn answered(&self) {
+        while self.in_flight() > 0 {
             self.done.notified().await;
         }
     }

@@ -1,6 +1,7 @@
 //! One thread's connections: who is here, what each has, and the fan-out to them. No locks, nothing shared.
 
 mod catch_up;
+mod leave;
 mod ticks;
 
 pub use ticks::{Changes, Following, TickPort, TickSlot};
@@ -13,6 +14,7 @@ use std::{
 };
 
 use fanfare_proto::{CloseCode, Cursor, Epoch, OrgId, Seq, TopicName, UserId};
+use tokio::sync::Notify;
 
 use self::ticks::Followers;
 use crate::{
@@ -59,6 +61,8 @@ pub struct Member {
     pub outbox: Rc<Outbox>,
     /// Where ticks for it go.
     pub ticks: TickPort,
+    /// It is to be closed, once what it asked for is done.
+    leaving: Notify,
     positions: RefCell<HashMap<TopicName, Position>>,
     /// Until its topics have been looked up, an unknown topic is one whose position is still to be told.
     resuming: Cell<bool>,
@@ -103,6 +107,7 @@ impl Shard {
             user: user.clone(),
             outbox,
             ticks,
+            leaving: Notify::new(),
             positions: RefCell::default(),
             resuming: Cell::new(true),
         });
@@ -218,6 +223,11 @@ impl Shard {
 }
 
 impl Member {
+    /// Waits until the connection is to be closed, as the server is going away.
+    pub async fn leaving(&self) {
+        self.leaving.notified().await;
+    }
+
     /// Where the connection stands in a topic, if it is live there.
     pub fn cursor(&self, topic: &TopicName, epoch: Epoch) -> Option<Cursor> {
         match self.positions.borrow().get(topic) {

@@ -125,9 +125,13 @@ impl Process {
         self.ended().await
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// Presses Ctrl-C.
     pub async fn interrupt(&self) {
-        let id = self.child.id().unwrap().to_string();
+        let id = self.id().to_string();
         let status = Command::new("kill").args(["-INT", &id]).status().await.unwrap();
         assert!(status.success());
     }

@@ -4,6 +4,7 @@
 
 mod backup;
 mod chat;
+mod drain;
 mod harness;
 mod replay;
 mod transfer;

@@ -32,7 +32,7 @@ use crate::{
 
 /// The real store, stopped at one of its calls until it is let go.
 #[derive(Debug)]
-struct Gate {
+pub struct Gate {
     store: Arc<Sqlite>,
     /// Calls until the one that is stopped; `usize::MAX` for none.
     left: AtomicUsize,
@@ -41,25 +41,25 @@ struct Gate {
 }
 
 impl Gate {
-    fn open(hub: &Arc<Hub>, dir: &std::path::Path) -> Arc<Self> {
+    pub fn open(hub: &Arc<Hub>, dir: &std::path::Path) -> Arc<Self> {
         std::fs::create_dir_all(dir).unwrap();
         let store = Sqlite::open(dir, hub.clone(), &Options::default()).unwrap();
         Arc::new(Self { store, left: usize::MAX.into(), stopped: Semaphore::new(0), go: Semaphore::new(0) })
     }
 
-    fn stop_at(&self, call: usize) {
+    pub fn stop_at(&self, call: usize) {
         self.left.store(call, Ordering::SeqCst);
     }
 
     /// Whether a call is stopped now, or will not be.
-    async fn stopped_before(&self, done: impl Future<Output = ()>) -> bool {
+    pub async fn stopped_before(&self, done: impl Future<Output = ()>) -> bool {
         tokio::select! {
             permit = self.stopped.acquire() => { permit.unwrap().forget(); true }
             () = done => false,
         }
     }
 
-    fn let_go(&self) {
+    pub fn let_go(&self) {
         self.go.add_permits(1);
     }
 

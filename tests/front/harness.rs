@@ -81,6 +81,11 @@ impl TestServer {
         self.server.take().unwrap().stop().await;
     }
 
+    /// The same, while the test goes on.
+    pub fn stopping(&mut self) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(self.server.take().unwrap().stop())
+    }
+
     /// A connected and authenticated client.
     pub async fn client(&self, kind: Kind, user: &str, role: &str) -> Client {
         let device = format!("{user}-phone");
@@ -104,6 +109,8 @@ fn config(dir: &Path) -> Config {
     config.shards = 2;
     config.auth.secret = Some(SECRET.into());
     config.tls.development_dir = dir.join("certs");
+    // What is not about the way down should not wait for it.
+    (config.drain.spread_ms, config.drain.notice_ms) = (0, 0);
     config
 }
 

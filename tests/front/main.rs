@@ -22,6 +22,7 @@ mod abuse;
 mod chat;
 mod closing;
 mod cut;
+mod drain;
 mod http;
 mod keys;
 mod lanes;

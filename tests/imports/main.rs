@@ -20,6 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("limit", &[]),
     ("time", &[]),
     ("metrics", &[]),
+    ("stage", &[]),
     ("net", &[]),
     ("outbox", &[]),
     ("auth", &["metrics"]),
@@ -48,10 +49,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "session",
-        &["auth", "config", "crowd", "domain", "error", "id", "limit", "metrics", "outbox", "shard", "store"],
+        &[
+            "auth", "config", "crowd", "domain", "error", "id", "limit", "metrics", "outbox", "shard",
+            "stage", "store",
+        ],
     ),
-    ("http", &["auth", "crowd", "domain", "metrics", "net"]),
-    ("connection", &["auth::jwt", "crowd::Visitor", "metrics", "net", "outbox", "session", "shard"]),
+    ("http", &["auth", "crowd", "domain", "metrics", "net", "stage"]),
+    ("connection", &["auth::jwt", "crowd::Visitor", "metrics", "net", "outbox", "session", "shard", "stage"]),
     (
         "server",
         &[
@@ -65,6 +69,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "net",
             "session",
             "shard",
+            "stage",
             "store",
             "time",
         ],

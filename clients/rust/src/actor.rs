@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fanfare_proto::command::MAX_CURSORS;
+use fanfare_proto::CloseCode;
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     time::{Instant, sleep, sleep_until},
@@ -12,7 +12,7 @@ use crate::{
     CloseReason, Config, Cursors, Loss, Preference, State, TokenError, Transport,
     backoff::{Backoff, Next},
     client::Order,
-    connect::{Attempt, Dialer, Opened},
+    connect::{Dialer, Opened},
     events::Item,
     outbox::Outbox,
     shared::Shared,
@@ -21,7 +21,7 @@ use crate::{
 /// Owns everything about a client. Handles reach it through their queue.
 pub(crate) struct Actor {
     pub(crate) config: Config,
-    dialer: Arc<dyn Dialer>,
+    pub(crate) dialer: Arc<dyn Dialer>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) items: mpsc::Sender<Item>,
@@ -29,7 +29,7 @@ pub(crate) struct Actor {
     /// Where the next connection resumes: after what is in the application's queue.
     pub(crate) cursors: Cursors,
     backoff: Backoff,
-    token: Option<String>,
+    pub(crate) token: Option<String>,
     /// Who won the last race, and when.
     winner: Option<(Transport, Instant)>,
     /// The application says that the network has changed: a wait for it may end.
@@ -46,6 +46,8 @@ pub(crate) struct Stop;
 #[derive(Debug)]
 pub(crate) enum End {
     Lost(Loss),
+    /// Another connection takes over.
+    Moved(Opened),
     Stopped,
 }
 
@@ -93,19 +95,13 @@ impl Actor {
     async fn live(&mut self) -> Result<CloseReason, Stop> {
         loop {
             let loss = match self.attempt().await? {
-                Ok(opened) => {
-                    let since = Instant::now();
-                    let end = self.session(opened).await;
-                    if since.elapsed() >= self.config.limits.lived {
-                        self.backoff.reset();
-                    }
-                    match end {
-                        End::Lost(loss) => loss,
-                        End::Stopped => return Err(Stop),
-                    }
-                }
+                Ok(opened) => self.stay(opened).await?,
                 Err(loss) => loss,
             };
+            if matches!(&loss, Loss::Closed { code, .. } if *code == u32::from(CloseCode::GoingAway.number()))
+            {
+                self.expect_back();
+            }
             tracing::debug!(%loss, "no connection");
             self.shared.counters.losses.add(1);
             match Next::after(&loss, self.config.token.renewable()) {
@@ -120,6 +116,31 @@ impl Actor {
         }
     }
 
+    /// Lives on a connection, and on those that take over from it. Answers how the last one was lost.
+    async fn stay(&mut self, mut opened: Opened) -> Result<Loss, Stop> {
+        loop {
+            let since = Instant::now();
+            let end = self.session(opened).await;
+            if since.elapsed() >= self.config.limits.lived {
+                self.backoff.reset();
+            }
+            match end {
+                End::Moved(next) => {
+                    self.won(next.link.transport);
+                    opened = next;
+                }
+                End::Lost(loss) => return Ok(loss),
+                End::Stopped => return Err(Stop),
+            }
+        }
+    }
+
+    /// The server goes away, and it or another one will be there soon, perhaps elsewhere.
+    pub(crate) fn expect_back(&mut self) {
+        self.dialer.forget();
+        self.backoff.expect_back(Instant::now());
+    }
+
     async fn attempt(&mut self) -> Result<Result<Opened, Loss>, Stop> {
         self.shared.enter(State::Connecting);
         let token = match self.token.clone() {
@@ -131,15 +152,7 @@ impl Actor {
             },
         };
         let shared = self.shared.clone();
-        let attempt = Attempt {
-            dialer: self.dialer.clone(),
-            transports: self.transports(),
-            token,
-            device_id: self.config.device_id.clone(),
-            cursors: self.cursors.newest(MAX_CURSORS),
-            limits: self.config.limits.clone(),
-            greeting: Box::new(move || shared.enter(State::Authenticating)),
-        };
+        let attempt = self.attempt_with(token, Box::new(move || shared.enter(State::Authenticating)));
         let result = self.meanwhile(attempt.run()).await?;
         match &result {
             Ok(opened) => self.won(opened.link.transport),
@@ -158,7 +171,7 @@ impl Actor {
         }
     }
 
-    fn transports(&self) -> Vec<Transport> {
+    pub(crate) fn transports(&self) -> Vec<Transport> {
         if let Preference::Only(transport) = self.config.transport {
             return vec![transport];
         }

@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 use fanfare_proto::{Advice, CloseCode, ErrorCode};
+use tokio::time::Instant;
 
 use crate::{CloseReason, Environment, Limits, Loss};
+
+/// How long a server that goes away is expected back, and the largest window meanwhile.
+const SOON: Duration = Duration::from_secs(30);
+const SOON_MAX: Duration = Duration::from_secs(3);
 
 /// What follows a loss.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +87,8 @@ pub(crate) struct Backoff {
     first: Duration,
     max: Duration,
     failures: u32,
+    /// Until then the server is expected back at any moment.
+    soon: Option<Instant>,
 }
 
 impl Backoff {
@@ -89,7 +96,15 @@ impl Backoff {
     const LATER: u32 = 2;
 
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { first: limits.backoff, max: limits.backoff_max, failures: 0 }
+        Self { first: limits.backoff, max: limits.backoff_max, failures: 0, soon: None }
+    }
+
+    /// The server said that it goes away, as it does when it is restarted. Where it only ever says so, that is no
+    /// reason to come back soon.
+    pub(crate) fn expect_back(&mut self, now: Instant) {
+        if self.failures == 0 {
+            self.soon = Some(now + SOON);
+        }
     }
 
     /// A session lived: the next loss is the first again.
@@ -101,8 +116,11 @@ impl Backoff {
     pub(crate) fn wait(&mut self, later: bool, floor: Duration, environment: &Environment) -> Duration {
         let doublings = self.failures + if later { Self::LATER } else { 0 };
         self.failures = self.failures.saturating_add(1);
-        let window =
-            self.first.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(self.max);
+        let max = match self.soon {
+            Some(soon) if Instant::now() < soon => self.max.min(SOON_MAX),
+            _ => self.max,
+        };
+        let window = self.first.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(max);
         // Who is told "later" never comes at once, however the dice fall.
         let least = if later { self.first } else { Duration::ZERO };
         floor.max(least) + environment.part_of(window)

@@ -22,6 +22,8 @@ use crate::{
 pub(crate) trait Dialer: Send + Sync + 'static {
     /// What has to be known before dialling, for example where.
     fn prepare(&self) -> BoxFuture<'_, Result<(), String>>;
+    /// What is known of where is no longer so: it has to be asked for again.
+    fn forget(&self);
     /// Opens a connection.
     fn dial(&self, transport: Transport) -> BoxFuture<'_, Result<Link, String>>;
 }

@@ -34,6 +34,7 @@ mod error;
 mod event;
 mod events;
 mod link;
+mod moving;
 mod net;
 mod outbox;
 mod positions;

@@ -56,6 +56,13 @@ impl Actor {
                 Ok(ping) => self.heartbeat(session, &ping),
                 Err(_) => Err(Loss::Unreadable),
             },
+            name::SERVER_GOING_AWAY => {
+                match event.data() {
+                    Ok(going) => self.go_away(session, &going),
+                    Err(_) => self.shared.counters.unreadable.add(1),
+                }
+                Ok(())
+            }
             name::TOPICS => match event.data::<Told>() {
                 Ok(topics) => self.topics(&topics.topics),
                 Err(_) => Err(Loss::Unreadable),

@@ -14,6 +14,7 @@ use crate::{
     client::Order,
     connect::Opened,
     link::{Goodbye, Incoming, Link},
+    moving::Moving,
 };
 
 /// Added to two heartbeats before a silent connection counts as dead.
@@ -38,6 +39,7 @@ pub(crate) struct Session {
     next_ping: Instant,
     /// What is followed is asked for again then: the server could not grant it now.
     pub(crate) follow_at: Option<Instant>,
+    pub(crate) moving: Moving,
 }
 
 impl Actor {
@@ -54,6 +56,7 @@ impl Actor {
             ping: None,
             next_ping: now,
             follow_at: None,
+            moving: Moving::default(),
             link,
         };
         self.shared.server_said(authenticated.time);
@@ -70,7 +73,12 @@ impl Actor {
         };
         self.shared.carry(None);
         self.outbox.connection_lost();
-        session.link.close(goodbye(&end)).await;
+        let closed = session.link.close(goodbye(&end));
+        match &end {
+            // The other connection is there already: it does not wait.
+            End::Moved(_) => drop(tokio::spawn(closed)),
+            _ => closed.await,
+        }
         end
     }
 
@@ -108,6 +116,17 @@ impl Actor {
                     self.follow_again();
                     Ok(())
                 }
+                () = until(session.moving.at) => {
+                    self.begin_move(session);
+                    Ok(())
+                }
+                moved = session.moving.opened() => match moved {
+                    Ok(opened) => return End::Moved(opened),
+                    Err(loss) => {
+                        tracing::debug!(%loss, "nowhere to move to yet");
+                        Ok(())
+                    }
+                },
                 () = sleep_until(session.dead_at) => Err(Loss::Broken("nothing was heard".into())),
             };
             if let Err(loss) = result {
@@ -175,7 +194,7 @@ impl Session {
 /// What the server is told when the client closes.
 fn goodbye(end: &End) -> Goodbye {
     match end {
-        End::Stopped => Goodbye::DONE,
+        End::Stopped | End::Moved(_) => Goodbye::DONE,
         End::Lost(Loss::SlowConsumer) => Goodbye::of(CloseCode::Slow),
         End::Lost(Loss::Unreadable) => Goodbye::of(CloseCode::Violation),
         End::Lost(_) => Goodbye::of(CloseCode::Silent),

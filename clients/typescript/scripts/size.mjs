@@ -2,7 +2,8 @@
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-const BUDGET = 12_000;
+// 12,000 until it learned to move away from a server that stops.
+const BUDGET = 12_500;
 const ENTRIES = { core: 'src/index.ts', chat: 'src/chat/index.ts', react: 'src/react/index.ts', store: 'src/stores.ts', fixes: 'src/fixes.ts' };
 
 for (const [name, entry] of Object.entries(ENTRIES)) {

@@ -10,6 +10,7 @@ import {
   type Answers,
   type Authenticated,
   type ErrorCode,
+  type GoingAway,
   type LogEvent,
   type ServerPing,
   type Subscribe,
@@ -275,6 +276,9 @@ export class Client {
       case 'server:ping':
         this.#cursors.moved((data as ServerPing).pos ?? [], lane);
         return this.#kept?.moved();
+      case 'server:going_away':
+        this.#connector.leave((data as GoingAway).within_ms);
+        break;
       case 'location:snapshot':
         this.#feed.snapshot(data as never);
         break;

@@ -21,6 +21,9 @@ const GOOD = 5_000;
 /** Pauses between attempts at a transport that we would rather have. */
 const UPGRADE = { first: 30_000, most: 600_000 };
 
+/** How long a server that goes away is expected back, and the longest pause meanwhile. */
+const SOON = { lasts: 30_000, most: 3_000 };
+
 /** What the rest of the client does as connections come and go. */
 export interface Host {
   /** Before each attempt. */
@@ -71,6 +74,8 @@ export class Connector {
   #stopTimer = () => {};
   #upgradePause = UPGRADE.first;
   #nextUpgrade = Infinity;
+  /** Until then the server is expected back at any moment. */
+  #soon = 0;
 
   constructor(settings: Settings, mode: Mode, host: Host) {
     this.#settings = settings;
@@ -123,6 +128,14 @@ export class Connector {
     this.#stopUpgrade?.();
     this.#stopUpgrade = undefined;
     this.input({ name: 'redial' });
+  }
+
+  /** The server goes away: the next connection is opened beside this one, at a random moment, as others move too. */
+  leave(within: number): void {
+    const { clock, random } = this.#settings;
+    this.#soon = this.#now + SOON.lasts;
+    this.#stopUpgrade?.();
+    this.#stopUpgrade = clock.after((random() * Math.min(within, CAP)) / 2, () => this.#beside(this.#kinds()));
   }
 
   get #now(): number {
@@ -245,7 +258,7 @@ export class Connector {
     if (advice === 'never') return this.input({ name: 'refused', ...failure });
     this.#failures = lived >= GOOD ? 0 : this.#failures + 1;
     const wait = Math.max(
-      pause ?? delay(this.#failures, advice, random),
+      pause ?? delay(this.#failures, advice, random, this.#now < this.#soon ? SOON.most : CAP),
       failure.error?.retryAfterMs ?? 0,
       // No hammering without a network. `online` ends the wait.
       online() ? 0 : CAP,
@@ -292,6 +305,10 @@ export class Connector {
     if (kinds.length === 0 || this.#stopUpgrade || !online() || !looked()) return;
     this.#upgradePause = Math.min(2 * this.#upgradePause, UPGRADE.most);
     this.#nextUpgrade = this.#now + this.#upgradePause;
+    this.#beside(kinds);
+  }
+
+  #beside(kinds: readonly Kind[]): void {
     const lost = () => (this.#stopUpgrade = undefined);
     this.#stopUpgrade = this.#dial(kinds, { opened() {}, lost });
   }

@@ -182,6 +182,12 @@ export type ErrorBody = {
 /** Why a request was refused. The first ten are what clients of the replaced products know. */
 export type ErrorCode = "AUTH_FAILED" | "UNAUTHORIZED" | "INVALID_MESSAGE" | "MESSAGE_TOO_LARGE" | "RATE_LIMIT_EXCEEDED" | "SUBSCRIPTION_FAILED" | "ROOM_NOT_FOUND" | "ROOM_FULL" | "CONNECTION_LIMIT" | "INTERNAL_ERROR" | "TOKEN_EXPIRED" | "CONFLICT" | "UNAVAILABLE" | "UNKNOWN";
 
+/** See [`name::SERVER_GOING_AWAY`]. */
+export type GoingAway = {
+  /** The connection is closed after so long, in milliseconds. */
+  within_ms: number,
+};
+
 /** Answers `message:history`. */
 export type History = {
   /** The events, oldest first. */
@@ -584,6 +590,7 @@ export interface PlainEvents {
   'error': ErrorBody;
   'topics': Topics;
   'server:ping': ServerPing;
+  'server:going_away': GoingAway;
   'message:delivered': Receipt;
   'message:read': Receipt;
   'location:snapshot': LocationSnapshot;

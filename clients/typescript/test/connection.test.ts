@@ -169,6 +169,37 @@ test('connections that keep dying young are backed off from, even with "now"', a
   expect(waits).toEqual([1_000, 2_000, 4_000, 8_000]);
 });
 
+test('a server that goes away is left for a connection beside the one that there is', async () => {
+  const world = new World();
+  world.random = 1;
+  const { client, link } = await world.connected();
+  const seen = states(client);
+  link.say({ event: 'server:going_away', data: { within_ms: 1_000 } });
+  await world.clock.pass(499);
+  expect(world.links).toHaveLength(1);
+  await world.clock.pass(1);
+  expect(world.links).toHaveLength(2);
+  expect(link.closed).toBeDefined();
+  expect(seen).toEqual(['open', 'open']);
+});
+
+test('with nowhere to move to it stays, and then comes back soon', async () => {
+  const world = new World();
+  world.random = 1;
+  const { client, link } = await world.connected();
+  world.behaviour.webtransport = world.behaviour.websocket = 'fail';
+  link.say({ event: 'server:going_away', data: { within_ms: 1_000 } });
+  await world.clock.pass(999);
+  expect(client.state.name).toBe('open');
+  link.end(4000);
+  const waits: number[] = [];
+  for (let i = 0; i < 5; i += 1) {
+    waits.push(backoff(client.state).until - world.clock.time);
+    await world.clock.pass(waits.at(-1) ?? 0);
+  }
+  expect(waits).toEqual([1_000, 2_000, 3_000, 3_000, 3_000]);
+});
+
 test('a refusal tells when to come back', async () => {
   const world = new World();
   world.greets = false;

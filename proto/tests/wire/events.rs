@@ -4,7 +4,7 @@ use fanfare_proto::{
     Command, ErrorBody, ServerEvent,
     command::Empty,
     event::{
-        self, Authenticated, Conversation, Conversations, History, LatestFixes, LocationAgents,
+        self, Authenticated, Conversation, Conversations, GoingAway, History, LatestFixes, LocationAgents,
         LocationRemoved, LocationSnapshot, LocationStored, MessageNew, Notice, Pong, Receipt, ServerPing,
         Stored, Subscribed, TokenRefreshed, Topics, Track, name,
     },
@@ -23,6 +23,7 @@ pub(crate) fn rewrite(wire: &str, answers: Option<&str>) -> String {
         (name::AUTHENTICATED, _) => write::<Authenticated>(&event),
         (name::TOPICS, _) => write::<Topics>(&event),
         (name::SERVER_PING, _) => write::<ServerPing>(&event),
+        (name::SERVER_GOING_AWAY, _) => write::<GoingAway>(&event),
         (name::CLIENT_PONG, _) => write::<Pong>(&event),
         (name::CONVERSATION_CREATED, _) => write::<Conversation>(&event),
         (name::MESSAGE_NEW, _) => write::<MessageNew>(&event),

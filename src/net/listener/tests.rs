@@ -34,7 +34,7 @@ async fn serve_one(tls: Option<Arc<rustls::ServerConfig>>, client: impl AsyncFnO
     .unwrap();
     let serve = async {
         let (stream, peer) = handed.await.unwrap();
-        serve(stream, peer, (), tls, router(), PATIENCE).await
+        serve(stream, peer, (), tls, router(), PATIENCE, std::future::pending()).await
     };
     tokio::join!(serve, client(acceptor.address())).0
 }

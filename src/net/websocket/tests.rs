@@ -54,7 +54,9 @@ fn start() -> (SocketAddr, mpsc::UnboundedReceiver<Link>) {
         let tcp = tokio::net::TcpListener::from_std(tcp).unwrap();
         while let Ok((stream, peer)) = tcp.accept().await {
             let stream = stream.into_std().unwrap();
-            let serve = listener::serve(stream, peer, (), None, router.clone(), Duration::from_secs(5));
+            let patience = Duration::from_secs(5);
+            let serve =
+                listener::serve(stream, peer, (), None, router.clone(), patience, std::future::pending());
             tokio::task::spawn_local(serve);
         }
     });

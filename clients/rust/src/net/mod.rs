@@ -118,6 +118,10 @@ impl Dialer for Network {
         Box::pin(async { self.places().await.map(drop) })
     }
 
+    fn forget(&self) {
+        *self.places.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn dial(&self, transport: Transport) -> BoxFuture<'_, Result<Link, String>> {
         Box::pin(async move { self.reach(transport).await.map_err(|e| format!("{transport:?}: {e}")) })
     }

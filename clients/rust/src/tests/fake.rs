@@ -61,6 +61,8 @@ impl Dialer for Fake {
         Box::pin(async { Ok(()) })
     }
 
+    fn forget(&self) {}
+
     fn dial(&self, transport: Transport) -> BoxFuture<'_, Result<Link, String>> {
         Box::pin(async move {
             match self.planned(transport) {

@@ -193,7 +193,7 @@ async fn backs_off_until_a_session_lives() {
             peer.say(name::SERVER_PING, &serde_json::json!({"time": 0})).await;
         }
         let end = Instant::now();
-        peer.end(Some(CloseCode::GoingAway.number().into())).await;
+        peer.end(Some(CloseCode::Slow.number().into())).await;
         peer = test.peer().await;
         waits.push(end.elapsed().as_millis());
         peer.greet().await;

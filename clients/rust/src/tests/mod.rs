@@ -5,6 +5,7 @@ mod discards;
 mod fake;
 mod life;
 mod loss;
+mod moving;
 mod places;
 mod requests;
 mod resume;

@@ -1,0 +1,58 @@
+//! How the server goes down.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Invalid, require};
+
+/// See [`Config::drain`](super::Config::drain).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Drain {
+    /// How long it serves on after it has said that it is not ready, so that balancers notice.
+    pub pause_ms: u64,
+    /// How long it takes to tell all clients to move.
+    pub spread_ms: u64,
+    /// From telling a client to closing its connection.
+    pub notice_ms: u64,
+    /// When all is over, counted from the signal.
+    pub deadline_ms: u64,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { pause_ms: 0, spread_ms: 3_000, notice_ms: 1_000, deadline_ms: 20_000 }
+    }
+}
+
+impl Drain {
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let most = 3_600_000;
+        require((1_000..=most).contains(&self.deadline_ms), "drain.deadline_ms", "1000 to 3600000")?;
+        let steps = [self.pause_ms, self.spread_ms, self.notice_ms];
+        let sum = steps.into_iter().fold(0, u64::saturating_add);
+        let allowed = "larger than drain.pause_ms, spread_ms and notice_ms together";
+        require(self.deadline_ms > sum, "drain.deadline_ms", allowed)
+    }
+
+    /// See [`Self::pause_ms`].
+    pub const fn pause(&self) -> Duration {
+        Duration::from_millis(self.pause_ms)
+    }
+
+    /// See [`Self::spread_ms`].
+    pub const fn spread(&self) -> Duration {
+        Duration::from_millis(self.spread_ms)
+    }
+
+    /// See [`Self::notice_ms`].
+    pub const fn notice(&self) -> Duration {
+        Duration::from_millis(self.notice_ms)
+    }
+
+    /// See [`Self::deadline_ms`].
+    pub const fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+}
