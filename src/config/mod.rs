@@ -15,7 +15,6 @@ use serde::Deserialize;
 
 pub use self::{
     auth::{Algorithm, Auth, Claims, OwnRole},
-    auth::{Algorithm, Auth, OwnRole},
     drain::Drain,
     issuers::{Issuer, Jwks},
     limits::Limits,
