@@ -14,7 +14,7 @@ use bytes::Bytes;
 use fanfare::{
     id::{Audience, Topic},
     store::{
-        Append, Committed, Event, From, NewEvent, Store, StoredFix,
+        Append, Committed, Event, FixClass, From, NewEvent, Store, StoredFix,
         scylla::{self, Scylla},
         sqlite::{Options, Sqlite},
     },
@@ -218,6 +218,7 @@ async fn fixes(backend: &Backend) {
                     org: org.clone(),
                     agent: agent.clone(),
                     source: 7,
+                    class: FixClass::Standard,
                     fix: Fix {
                         counter,
                         time,
@@ -246,7 +247,7 @@ async fn fixes(backend: &Backend) {
     let latest = store.latest(&org, UnixMs(0)).await.unwrap();
     println!("    the latest of {} agents in {:.1} ms", latest.len(), start.elapsed().as_secs_f64() * 1e3);
     let start = Instant::now();
-    store.expire_fixes(UnixMs(u64::MAX)).await.unwrap();
+    store.expire_fixes(FixClass::Standard, UnixMs(u64::MAX)).await.unwrap();
     println!("    {} fixes expired in {:.0} ms", AGENTS * each * 4, start.elapsed().as_secs_f64() * 1e3);
     opened.close().await;
 }

@@ -5,6 +5,7 @@ mod choice;
 mod drain;
 mod issuers;
 mod limits;
+mod retention;
 mod secret;
 mod store;
 
@@ -18,6 +19,7 @@ pub use self::{
     drain::Drain,
     issuers::{Issuer, Jwks},
     limits::Limits,
+    retention::Retention,
     secret::Secret,
     store::{AtStart, Scylla, Store, StoreKind},
 };
@@ -102,18 +104,6 @@ pub struct Ticks {
     pub acknowledge_ms: u64,
 }
 
-/// See [`Config::retention`].
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Retention {
-    /// Days that conversations are kept.
-    pub conversation_days: u32,
-    /// Days that notices are kept.
-    pub notice_days: u32,
-    /// Days that fixes are kept. Older ones are refused.
-    pub fix_days: u32,
-}
-
 /// See [`Config::log`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -168,12 +158,6 @@ impl Default for Session {
 impl Default for Ticks {
     fn default() -> Self {
         Self { flush_ms: 100, ahead_ms: 60_000, acknowledge_ms: 2_000 }
-    }
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { conversation_days: 365, notice_days: 7, fix_days: 30 }
     }
 }
 
@@ -242,6 +226,8 @@ impl Config {
             .with_list_parse_key("trusted_proxies")
             .with_list_parse_key("limits.exempt")
             .with_list_parse_key("store.scylla.nodes")
+            .with_list_parse_key("retention.short_fix_organisations")
+            .with_list_parse_key("retention.long_fix_organisations")
             .try_parsing(true);
         let mut builder = config::Config::builder();
         for (name, value) in &variables {
@@ -290,8 +276,7 @@ impl Config {
         // What is accepted must be storable.
         let large = self.store.kind == StoreKind::Scylla && self.limits.message_bytes > 4 << 20;
         require(!large, "limits.message_bytes", "at most 4194304 with store.kind `scylla`")?;
-        // What expires after January 2038 is beyond the databases' times to live.
-        require((1..=3_650).contains(&self.retention.fix_days), "retention.fix_days", "1 to 3650")?;
+        self.retention.check()?;
         require(
             self.tls.certificate.is_some() == self.tls.key.is_some(),
             "tls.key",

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use fanfare_proto::{TopicKind, UnixMs};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::domain::{Services, location};
+use crate::{
+    domain::{Services, location},
+    store::FixClass,
+};
 
 /// How often what is too old is removed.
 const EXPIRE_EVERY: Duration = Duration::from_hours(1);
@@ -58,7 +61,9 @@ pub(super) async fn expire_once(services: &Services) {
             Err(error) => tracing::warn!(kind = kind.as_str(), %error, "cannot expire"),
         }
     }
-    if let Err(error) = services.store.expire_fixes(before(retention.fix_days)).await {
-        tracing::warn!(%error, "cannot expire fixes");
+    for class in FixClass::ALL {
+        if let Err(error) = services.store.expire_fixes(class, before(retention.days_of(class))).await {
+            tracing::warn!(class = class.as_str(), %error, "cannot expire fixes");
+        }
     }
 }

@@ -60,6 +60,8 @@ pub fn options(config: &Config) -> Result<scylla::Options, Invalid> {
         bucket_events: set.bucket_events,
         bucket_bytes: set.bucket_bytes,
         fix_days: config.retention.fix_days,
+        short_fix_days: config.retention.short_fix_days,
+        long_fix_days: config.retention.long_fix_days,
         ..scylla::Options::default()
     })
 }

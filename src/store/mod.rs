@@ -11,14 +11,15 @@ mod shapes;
 pub mod sqlite;
 pub mod transfer;
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
 use fanfare_proto::{Epoch, Lane, OrgId, Seq, UnixMs, UserId};
 
 pub use self::shapes::{
-    Append, Appended, Entry, Event, FixKey, From, Head, History, Keep, Mark, MarkKind, NewEvent, Outcome,
-    Page, Position, Put, Record, RecordKind, Roll, RollPage, Slot, StoredFix, Timer, Version,
+    Append, Appended, Entry, Event, FixClass, FixKey, From, Head, History, Keep, Mark, MarkKind, NewEvent,
+    Outcome, Page, Position, Put, Record, RecordKind, Roll, RollPage, Slot, StoredFix, Timer, Version,
+    Window, WindowKey,
 };
 use crate::id::{Audience, Topic};
 
@@ -109,7 +110,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// which of two different ones of a name stays is the backend's choice.
     async fn put_fixes(&self, fixes: Vec<StoredFix>) -> Result<(), StoreError>;
 
-    /// An agent's fixes of a span of time, rising by (time, source, counter), those after `after` only.
+    /// An agent's fixes of a span of time, of all classes, rising by (time, source, counter), those after `after` only.
     async fn track(
         &self,
         org: &OrgId,
@@ -119,12 +120,27 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<StoredFix>, StoreError>;
 
+    /// The fixes of an organisation's agents (of `among`, where that is given) in a span of time: by UTC day, then by
+    /// agent, then as in a track; those after `after` only.
+    ///
+    /// A call looks at so many days and agents at most, so a page may hold fewer than `limit` fixes, and even none, while
+    /// there is more.
+    async fn window(
+        &self,
+        org: &OrgId,
+        among: Option<Arc<BTreeSet<UserId>>>,
+        span: RangeInclusive<UnixMs>,
+        after: Option<WindowKey>,
+        limit: usize,
+    ) -> Result<Window, StoreError>;
+
     /// The newest fix (by its own time) of every agent of an organisation, of those newer than `since`; of several
     /// with its newest time, any. One of a day that was removed and came again may be missing.
     async fn latest(&self, org: &OrgId, since: UnixMs) -> Result<Vec<StoredFix>, StoreError>;
 
-    /// Removes fixes taken before `before`, by whole days: a day goes when all of it is older. Answers how many days.
-    async fn expire_fixes(&self, before: UnixMs) -> Result<u64, StoreError>;
+    /// Removes fixes of a class taken before `before`, by whole days: a day goes when all of it is older. Answers how
+    /// many days.
+    async fn expire_fixes(&self, class: FixClass, before: UnixMs) -> Result<u64, StoreError>;
 
     /// Advances a user's mark in a topic. A lower position changes nothing. Answers the mark that now holds.
     async fn mark(

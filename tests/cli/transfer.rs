@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use fanfare::{
     id::{Audience, Topic},
     store::{
-        Append, Committed, Event, NewEvent, Store, StoredFix,
+        Append, Committed, Event, FixClass, NewEvent, Store, StoredFix,
         sqlite::{Options, Sqlite},
     },
 };
@@ -44,6 +44,7 @@ async fn fill(dir: &Path) {
         org: org.clone(),
         agent: UserId::new("van").unwrap(),
         source: 1,
+        class: FixClass::Short,
         fix: JsonFix {
             counter,
             time: UnixMs(counter * 1000),

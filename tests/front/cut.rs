@@ -2,6 +2,7 @@
 //! repeat finds it done. The cut is made at every call of the store that a request waits for.
 
 use std::{
+    collections::BTreeSet,
     ops::RangeInclusive,
     sync::{
         Arc,
@@ -14,8 +15,8 @@ use fanfare::{
     hub::Hub,
     id::Topic,
     store::{
-        Append, Appended, Event, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put, Record,
-        RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
+        Append, Appended, Event, FixClass, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put,
+        Record, RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer, Window, WindowKey,
         sqlite::{Options, Sqlite},
     },
 };
@@ -107,7 +108,8 @@ gated! {
     async fn put_fixes(&self, fixes: Vec<StoredFix>) -> Result<(), StoreError>;
     async fn track(&self, org: &OrgId, agent: &UserId, span: RangeInclusive<UnixMs>, after: Option<FixKey>, limit: usize) -> Result<Vec<StoredFix>, StoreError>;
     async fn latest(&self, org: &OrgId, since: UnixMs) -> Result<Vec<StoredFix>, StoreError>;
-    async fn expire_fixes(&self, before: UnixMs) -> Result<u64, StoreError>;
+    async fn window(&self, org: &OrgId, among: Option<Arc<BTreeSet<UserId>>>, span: RangeInclusive<UnixMs>, after: Option<WindowKey>, limit: usize) -> Result<Window, StoreError>;
+    async fn expire_fixes(&self, class: FixClass, before: UnixMs) -> Result<u64, StoreError>;
     async fn mark(&self, topic: &Topic, user: &UserId, kind: MarkKind, to: Position) -> Result<Mark, StoreError>;
     async fn marks(&self, topic: &Topic) -> Result<Vec<(UserId, Mark)>, StoreError>;
     async fn marks_of(&self, user: &UserId, topics: &[Topic]) -> Result<Vec<Mark>, StoreError>;

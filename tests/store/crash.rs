@@ -15,7 +15,7 @@ use bytes::Bytes;
 use fanfare::{
     id::{Audience, Topic},
     store::{
-        Append, Committed, Event, From, NewEvent, Store, StoredFix,
+        Append, Committed, Event, FixClass, From, NewEvent, Store, StoredFix,
         sqlite::{Options, Sqlite},
     },
 };
@@ -107,7 +107,7 @@ fn fix(round: u64, counter: u64) -> StoredFix {
     let time = UnixMs(round * 86_400_000 + counter);
     let agent = UserId::new("agent").unwrap();
     let fix = Fix { counter, time, position, motion: Motion::default() };
-    StoredFix { org: OrgId::new("org").unwrap(), agent, source: 1, fix }
+    StoredFix { org: OrgId::new("org").unwrap(), agent, source: 1, class: FixClass::Standard, fix }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use fanfare::{
     id::{Audience, Topic},
     store::{
-        Append, From, MarkKind, NewEvent, Position, Put, RecordKind, Slot, Store, StoreError, StoredFix,
-        Timer,
+        Append, FixClass, From, MarkKind, NewEvent, Position, Put, RecordKind, Slot, Store, StoreError,
+        StoredFix, Timer,
         sqlite::{Options, Sqlite},
         transfer::{self, Row, Total},
     },
@@ -105,6 +105,7 @@ pub(crate) async fn fill(store: &dyn Store) {
             org: org.clone(),
             agent: UserId::new(&format!("agent-{}", n % 2)).unwrap(),
             source: (n % 3) as u32,
+            class: FixClass::ALL[if n % 2 == 0 { (n / 2 % 3) as usize } else { 2 }],
             fix: fix(n + 1, 20_000 * day + n * 200_000),
         });
         store.put_fixes(fixes.collect()).await.unwrap();

@@ -83,7 +83,7 @@ impl Locations {
 async fn whole_table(services: &Services, org: &OrgId) -> Result<Arc<Table>, ErrorBody> {
     let slot = services.locations.slot(org);
     let restore = || async {
-        let since = oldest(services, services.clock.now());
+        let since = oldest(services, org, services.clock.now());
         for stored in services.store.latest(org, since).await.map_err(refused)? {
             slot.table.restore(&stored.agent, stored.fix);
         }
@@ -97,10 +97,10 @@ async fn whole_table(services: &Services, org: &OrgId) -> Result<Arc<Table>, Err
 pub fn flush(services: &Services, now: UnixMs) {
     let slots: Vec<_> = {
         let tables = services.locations.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.values().cloned().collect()
+        tables.iter().map(|(org, slot)| (org.clone(), Arc::clone(slot))).collect()
     };
-    for slot in slots {
-        for flush in slot.table.flush(now, oldest(services, now), |view| services.hub.watched(view)) {
+    for (org, slot) in slots {
+        for flush in slot.table.flush(now, oldest(services, &org, now), |view| services.hub.watched(view)) {
             services.hub.publish_flush(flush);
         }
     }
@@ -118,7 +118,7 @@ pub fn take_packet(
     let table = services.locations.table(&caller.identity.org);
     for fix in tick::unpack_fixes(packet)? {
         let checked = fix.map_err(|refused| (refused.counter, refused.reason)).and_then(|fix| {
-            check_time(services, &fix, now).map_err(|reason| (fix.counter, reason))?;
+            check_time(services, &caller.identity.org, &fix, now).map_err(|reason| (fix.counter, reason))?;
             Ok(fix)
         });
         match checked {
@@ -140,7 +140,8 @@ pub async fn update(services: &Services, caller: &Caller<'_>, command: LocationU
     let mut fixes = Vec::new();
     let mut rejected = Vec::new();
     for json in command.fixes {
-        let checked = Fix::try_from(json).and_then(|fix| check_time(services, &fix, now).map(|()| fix));
+        let checked = Fix::try_from(json)
+            .and_then(|fix| check_time(services, &caller.identity.org, &fix, now).map(|()| fix));
         match checked {
             Ok(fix) => fixes.push(show(services, caller, &table, fix)),
             Err(reason) => {
@@ -162,21 +163,25 @@ fn show(services: &Services, caller: &Caller<'_>, table: &Table, fix: Fix) -> St
     if table.place(agent, &identity.departments, fix) == Placed::Full {
         services.metrics.fixes_not_shown.inc();
     }
-    StoredFix { org: identity.org.clone(), agent: agent.clone(), source: caller.source, fix }
+    let class = services.config.retention.fix_class(&identity.org);
+    StoredFix { org: identity.org.clone(), agent: agent.clone(), source: caller.source, class, fix }
 }
 
-fn check_time(services: &Services, fix: &Fix, now: UnixMs) -> Result<(), BadFix> {
+fn check_time(services: &Services, org: &OrgId, fix: &Fix, now: UnixMs) -> Result<(), BadFix> {
     if fix.time > now.plus(services.config.ticks.ahead_ms) {
         return Err(BadFix::ClockAhead);
     }
-    if fix.time < oldest(services, now) {
+    if fix.time < oldest(services, org, now) {
         return Err(BadFix::TooOld);
     }
     Ok(())
 }
 
-fn oldest(services: &Services, now: UnixMs) -> UnixMs {
-    UnixMs(now.since(UnixMs(u64::from(services.config.retention.fix_days) * DAY_MS)))
+/// Fixes of this organisation that are older are not kept.
+fn oldest(services: &Services, org: &OrgId, now: UnixMs) -> UnixMs {
+    let retention = &services.config.retention;
+    let days = retention.days_of(retention.fix_class(org));
+    UnixMs(now.since(UnixMs(u64::from(days) * DAY_MS)))
 }
 
 fn count_rejected(services: &Services, reason: BadFix) {

@@ -75,6 +75,8 @@ const CASES: &[(&str, Case)] = cases![
     track::repeated_fixes_change_nothing,
     track::latest_is_by_time_taken,
     track::days_expire_whole,
+    track::classes_are_read_together_and_expire_apart,
+    track::a_window_holds_every_agent_of_the_organisation,
     mark::marks_never_go_back,
     mark::marks_of_many,
     timer::due_are_leased,

@@ -1,15 +1,16 @@
 //! What a store should hold, as plainly as it can be said. It exists for comparison only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use fanfare_proto::{ClientId, Epoch, Seq, TopicKind, UnixMs, UserId};
 
+use super::{ops::DAY, world::classless};
 use crate::{
     id::Topic,
     store::{
-        Append, Appended, Event, FixKey, From, Head, Mark, MarkKind, Outcome, Page, Position, Put, Record,
-        StoreError, StoredFix, Timer,
+        Append, Appended, Event, FixClass, FixKey, From, Head, Mark, MarkKind, Outcome, Page, Position, Put,
+        Record, StoreError, StoredFix, Timer,
     },
 };
 
@@ -18,8 +19,8 @@ pub(super) struct Model {
     logs: BTreeMap<Topic, Log>,
     /// By key; all in one partition.
     records: BTreeMap<String, Slot>,
-    fixes: BTreeMap<(UserId, FixKey), StoredFix>,
-    /// Days before this time have been removed.
+    fixes: BTreeMap<(UserId, FixKey, FixClass), StoredFix>,
+    /// Days before this time have been removed, in some class.
     pub(super) fixes_kept: UnixMs,
     marks: BTreeMap<(Topic, UserId), Mark>,
     /// With the time from which each can be taken.
@@ -198,10 +199,11 @@ impl Model {
 
     pub(super) fn put_fixes(&mut self, fixes: Vec<StoredFix>) {
         for fix in fixes {
-            self.fixes.entry((fix.agent.clone(), fix.key())).or_insert(fix);
+            self.fixes.entry((fix.agent.clone(), fix.key(), fix.class)).or_insert(fix);
         }
     }
 
+    /// Without classes: of a fix that two hold, any is shown.
     pub(super) fn track(
         &self,
         agent: &UserId,
@@ -211,7 +213,19 @@ impl Model {
     ) -> Vec<StoredFix> {
         let fixes = self.fixes.values().filter(|fix| fix.agent == *agent);
         let fixes = fixes.filter(|fix| fix.fix.time.0 >= span.0 && fix.fix.time.0 <= span.1);
-        fixes.filter(|fix| after.is_none_or(|after| fix.key() > after)).take(limit).cloned().collect()
+        let mut fixes: Vec<_> =
+            fixes.filter(|fix| after.is_none_or(|after| fix.key() > after)).cloned().map(classless).collect();
+        fixes.dedup();
+        fixes.truncate(limit);
+        fixes
+    }
+
+    pub(super) fn window(&self, span: (u64, u64), among: Option<&BTreeSet<UserId>>) -> Vec<StoredFix> {
+        let agents: BTreeSet<_> = self.fixes.keys().map(|(agent, ..)| agent.clone()).collect();
+        let agents = agents.iter().filter(|agent| among.is_none_or(|among| among.contains(*agent)));
+        let mut fixes: Vec<_> = agents.flat_map(|agent| self.track(agent, span, None, usize::MAX)).collect();
+        fixes.sort_by_key(|fix| (fix.fix.time.0 / DAY, fix.agent.clone()));
+        fixes
     }
 
     pub(super) fn latest(&self, agent: &UserId, since: UnixMs) -> Option<StoredFix> {
@@ -220,12 +234,12 @@ impl Model {
     }
 
     pub(super) fn holds(&self, fix: &StoredFix) -> bool {
-        self.fixes.get(&(fix.agent.clone(), fix.key())) == Some(fix)
+        self.fixes.get(&(fix.agent.clone(), fix.key(), fix.class)) == Some(fix)
     }
 
-    pub(super) fn expire_fixes(&mut self, before: UnixMs, day_ms: u64) {
-        let kept = before.0 / day_ms * day_ms;
-        self.fixes.retain(|_, fix| fix.fix.time.0 >= kept);
+    pub(super) fn expire_fixes(&mut self, class: FixClass, before: UnixMs) {
+        let kept = before.0 / DAY * DAY;
+        self.fixes.retain(|_, fix| fix.class != class || fix.fix.time.0 >= kept);
         self.fixes_kept = self.fixes_kept.max(UnixMs(kept));
     }
 

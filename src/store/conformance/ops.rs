@@ -2,6 +2,8 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
+use crate::store::FixClass;
+
 /// A call. Numbers stand for things of the world; what an expectation is to be is chosen when it runs.
 #[derive(Debug, Clone)]
 pub(super) enum Op {
@@ -14,7 +16,8 @@ pub(super) enum Op {
     PutFixes { fixes: Vec<Place> },
     Track { agent: usize, span: (u64, u64), after: Option<Place>, limit: usize },
     Latest { since: u64 },
-    ExpireFixes { before: u64 },
+    Window { span: (u64, u64), among: Option<Vec<usize>>, limit: usize },
+    ExpireFixes { class: FixClass, before: u64 },
     Mark { topic: usize, user: usize, read: bool, seq: u64, count: u64 },
     SetTimer { key: usize, due: u64 },
     Due { now: u64, lease: u64 },
@@ -52,6 +55,7 @@ pub(super) struct New {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) agent: usize,
+    pub(super) class: FixClass,
     pub(super) time: u64,
     pub(super) source: u32,
     pub(super) counter: u64,
@@ -87,7 +91,9 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (0..USERS, (time(), time()), option::of(place()), 0..10_usize)
             .prop_map(|(agent, span, after, limit)| Op::Track { agent, span, after, limit }),
         2 => time().prop_map(|since| Op::Latest { since }),
-        1 => time().prop_map(|before| Op::ExpireFixes { before }),
+        3 => ((time(), time()), option::of(vec(0..USERS, 0..3)), 1..6_usize)
+            .prop_map(|(span, among, limit)| Op::Window { span, among, limit }),
+        1 => (class(), time()).prop_map(|(class, before)| Op::ExpireFixes { class, before }),
         3 => (topic(), 0..USERS, any::<bool>(), 0..9_u64, 0..9_u64)
             .prop_map(|(topic, user, read, seq, count)| Op::Mark { topic, user, read, seq, count }),
         2 => (0..KEYS, 0..50_u64).prop_map(|(key, due)| Op::SetTimer { key, due }),
@@ -110,9 +116,14 @@ fn new() -> impl Strategy<Value = New> {
         .prop_map(|(author, client, at, countable, size)| New { author, client, at, countable, size })
 }
 
+fn class() -> impl Strategy<Value = FixClass> {
+    select(FixClass::ALL.to_vec())
+}
+
 fn place() -> impl Strategy<Value = Place> {
-    (0..USERS, time(), 0..2_u32, 0..3_u64).prop_map(|(agent, time, source, counter)| Place {
+    (0..USERS, class(), time(), 0..2_u32, 0..3_u64).prop_map(|(agent, class, time, source, counter)| Place {
         agent,
+        class,
         time,
         source,
         counter,

@@ -1,5 +1,7 @@
 //! Random calls, compared with the model after each of them, and shrunk where they differ.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use fanfare_proto::{Seq, UnixMs};
 use proptest::{
@@ -129,9 +131,15 @@ impl World {
                 same!("track", track, Ok(self.model.track(&self.users[agent], span, after, limit)));
             }
             Op::Latest { since } => self.latest(lab, UnixMs(since)).await?,
-            Op::ExpireFixes { before } => {
-                store.expire_fixes(UnixMs(before)).await.map_err(|e| e.to_string())?;
-                model.expire_fixes(UnixMs(before), ops::DAY);
+            Op::Window { span, among, limit } => {
+                let among: Option<BTreeSet<_>> =
+                    among.map(|among| among.into_iter().map(|user| self.users[user].clone()).collect());
+                let window = self.window(lab, span, among.clone(), limit).await;
+                same!("window", window, Ok(self.model.window(span, among.as_ref())));
+            }
+            Op::ExpireFixes { class, before } => {
+                store.expire_fixes(class, UnixMs(before)).await.map_err(|e| e.to_string())?;
+                model.expire_fixes(class, UnixMs(before));
             }
             Op::Mark { topic, user, read, seq, count } => {
                 let (topic, user) = (&self.topics[topic], &self.users[user]);

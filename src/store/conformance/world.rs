@@ -1,5 +1,7 @@
 //! The small world that random calls act on: its names, and how store and model are compared.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use fanfare_proto::{Fix, Motion, Position, Seq, TopicKind, UnixMs, UserId};
 
 use super::{
@@ -9,7 +11,7 @@ use super::{
 };
 use crate::{
     id::Topic,
-    store::{FixKey, From, Record, RecordKind, Slot, StoreError, StoredFix},
+    store::{FixClass, FixKey, From, Record, RecordKind, Slot, StoreError, StoredFix},
 };
 
 pub(super) struct World {
@@ -144,7 +146,30 @@ impl World {
         limit: usize,
     ) -> Result<Vec<StoredFix>, StoreError> {
         let span = UnixMs(span.0)..=UnixMs(span.1);
-        lab.store.track(&self.topics[0].org, &self.users[agent], span, after, limit).await
+        let track = lab.store.track(&self.topics[0].org, &self.users[agent], span, after, limit).await;
+        track.map(|fixes| fixes.into_iter().map(classless).collect())
+    }
+
+    /// Page by page.
+    pub(super) async fn window(
+        &self,
+        lab: &Lab,
+        span: (u64, u64),
+        among: Option<BTreeSet<UserId>>,
+        limit: usize,
+    ) -> Result<Vec<StoredFix>, StoreError> {
+        let (org, among) = (&self.topics[0].org, among.map(Arc::new));
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let span = UnixMs(span.0)..=UnixMs(span.1);
+            let page = lab.store.window(org, among.clone(), span, after, limit).await?;
+            assert!(page.fixes.len() <= limit);
+            found.extend(page.fixes.into_iter().map(classless));
+            after = page.next;
+            if after.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     pub(super) fn slot(&self, key: usize) -> Slot {
@@ -157,6 +182,12 @@ impl World {
         let fix =
             Fix { counter: place.counter, time: UnixMs(place.time), position, motion: Motion::default() };
         let agent = self.users[place.agent].clone();
-        StoredFix { org: self.topics[0].org.clone(), agent, source: place.source, fix }
+        let class = place.class;
+        StoredFix { org: self.topics[0].org.clone(), agent, source: place.source, class, fix }
     }
+}
+
+/// Of a fix that two classes hold, any is shown.
+pub(super) fn classless(fix: StoredFix) -> StoredFix {
+    StoredFix { class: FixClass::default(), ..fix }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::id::Topic;
+use crate::{id::Topic, store::FixClass};
 
 /// Settings. The defaults suit a cluster in the same data centre.
 #[derive(Debug, Clone)]
@@ -46,8 +46,12 @@ pub struct Options {
     pub bucket_events: u64,
     /// Bytes of events of a partition, at about which the next one is begun.
     pub bucket_bytes: u64,
-    /// Days that fixes are kept; the tables' time to live.
+    /// Days that fixes of the standard class are kept; the tables' time to live.
     pub fix_days: u32,
+    /// The same of the short class.
+    pub short_fix_days: u32,
+    /// The same of the long class.
+    pub long_fix_days: u32,
     /// For tests: answers to so many conditional writes, and pages of lists, get lost, as by a time-out after the write
     /// was applied.
     #[doc(hidden)]
@@ -96,6 +100,16 @@ pub enum Start {
     Retry,
 }
 
+impl Options {
+    pub(super) const fn days_of(&self, class: FixClass) -> u32 {
+        match class {
+            FixClass::Short => self.short_fix_days,
+            FixClass::Standard => self.fix_days,
+            FixClass::Long => self.long_fix_days,
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -117,6 +131,8 @@ impl Default for Options {
             bucket_events: 30_000,
             bucket_bytes: 50 << 20,
             fix_days: 30,
+            short_fix_days: 7,
+            long_fix_days: 365,
             lose: Arc::default(),
             faults: Arc::default(),
         }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     id::Topic,
-    store::{Entry, Put, RecordKind, Roll, RollPage, Slot, StoreError, Timer},
+    store::{Entry, FixClass, Put, RecordKind, Roll, RollPage, Slot, StoreError, Timer},
 };
 
 pub(super) async fn roll(
@@ -28,7 +28,7 @@ pub(super) async fn roll(
         Roll::Records => page(db, &db.s.roll_records, record, after, limit).await,
         Roll::Histories => page(db, &db.s.roll_histories, history, after, limit).await,
         Roll::Timers => page(db, &db.s.roll_timers, timer, after, limit).await,
-        Roll::Agents => page(db, &db.s.roll_agents, agent, after, limit).await,
+        Roll::Agents => agents(db, after, limit).await,
     }
 }
 
@@ -90,6 +90,46 @@ fn record((org, kind, partition, key, gone, expires, value): RecordRow) -> Resul
 fn timer((key, due, data): (String, Option<i64>, Option<Vec<u8>>)) -> Result<Option<Entry>, StoreError> {
     let timer = |due| Timer { key, due: UnixMs(nat(due)), data: Bytes::from(data.unwrap_or_default()) };
     Ok(due.map(timer).map(Entry::Timer))
+}
+
+/// Class by class; the place in the list begins with the class. Who has fixes of an earlier class was listed there.
+async fn agents(db: &Db, after: Option<&str>, limit: usize) -> Result<RollPage, StoreError> {
+    let (class, after) = match after {
+        Some(after) => {
+            let (class, after) = after.split_once('.').ok_or(StoreError::NotFound)?;
+            (
+                FixClass::named(class).ok_or(StoreError::NotFound)?,
+                Some(after).filter(|after| !after.is_empty()),
+            )
+        }
+        None => (FixClass::ALL[0], None),
+    };
+    let mut found = page(db, &db.s.fixes(class).roll_agents, agent, after, limit).await?;
+    let mut entries = Vec::with_capacity(found.entries.len());
+    for entry in found.entries {
+        if !listed_before(db, class, &entry).await? {
+            entries.push(entry);
+        }
+    }
+    found.entries = entries;
+    found.next = match found.next {
+        Some(next) => Some(format!("{}.{next}", class.as_str())),
+        None => {
+            FixClass::ALL.into_iter().find(|next| *next > class).map(|next| format!("{}.", next.as_str()))
+        }
+    };
+    Ok(found)
+}
+
+async fn listed_before(db: &Db, class: FixClass, entry: &Entry) -> Result<bool, StoreError> {
+    let Entry::Agent(org, agent) = entry else { return Ok(false) };
+    for earlier in FixClass::ALL.into_iter().filter(|earlier| *earlier < class) {
+        let place = (org.as_str(), agent.as_str());
+        if db.row::<(i64,)>(&db.s.fixes(earlier).any_bucket, place).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn agent((org, agent): (String, String)) -> Result<Option<Entry>, StoreError> {

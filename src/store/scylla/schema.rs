@@ -3,6 +3,8 @@
 //! Each entry of the list leads from the version of its index to the next. Entries that were released never change:
 //! a change of the tables is a new entry. Every statement may run twice.
 
+use crate::store::FixClass;
+
 /// Partitions over which lists of everything are spread.
 pub(super) const SHARDS: i32 = 64;
 /// Partitions over which an organisation's newest fixes are spread, and a slot's timers.
@@ -108,6 +110,52 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
 ], &[
     // By how many bytes amendments made the events of a bucket larger.
     "ALTER TABLE log ADD amended bigint static",
+], &[
+    // Fixes of the other classes, in tables like those of the standard one: files of one time to live go whole.
+    "CREATE TABLE IF NOT EXISTS fix_short (
+       org text, agent text, bucket bigint, time bigint, source bigint, counter bigint,
+       lat int, lon int, accuracy int, speed int, heading int, battery int,
+       PRIMARY KEY ((org, agent, bucket), time, source, counter)
+     ) WITH compaction = {'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'HOURS',
+       'compaction_window_size': '5'} AND default_time_to_live = 604800 AND gc_grace_seconds = 10800",
+    "CREATE TABLE IF NOT EXISTS fix_short_bucket (
+       org text, agent text, bucket bigint,
+       PRIMARY KEY ((org, agent), bucket)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 604800",
+    "CREATE TABLE IF NOT EXISTS fix_short_agent (
+       org text, day bigint, agent text,
+       PRIMARY KEY ((org, day), agent)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 604800",
+    "CREATE TABLE IF NOT EXISTS fix_short_org (
+       shard int, day bigint, org text,
+       PRIMARY KEY (shard, day, org)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 604800",
+    "CREATE TABLE IF NOT EXISTS fix_short_latest (
+       org text, shard int, agent text, fix blob,
+       PRIMARY KEY ((org, shard), agent)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 604800",
+    "CREATE TABLE IF NOT EXISTS fix_long (
+       org text, agent text, bucket bigint, time bigint, source bigint, counter bigint,
+       lat int, lon int, accuracy int, speed int, heading int, battery int,
+       PRIMARY KEY ((org, agent, bucket), time, source, counter)
+     ) WITH compaction = {'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'DAYS',
+       'compaction_window_size': '10'} AND default_time_to_live = 31536000 AND gc_grace_seconds = 10800",
+    "CREATE TABLE IF NOT EXISTS fix_long_bucket (
+       org text, agent text, bucket bigint,
+       PRIMARY KEY ((org, agent), bucket)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 31536000",
+    "CREATE TABLE IF NOT EXISTS fix_long_agent (
+       org text, day bigint, agent text,
+       PRIMARY KEY ((org, day), agent)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 31536000",
+    "CREATE TABLE IF NOT EXISTS fix_long_org (
+       shard int, day bigint, org text,
+       PRIMARY KEY (shard, day, org)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 31536000",
+    "CREATE TABLE IF NOT EXISTS fix_long_latest (
+       org text, shard int, agent text, fix blob,
+       PRIMARY KEY ((org, shard), agent)
+     ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 31536000",
 ]];
 
 /// The column that a statement adds, after its table: of that, unlike of a table, only one of the databases can be told
@@ -117,19 +165,40 @@ pub(super) fn added(statement: &str) -> Option<(&str, &str)> {
     Some((table, column.split(' ').next()?))
 }
 
-/// What follows from the retention of fixes: 20 to 40 windows, and the tables' time to live. Both at once, as ScyllaDB
-/// refuses a life of more than 50 windows.
-pub(super) fn retention(days: u32) -> Vec<String> {
+/// What the tables of a class of fixes are called; others have something behind that.
+pub(super) const fn fix_table(class: FixClass) -> &'static str {
+    match class {
+        // As it was called before there were classes.
+        FixClass::Standard => "fix",
+        FixClass::Short => "fix_short",
+        FixClass::Long => "fix_long",
+    }
+}
+
+/// The version and the days that the tables of a class were made with.
+pub(super) const fn made(class: FixClass) -> (u32, u32) {
+    match class {
+        FixClass::Standard => (1, 30),
+        FixClass::Short => (4, 7),
+        FixClass::Long => (4, 365),
+    }
+}
+
+/// What follows from the retention of a class of fixes: 20 to 40 windows, and the tables' time to live. Both at once, as
+/// ScyllaDB refuses a life of more than 50 windows.
+pub(super) fn retention(class: FixClass, days: u32) -> Vec<String> {
+    let table = fix_table(class);
     let seconds = u64::from(days) * 24 * 60 * 60;
     let hours = (u64::from(days) * 24).div_ceil(40).max(1);
     let (unit, size) = if hours < 24 { ("HOURS", hours) } else { ("DAYS", hours.div_ceil(24)) };
     let fix = format!(
-        "ALTER TABLE fix WITH compaction = {{'class': 'TimeWindowCompactionStrategy', \
+        "ALTER TABLE {table} WITH compaction = {{'class': 'TimeWindowCompactionStrategy', \
          'compaction_window_unit': '{unit}', 'compaction_window_size': '{size}'}} \
          AND default_time_to_live = {seconds}"
     );
-    let tables = ["fix_bucket", "fix_agent", "fix_org", "fix_latest"];
-    let lives = tables.map(|table| format!("ALTER TABLE {table} WITH default_time_to_live = {seconds}"));
+    let tables = ["bucket", "agent", "org", "latest"];
+    let lives =
+        tables.map(|what| format!("ALTER TABLE {table}_{what} WITH default_time_to_live = {seconds}"));
     std::iter::once(fix).chain(lives).collect()
 }
 
@@ -145,10 +214,28 @@ mod tests {
             (30, "'HOURS', 'compaction_window_size': '18'"),
             (365, "'DAYS', 'compaction_window_size': '10'"),
         ] {
-            let statements = retention(days);
+            let statements = retention(FixClass::Standard, days);
             assert!(statements[0].contains(expected), "{days}: {}", statements[0]);
             let life = format!("default_time_to_live = {}", days * 86_400);
             assert!(statements.iter().all(|statement| statement.ends_with(&life)));
+        }
+    }
+
+    #[test]
+    fn classes_are_made_as_they_are_altered() {
+        for class in FixClass::ALL {
+            let (version, days) = made(class);
+            let life = format!("default_time_to_live = {}", days * 86_400);
+            let tables: Vec<_> = MIGRATIONS[version as usize - 1]
+                .iter()
+                .filter(|table| {
+                    let name = table.split(' ').nth(5).unwrap();
+                    name == fix_table(class) || name.starts_with(&format!("{}_", fix_table(class)))
+                })
+                .collect();
+            assert_eq!(tables.len(), 5, "{class:?}");
+            assert!(tables.iter().all(|table| table.contains(&life)), "{class:?}");
+            assert_eq!(retention(class, days).len(), 5);
         }
     }
 

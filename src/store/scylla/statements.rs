@@ -1,11 +1,16 @@
 //! Every statement, prepared once for each session. All may be repeated, and all name whole partitions by markers, so
 //! that the driver finds the replicas.
 
+use std::ops::Deref;
+
 use scylla::{
     client::{execution_profile::ExecutionProfileHandle, session::Session},
     errors::PrepareError,
     statement::{Consistency, prepared::PreparedStatement},
 };
+
+use super::schema;
+use crate::store::FixClass;
 
 /// How statements of a family are run.
 pub(super) struct Profiles {
@@ -24,18 +29,21 @@ pub(super) fn in_keyspace(cql: &str, keyspace: &str) -> String {
     if rest.starts_with("system") { cql.to_owned() } else { format!("{before}{keyspace}.{rest}") }
 }
 
+/// A struct of statements; `{fix}` in a text is where the name of a class's table comes in.
 macro_rules! statements {
-    ($($name:ident: $profile:ident $($serial:ident)?, $cql:expr;)*) => {
-        pub(super) struct Statements { $(pub(super) $name: PreparedStatement),* }
+    ($all:ident; $($name:ident: $profile:ident $($serial:ident)?, $cql:expr;)*) => {
+        pub(super) struct $all { $(pub(super) $name: PreparedStatement),* }
 
-        impl Statements {
-            pub(super) async fn prepare(
+        impl $all {
+            async fn of(
                 session: &Session,
                 keyspace: &str,
                 profiles: &Profiles,
+                fix: &str,
             ) -> Result<Self, PrepareError> {
                 $(
-                    let mut $name = session.prepare(in_keyspace($cql, keyspace)).await?;
+                    let cql = in_keyspace(&$cql.replace("{fix}", fix), keyspace);
+                    let mut $name = session.prepare(cql).await?;
                     $name.set_is_idempotent(true);
                     $name.set_execution_profile_handle(Some(profiles.$profile.clone()));
                     $($name.set_consistency(Consistency::$serial);)?
@@ -46,7 +54,65 @@ macro_rules! statements {
     };
 }
 
-statements! {
+/// All statements.
+pub(super) struct Statements {
+    plain: Plain,
+    /// By class.
+    fixes: [OfClass; FixClass::ALL.len()],
+}
+
+impl Statements {
+    pub(super) async fn prepare(
+        session: &Session,
+        keyspace: &str,
+        profiles: &Profiles,
+    ) -> Result<Self, PrepareError> {
+        let of = |class| OfClass::of(session, keyspace, profiles, schema::fix_table(class));
+        let [short, standard, long] = FixClass::ALL;
+        let plain = Plain::of(session, keyspace, profiles, "");
+        let (plain, short, standard, long) = futures::try_join!(plain, of(short), of(standard), of(long))?;
+        Ok(Self { plain, fixes: [short, standard, long] })
+    }
+
+    /// Those on the tables of a class of fixes.
+    pub(super) fn fixes(&self, class: FixClass) -> &OfClass {
+        &self.fixes[class as usize]
+    }
+}
+
+impl Deref for Statements {
+    type Target = Plain;
+
+    fn deref(&self) -> &Plain {
+        &self.plain
+    }
+}
+
+statements! { OfClass;
+    put: ticks, "INSERT INTO {fix} (org, agent, bucket, time, source, counter, lat, lon,
+                 accuracy, speed, heading, battery) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    latest_put: ticks, "INSERT INTO {fix}_latest (org, shard, agent, fix) VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
+    bucket_put: ticks, "INSERT INTO {fix}_bucket (org, agent, bucket) VALUES (?, ?, ?)";
+    agent_put: ticks, "INSERT INTO {fix}_agent (org, day, agent) VALUES (?, ?, ?)";
+    org_put: ticks, "INSERT INTO {fix}_org (shard, day, org) VALUES (?, ?, ?)";
+    buckets: data, "SELECT bucket FROM {fix}_bucket WHERE org = ? AND agent = ? AND bucket >= ? AND bucket <= ?";
+    any_bucket: data, "SELECT bucket FROM {fix}_bucket WHERE org = ? AND agent = ? LIMIT 1";
+    track: data, "SELECT time, source, counter, lat, lon, accuracy, speed, heading, battery FROM {fix}
+                 WHERE org = ? AND agent = ? AND bucket = ?
+                 AND (time, source, counter) > (?, ?, ?) AND (time) <= (?) LIMIT ?";
+    latest: data, "SELECT agent, fix FROM {fix}_latest WHERE org = ? AND shard = ?";
+    orgs: data, "SELECT day, org FROM {fix}_org WHERE shard = ? AND day < ?";
+    agents: data, "SELECT agent FROM {fix}_agent WHERE org = ? AND day = ?";
+    agents_from: data, "SELECT agent FROM {fix}_agent WHERE org = ? AND day = ? AND agent >= ? LIMIT ?";
+    drop: data, "DELETE FROM {fix} WHERE org = ? AND agent = ? AND bucket = ?";
+    bucket_drop: data, "DELETE FROM {fix}_bucket WHERE org = ? AND agent = ? AND bucket = ?";
+    agents_drop: data, "DELETE FROM {fix}_agent WHERE org = ? AND day = ?";
+    org_drop: data, "DELETE FROM {fix}_org WHERE shard = ? AND day = ? AND org = ?";
+    latest_drop: data, "DELETE FROM {fix}_latest USING TIMESTAMP ? WHERE org = ? AND shard = ? AND agent = ?";
+    roll_agents: data, "SELECT DISTINCT org, agent FROM {fix}_bucket";
+}
+
+statements! { Plain;
     // Whether any node answers at all: whether a quorum does, it says itself, and at once.
     probe: data One, "SELECT key FROM system.local";
 
@@ -187,30 +253,11 @@ statements! {
     terms: data, "SELECT at, seq FROM text_term
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? AND word = ? AND (at, seq) < (?, ?) LIMIT ?";
 
-    fix_put: ticks, "INSERT INTO fix (org, agent, bucket, time, source, counter, lat, lon,
-                 accuracy, speed, heading, battery) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    fix_latest_put: ticks, "INSERT INTO fix_latest (org, shard, agent, fix) VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
-    fix_bucket_put: ticks, "INSERT INTO fix_bucket (org, agent, bucket) VALUES (?, ?, ?)";
-    fix_agent_put: ticks, "INSERT INTO fix_agent (org, day, agent) VALUES (?, ?, ?)";
-    fix_org_put: ticks, "INSERT INTO fix_org (shard, day, org) VALUES (?, ?, ?)";
-    fix_buckets: data, "SELECT bucket FROM fix_bucket WHERE org = ? AND agent = ? AND bucket >= ? AND bucket <= ?";
-    track: data, "SELECT time, source, counter, lat, lon, accuracy, speed, heading, battery FROM fix
-                 WHERE org = ? AND agent = ? AND bucket = ?
-                 AND (time, source, counter) > (?, ?, ?) AND (time) <= (?) LIMIT ?";
-    fix_latest: data, "SELECT agent, fix FROM fix_latest WHERE org = ? AND shard = ?";
-    fix_orgs: data, "SELECT day, org FROM fix_org WHERE shard = ? AND day < ?";
-    fix_agents: data, "SELECT agent FROM fix_agent WHERE org = ? AND day = ?";
-    fix_drop: data, "DELETE FROM fix WHERE org = ? AND agent = ? AND bucket = ?";
-    fix_bucket_drop: data, "DELETE FROM fix_bucket WHERE org = ? AND agent = ? AND bucket = ?";
-    fix_agents_drop: data, "DELETE FROM fix_agent WHERE org = ? AND day = ?";
-    fix_org_drop: data, "DELETE FROM fix_org WHERE shard = ? AND day = ? AND org = ?";
     // Whole tables, page by page.
     roll_topics: data, "SELECT org, kind, key FROM topic_list";
     roll_records: data, "SELECT org, kind, part, key, gone, expires, value FROM record";
     roll_histories: data, "SELECT DISTINCT org, kind, part, key FROM kept";
     roll_timers: data, "SELECT key, due, data FROM timer";
-    roll_agents: data, "SELECT DISTINCT org, agent FROM fix_bucket";
-    fix_latest_drop: data, "DELETE FROM fix_latest USING TIMESTAMP ? WHERE org = ? AND shard = ? AND agent = ?";
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The store's interface on the backend.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
 use fanfare_proto::{Lane, OrgId, Seq, TopicKind, UnixMs, UserId};
@@ -19,8 +19,9 @@ use super::{
 use crate::{
     id::Topic,
     store::{
-        self, Append, Appended, Event, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put,
-        Record, RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
+        self, Append, Appended, Event, FixClass, FixKey, From, Head, History, Mark, MarkKind, Page, Position,
+        Put, Record, RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer, Window,
+        WindowKey,
     },
 };
 
@@ -160,14 +161,28 @@ impl Store for Scylla {
         self.call(Lane::Ordered, read).await
     }
 
+    async fn window(
+        &self,
+        org: &OrgId,
+        among: Option<Arc<BTreeSet<UserId>>>,
+        span: RangeInclusive<UnixMs>,
+        after: Option<WindowKey>,
+        limit: usize,
+    ) -> Result<Window, StoreError> {
+        let org = org.clone();
+        let read =
+            |db: Arc<_>| async move { track::window(&db, &org, among.as_deref(), &span, after, limit).await };
+        self.call(Lane::Ordered, read).await
+    }
+
     async fn latest(&self, org: &OrgId, since: UnixMs) -> Result<Vec<StoredFix>, StoreError> {
         let org = org.clone();
         self.call(Lane::Ordered, |db| async move { track::latest(&db, &org, since).await }).await
     }
 
-    async fn expire_fixes(&self, before: UnixMs) -> Result<u64, StoreError> {
+    async fn expire_fixes(&self, class: FixClass, before: UnixMs) -> Result<u64, StoreError> {
         let known = Arc::clone(&self.known);
-        self.call(Lane::Ordered, |db| async move { ticks::expire(&db, &known, before).await }).await
+        self.call(Lane::Ordered, |db| async move { ticks::expire(&db, &known, class, before).await }).await
     }
 
     async fn mark(

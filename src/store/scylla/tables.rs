@@ -19,7 +19,7 @@ use super::{
     statements::in_keyspace,
     value::{Failed, applied, random, rows},
 };
-use crate::store::StoreError;
+use crate::store::{FixClass, StoreError};
 
 /// A keyspace, by way of a session.
 #[derive(Clone, Copy)]
@@ -73,14 +73,38 @@ pub(super) async fn check(keyspace: Keyspace<'_>, options: &Options) -> Result<(
             "keyspace {keyspace} has schema version {found}, this program needs {ours}: run `fanfare migrate`"
         )));
     }
-    let days = meta(keyspace, "fix_days").await?;
-    if days != Some(i64::from(options.fix_days)) {
-        let (keyspace, kept, ours) = (keyspace.name, days.unwrap_or(0), options.fix_days);
-        return Err(Refusal::Never(format!(
-            "keyspace {keyspace} keeps fixes for {kept} days, retention.fix_days is {ours}: run `fanfare migrate`"
-        )));
+    for class in FixClass::ALL {
+        let (name, setting) = days_name(class);
+        let days = meta(keyspace, name).await?;
+        if days != Some(i64::from(options.days_of(class))) {
+            let (keyspace, kept, ours) = (keyspace.name, days.unwrap_or(0), options.days_of(class));
+            let class = class.as_str();
+            return Err(Refusal::Never(format!(
+                "keyspace {keyspace} keeps {class} fixes for {kept} days, {setting} is {ours}: run `fanfare migrate`"
+            )));
+        }
     }
     Ok(())
+}
+
+/// Where it is noted how many days the tables of a class are made for, and the setting that says so.
+const fn days_name(class: FixClass) -> (&'static str, &'static str) {
+    match class {
+        FixClass::Short => ("short_fix_days", "retention.short_fix_days"),
+        FixClass::Standard => ("fix_days", "retention.fix_days"),
+        FixClass::Long => ("long_fix_days", "retention.long_fix_days"),
+    }
+}
+
+/// The classes whose tables are not made for as many days as they should be.
+async fn other_days(keyspace: Keyspace<'_>, options: &Options) -> Result<Vec<FixClass>, Refusal> {
+    let mut others = Vec::new();
+    for class in FixClass::ALL {
+        if meta(keyspace, days_name(class).0).await? != Some(i64::from(options.days_of(class))) {
+            others.push(class);
+        }
+    }
+    Ok(others)
 }
 
 /// The version of the tables; 0 where there are none.
@@ -113,8 +137,7 @@ pub(super) async fn bring_up_to_date(
     if found > ours {
         return Err(newer(found, ours));
     }
-    let days = i64::from(options.fix_days);
-    if found == ours && meta(keyspace, "fix_days").await? == Some(days) {
+    if found == ours && other_days(keyspace, options).await?.is_empty() {
         return Ok((found, ours));
     }
     let lock = Lock::take(keyspace).await?;
@@ -130,11 +153,18 @@ pub(super) async fn bring_up_to_date(
         put_meta(keyspace, "schema", i64::from(next)).await?;
         tracing::info!(keyspace = keyspace.name, version = next, "tables made");
     }
-    for statement in schema::retention(options.fix_days) {
-        lock.renew().await?;
-        keyspace.ddl(&statement).await?;
+    for class in other_days(keyspace, options).await? {
+        let days = options.days_of(class);
+        let (version, made_for) = schema::made(class);
+        // Tables that were made a moment ago are as they were made.
+        if first >= version || days != made_for {
+            for statement in schema::retention(class, days) {
+                lock.renew().await?;
+                keyspace.ddl(&statement).await?;
+            }
+        }
+        put_meta(keyspace, days_name(class).0, i64::from(days)).await?;
     }
-    put_meta(keyspace, "fix_days", days).await?;
     lock.release().await?;
     Ok((found, ours))
 }

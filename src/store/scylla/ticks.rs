@@ -15,10 +15,11 @@ use scylla::value::CqlValue;
 use super::{
     db::Db,
     schema::{FEW, SHARDS},
+    statements::OfClass,
     topic,
     value::{checked, int, nat, spread},
 };
-use crate::store::{StoreError, StoredFix};
+use crate::store::{FixClass, StoreError, StoredFix};
 
 pub(super) const DAY: u64 = 24 * 60 * 60 * 1_000;
 /// Milliseconds of a partition: at one fix a second 21,600 rows. Must never change.
@@ -30,7 +31,7 @@ const AT_ONCE: usize = 128;
 /// Partitions that are known to be led to. Past that, all are forgotten and written again.
 const KNOWN: usize = 200_000;
 
-type Place = (OrgId, UserId, i64);
+type Place = (FixClass, OrgId, UserId, i64);
 
 /// Partitions that are known to be led to.
 #[derive(Default)]
@@ -48,14 +49,14 @@ impl Known {
 }
 
 pub(super) async fn put(db: &Db, known: &Known, fixes: Vec<StoredFix>) -> Result<(), StoreError> {
-    let mut newest: HashMap<(OrgId, UserId), StoredFix> = HashMap::new();
+    let mut newest: HashMap<(FixClass, OrgId, UserId), StoredFix> = HashMap::new();
     let mut places: BTreeMap<Place, Vec<StoredFix>> = BTreeMap::new();
     for fix in fixes {
-        let agent = (fix.org.clone(), fix.agent.clone());
+        let agent = (fix.class, fix.org.clone(), fix.agent.clone());
         if newest.get(&agent).is_none_or(|newest| newest.key() < fix.key()) {
             newest.insert(agent, fix.clone());
         }
-        let place = (fix.org.clone(), fix.agent.clone(), int(fix.fix.time.0 / BUCKET));
+        let place = (fix.class, fix.org.clone(), fix.agent.clone(), int(fix.fix.time.0 / BUCKET));
         places.entry(place).or_default().push(fix);
     }
     let new: Vec<Place> = {
@@ -75,9 +76,10 @@ pub(super) async fn put(db: &Db, known: &Known, fixes: Vec<StoredFix>) -> Result
         places.iter().flat_map(|(place, fixes)| fixes.chunks(BATCH).map(move |fixes| (place, fixes)));
     let batches: Vec<_> = batches.map(|(place, fixes)| write(db, place, fixes)).collect();
     stream::iter(batches).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-    let mut shards: HashMap<(&str, i32), Vec<&StoredFix>> = HashMap::new();
+    let mut shards: HashMap<(FixClass, &str, i32), Vec<&StoredFix>> = HashMap::new();
     for fix in newest.values() {
-        shards.entry((fix.org.as_str(), spread(fix.agent.as_str(), FEW))).or_default().push(fix);
+        let shard = spread(fix.agent.as_str(), FEW);
+        shards.entry((fix.class, fix.org.as_str(), shard)).or_default().push(fix);
     }
     let newest =
         shards.iter().flat_map(|(place, fixes)| fixes.chunks(BATCH).map(move |fixes| (place, fixes)));
@@ -86,19 +88,20 @@ pub(super) async fn put(db: &Db, known: &Known, fixes: Vec<StoredFix>) -> Result
 }
 
 /// From the organisation's day to the agent to the partition, so that it can be removed again.
-async fn lead_to(db: &Db, (org, agent, bucket): &Place) -> Result<(), StoreError> {
+async fn lead_to(db: &Db, (class, org, agent, bucket): &Place) -> Result<(), StoreError> {
+    let s = db.s.fixes(*class);
     let day = bucket / (DAY / BUCKET) as i64;
     let (org, agent) = (org.as_str(), agent.as_str());
     let (a, b, c) = futures::join!(
-        db.run(&db.s.fix_org_put, (spread(org, SHARDS), day, org)),
-        db.run(&db.s.fix_agent_put, (org, day, agent)),
-        db.run(&db.s.fix_bucket_put, (org, agent, *bucket)),
+        db.run(&s.org_put, (spread(org, SHARDS), day, org)),
+        db.run(&s.agent_put, (org, day, agent)),
+        db.run(&s.bucket_put, (org, agent, *bucket)),
     );
     a.and(b).and(c).map(drop)
 }
 
 /// Fixes of one partition.
-async fn write(db: &Db, (org, agent, bucket): &Place, fixes: &[StoredFix]) -> Result<(), StoreError> {
+async fn write(db: &Db, (class, org, agent, bucket): &Place, fixes: &[StoredFix]) -> Result<(), StoreError> {
     let mut values: Vec<Vec<Option<CqlValue>>> = Vec::with_capacity(fixes.len());
     for stored in fixes {
         let fix = &stored.fix;
@@ -120,17 +123,21 @@ async fn write(db: &Db, (org, agent, bucket): &Place, fixes: &[StoredFix]) -> Re
             small(fix.motion.battery_pct().map(i32::from)),
         ]);
     }
-    let batch = topic::batch(fixes.iter().map(|_| &db.s.fix_put));
+    let batch = topic::batch(fixes.iter().map(|_| &db.s.fixes(*class).put));
     db.run_batch(&batch, &values).await
 }
 
 /// With the time of the fix as the timestamp: the newest stays, whatever comes last.
-async fn write_newest(db: &Db, (org, shard): (&str, i32), fixes: &[&StoredFix]) -> Result<(), StoreError> {
+async fn write_newest(
+    db: &Db,
+    (class, org, shard): (FixClass, &str, i32),
+    fixes: &[&StoredFix],
+) -> Result<(), StoreError> {
     let values: Vec<_> = fixes
         .iter()
         .map(|fix| (org, shard, fix.agent.as_str(), encode(fix), timestamp(fix.fix.time.0)))
         .collect();
-    db.run_batch(&topic::batch(fixes.iter().map(|_| &db.s.fix_latest_put)), &values).await
+    db.run_batch(&topic::batch(fixes.iter().map(|_| &db.s.fixes(class).latest_put)), &values).await
 }
 
 /// In microseconds, as the databases count; never 0.
@@ -138,13 +145,18 @@ fn timestamp(time: u64) -> i64 {
     int(time).min(i64::MAX / 1_000 - 1) * 1_000 + 1
 }
 
-/// Removes fixes by whole days. Answers how many days.
-pub(super) async fn expire(db: &Db, known: &Known, before: UnixMs) -> Result<u64, StoreError> {
+/// Removes fixes of a class by whole days. Answers how many days.
+pub(super) async fn expire(
+    db: &Db,
+    known: &Known,
+    class: FixClass,
+    before: UnixMs,
+) -> Result<u64, StoreError> {
     let kept = int(before.0 / DAY);
     let shards = (0..SHARDS).map(|shard| async move {
-        let days: Vec<(i64, String)> = db.rows(&db.s.fix_orgs, (shard, kept)).await?;
+        let days: Vec<(i64, String)> = db.rows(&db.s.fixes(class).orgs, (shard, kept)).await?;
         for (day, org) in &days {
-            expire_day(db, shard, *day, org).await?;
+            expire_day(db, db.s.fixes(class), shard, *day, org).await?;
         }
         Ok::<_, StoreError>(days)
     });
@@ -157,21 +169,21 @@ pub(super) async fn expire(db: &Db, known: &Known, before: UnixMs) -> Result<u64
     Ok(days.len() as u64)
 }
 
-async fn expire_day(db: &Db, shard: i32, day: i64, org: &str) -> Result<(), StoreError> {
-    let agents: Vec<(String,)> = db.rows(&db.s.fix_agents, (org, day)).await?;
+async fn expire_day(db: &Db, s: &OfClass, shard: i32, day: i64, org: &str) -> Result<(), StoreError> {
+    let agents: Vec<(String,)> = db.rows(&s.agents, (org, day)).await?;
     let agents = agents.iter().map(|(agent,)| async move {
         for bucket in day * (DAY / BUCKET) as i64..(day + 1) * (DAY / BUCKET) as i64 {
-            db.run(&db.s.fix_drop, (org, agent, bucket)).await?;
-            db.run(&db.s.fix_bucket_drop, (org, agent, bucket)).await?;
+            db.run(&s.drop, (org, agent, bucket)).await?;
+            db.run(&s.bucket_drop, (org, agent, bucket)).await?;
         }
         // Only if nothing newer is stored.
         let end = timestamp(nat(day + 1).saturating_mul(DAY)) - 1;
-        db.run(&db.s.fix_latest_drop, (end, org, spread(agent, FEW), agent)).await.map(drop)
+        db.run(&s.latest_drop, (end, org, spread(agent, FEW), agent)).await.map(drop)
     });
     let agents: Vec<_> = agents.collect();
     stream::iter(agents).buffer_unordered(32).try_collect::<()>().await?;
-    db.run(&db.s.fix_agents_drop, (org, day)).await?;
-    db.run(&db.s.fix_org_drop, (shard, day, org)).await.map(drop)
+    db.run(&s.agents_drop, (org, day)).await?;
+    db.run(&s.org_drop, (shard, day, org)).await.map(drop)
 }
 
 /// A fix as one cell.
@@ -197,7 +209,12 @@ fn encode(stored: &StoredFix) -> Vec<u8> {
 }
 
 /// The counterpart of [`encode`].
-pub(super) fn decode(org: &OrgId, agent: &str, cell: &[u8]) -> Result<StoredFix, StoreError> {
+pub(super) fn decode(
+    class: FixClass,
+    org: &OrgId,
+    agent: &str,
+    cell: &[u8],
+) -> Result<StoredFix, StoreError> {
     let mut rest = cell;
     let (time, source, counter) = (word::<8>(&mut rest)?, word::<4>(&mut rest)?, word::<8>(&mut rest)?);
     let mut number = || Ok::<_, StoreError>(i32::from_be_bytes(word::<4>(&mut rest)?));
@@ -205,7 +222,8 @@ pub(super) fn decode(org: &OrgId, agent: &str, cell: &[u8]) -> Result<StoredFix,
     let mut some = || Ok::<_, StoreError>(Some(number()?).filter(|value| *value >= 0));
     let motion = (some()?, some()?, some()?, some()?);
     let fix = fix(u64::from_be_bytes(time), u64::from_be_bytes(counter), position, motion)?;
-    Ok(StoredFix { org: org.clone(), agent: checked(agent)?, source: u32::from_be_bytes(source), fix })
+    let (agent, source) = (checked(agent)?, u32::from_be_bytes(source));
+    Ok(StoredFix { org: org.clone(), agent, source, class, fix })
 }
 
 fn word<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], StoreError> {
@@ -248,6 +266,7 @@ mod tests {
             org: org.clone(),
             agent: UserId::new("ann").unwrap(),
             source,
+            class: FixClass::Long,
             fix: Fix { counter, time: UnixMs(time), position: Position::from_e7(-9, 8).unwrap(), motion },
         };
         let full = Motion::from_raw(Some(65_534), Some(0), Some(35_999), Some(100)).unwrap();
@@ -258,8 +277,8 @@ mod tests {
             stored(256, u32::MAX, 1, full),
         ];
         for fix in &fixes {
-            assert_eq!(decode(&org, "ann", &encode(fix)).as_ref(), Ok(fix));
+            assert_eq!(decode(FixClass::Long, &org, "ann", &encode(fix)).as_ref(), Ok(fix));
         }
-        assert!(decode(&org, "ann", &encode(&fixes[0])[1..]).is_err());
+        assert!(decode(FixClass::Long, &org, "ann", &encode(&fixes[0])[1..]).is_err());
     }
 }

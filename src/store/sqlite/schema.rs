@@ -3,6 +3,8 @@
 //! Each entry of a list leads from the version of its index to the next; a file's version is its `user_version`.
 //! Entries that were released never change: a change of the tables is a new entry.
 
+use crate::store::FixClass;
+
 /// `core.db`.
 pub(super) const CORE: &[&str] = &["
 -- 'epoch' is missing in a copy that is to begin a new one.
@@ -78,8 +80,9 @@ DROP INDEX event_request;
 CREATE INDEX event_request ON event (topic, author, client_id);
 "];
 
-/// `ticks.db`. The fixes of a day have a table of their own, made when its first fix comes (see [`day_table`]).
-pub(super) const TICKS: &[&str] = &["
+/// `ticks.db`. The fixes of a day and class have a table of their own, made when the first one comes (see [`day_table`]).
+pub(super) const TICKS: &[&str] = &[
+    "
 -- The days that have a table.
 CREATE TABLE day (day INTEGER PRIMARY KEY) STRICT;
 
@@ -92,12 +95,55 @@ CREATE TABLE agent (
   UNIQUE (org, agent)
 ) STRICT;
 CREATE INDEX agent_time ON agent (time);
-"];
+",
+    "
+-- The days that have a table, by class.
+CREATE TABLE class_day (
+  class TEXT NOT NULL, day INTEGER NOT NULL, PRIMARY KEY (class, day)
+) STRICT, WITHOUT ROWID;
+INSERT INTO class_day SELECT 'standard', day FROM day;
+DROP TABLE day;
+
+-- The newest fix of every agent in each class.
+CREATE TABLE newest (
+  agent INTEGER NOT NULL, class TEXT NOT NULL,
+  time INTEGER NOT NULL, source INTEGER NOT NULL, counter INTEGER NOT NULL,
+  lat INTEGER NOT NULL, lon INTEGER NOT NULL,
+  accuracy INTEGER, speed INTEGER, heading INTEGER, battery INTEGER,
+  PRIMARY KEY (agent, class)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX newest_time ON newest (class, time);
+INSERT INTO newest
+  SELECT id, 'standard', time, source, counter, lat, lon, accuracy, speed, heading, battery FROM agent;
+
+-- Every agent that has fixes.
+DROP INDEX agent_time;
+ALTER TABLE agent DROP COLUMN time;
+ALTER TABLE agent DROP COLUMN source;
+ALTER TABLE agent DROP COLUMN counter;
+ALTER TABLE agent DROP COLUMN lat;
+ALTER TABLE agent DROP COLUMN lon;
+ALTER TABLE agent DROP COLUMN accuracy;
+ALTER TABLE agent DROP COLUMN speed;
+ALTER TABLE agent DROP COLUMN heading;
+ALTER TABLE agent DROP COLUMN battery;
+",
+];
+
+/// What the table of a day's fixes of a class is called.
+pub(super) fn fix_table(class: FixClass, day: i64) -> String {
+    match class {
+        // As it was called before there were classes.
+        FixClass::Standard => format!("fix_{day}"),
+        FixClass::Short | FixClass::Long => format!("fix_{}_{day}", class.as_str()),
+    }
+}
 
 /// The table of a day's fixes, in the order in which tracks are read.
-pub(super) fn day_table(day: i64) -> String {
+pub(super) fn day_table(class: FixClass, day: i64) -> String {
+    let table = fix_table(class, day);
     format!(
-        "CREATE TABLE fix_{day} (
+        "CREATE TABLE {table} (
            agent INTEGER NOT NULL, time INTEGER NOT NULL, source INTEGER NOT NULL, counter INTEGER NOT NULL,
            lat INTEGER NOT NULL, lon INTEGER NOT NULL,
            accuracy INTEGER, speed INTEGER, heading INTEGER, battery INTEGER,

@@ -1,6 +1,6 @@
 //! The store's interface on the backend: which thread and lane each call goes to.
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
 use fanfare_proto::{Lane, OrgId, Seq, TopicKind, UnixMs, UserId};
@@ -9,8 +9,9 @@ use super::{Sqlite, expire, history, log, mark, record, roll, text, ticks, timer
 use crate::{
     id::Topic,
     store::{
-        self, Append, Appended, Event, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put,
-        Record, RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer,
+        self, Append, Appended, Event, FixClass, FixKey, From, Head, History, Mark, MarkKind, Page, Position,
+        Put, Record, RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer, Window,
+        WindowKey,
     },
 };
 
@@ -133,18 +134,31 @@ impl Store for Sqlite {
         self.trackers.call(Lane::Ordered, read).await
     }
 
+    async fn window(
+        &self,
+        org: &OrgId,
+        among: Option<Arc<BTreeSet<UserId>>>,
+        span: RangeInclusive<UnixMs>,
+        after: Option<WindowKey>,
+        limit: usize,
+    ) -> Result<Window, StoreError> {
+        let org = org.clone();
+        let read = move |db: &_| track::window(db, &org, among.as_deref(), &span, after, limit);
+        self.trackers.call(Lane::Ordered, read).await
+    }
+
     async fn latest(&self, org: &OrgId, since: UnixMs) -> Result<Vec<StoredFix>, StoreError> {
         let org = org.clone();
         self.trackers.call(Lane::Ordered, move |db| track::latest(db, &org, since)).await
     }
 
-    async fn expire_fixes(&self, before: UnixMs) -> Result<u64, StoreError> {
+    async fn expire_fixes(&self, class: FixClass, before: UnixMs) -> Result<u64, StoreError> {
         let last = ticks::day_of(before) - 1;
-        let days = self.trackers.call(Lane::Ordered, move |db| track::days(db, 0, last)).await?;
+        let days = self.trackers.call(Lane::Ordered, move |db| track::days_of(db, class, last)).await?;
         let mut dropped = 0;
         for day in days {
-            let gone = self.ticks.call(Lane::Ordered, 64, move |ticks| ticks::drop_day(ticks, day)).await?;
-            dropped += u64::from(gone);
+            let drop = move |ticks: &mut _| ticks::drop_day(ticks, class, day);
+            dropped += u64::from(self.ticks.call(Lane::Ordered, 64, drop).await?);
         }
         Ok(dropped)
     }

@@ -1,4 +1,4 @@
-//! `ticks.db` as its writer holds it: fixes in a table per UTC day, and every agent's newest.
+//! `ticks.db` as its writer holds it: fixes in a table per class and UTC day, and every agent's newest of each class.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -6,14 +6,14 @@ use std::{
 };
 
 use fanfare_proto::{OrgId, UnixMs, UserId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
     schema,
-    value::{int, nat},
+    value::{int, nat, wrong},
     writer::Database,
 };
-use crate::store::{FixKey, StoreError, StoredFix};
+use crate::store::{FixClass, FixKey, StoreError, StoredFix};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Agents remembered. Past that everything is forgotten and looked up again: it is only a cache.
@@ -21,17 +21,19 @@ const AGENTS: usize = 100_000;
 
 pub(super) struct Ticks {
     connection: Connection,
-    /// Agents' ids and newest fixes, as in the open transaction.
+    /// Agents' ids and newest fixes of each class, as in the open transaction.
     agents: HashMap<OrgId, HashMap<UserId, Agent>>,
     remembered: usize,
     /// Days known to have a table, as in the open transaction.
-    days: HashSet<i64>,
+    days: HashSet<(FixClass, i64)>,
 }
+
+type Newest = [Option<FixKey>; FixClass::ALL.len()];
 
 #[derive(Clone, Copy)]
 struct Agent {
     id: i64,
-    newest: FixKey,
+    newest: Newest,
 }
 
 impl Ticks {
@@ -68,8 +70,10 @@ pub(super) fn size(fixes: &[StoredFix]) -> usize {
 
 /// Stores fixes, agent by agent and in the order of the tables: the nearer the rows, the fewer the pages written.
 pub(super) fn put(ticks: &mut Ticks, mut fixes: Vec<StoredFix>) -> Result<(), StoreError> {
-    fixes.sort_unstable_by(|a, b| (&a.org, &a.agent, a.key()).cmp(&(&b.org, &b.agent, b.key())));
-    for fixes in fixes.chunk_by(|a, b| a.agent == b.agent && a.org == b.org) {
+    fixes.sort_unstable_by(|a, b| {
+        (&a.org, &a.agent, a.class, a.key()).cmp(&(&b.org, &b.agent, b.class, b.key()))
+    });
+    for fixes in fixes.chunk_by(|a, b| a.class == b.class && a.agent == b.agent && a.org == b.org) {
         let agent = ticks.agent(fixes)?;
         for fixes in fixes.chunk_by(|a, b| day_of(a.fix.time) == day_of(b.fix.time)) {
             ticks.insert(agent, fixes)?;
@@ -79,29 +83,34 @@ pub(super) fn put(ticks: &mut Ticks, mut fixes: Vec<StoredFix>) -> Result<(), St
 }
 
 impl Ticks {
-    /// The id of the agent of these fixes (never none), whose newest fix is brought up to date.
+    /// The id of the agent of these fixes (never none, of one class), whose newest fix of the class is brought up to
+    /// date.
     fn agent(&mut self, fixes: &[StoredFix]) -> Result<i64, StoreError> {
         let [.., newest] = fixes else {
             return Err(StoreError::NotFound);
         };
         let known = self.agents.get(&newest.org).and_then(|agents| agents.get(&newest.agent)).copied();
-        let known = match known {
-            Some(agent) => Some(agent),
-            None => self.find(&newest.org, &newest.agent)?,
+        let mut agent = match known {
+            Some(agent) => agent,
+            None => match self.find(&newest.org, &newest.agent)? {
+                Some(agent) => agent,
+                None => self.create(&newest.org, &newest.agent)?,
+            },
         };
-        let agent = match known {
-            Some(agent) if newest.key() <= agent.newest => agent,
-            Some(Agent { id, .. }) => {
-                self.connection
-                    .prepare_cached(
-                        "UPDATE agent SET time = ?2, source = ?3, counter = ?4, lat = ?5, lon = ?6,
-                         accuracy = ?7, speed = ?8, heading = ?9, battery = ?10 WHERE id = ?1",
-                    )?
-                    .execute(columns(id, newest))?;
-                Agent { id, newest: newest.key() }
+        let there = &mut agent.newest[newest.class as usize];
+        if there.is_none_or(|there| there < newest.key()) {
+            *there = Some(newest.key());
+            let mut replace = self.connection.prepare_cached(
+                "INSERT OR REPLACE INTO newest
+                 (class, agent, time, source, counter, lat, lon, accuracy, speed, heading, battery)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?;
+            replace.raw_bind_parameter(1, newest.class.as_str())?;
+            for (column, value) in columns(agent.id, newest).into_iter().enumerate() {
+                replace.raw_bind_parameter(column + 2, value)?;
             }
-            None => Agent { id: self.create(newest)?, newest: newest.key() },
-        };
+            replace.raw_execute()?;
+        }
         let agents = entry(&mut self.agents, &newest.org);
         if agents.insert(newest.agent.clone(), agent).is_none() {
             self.remembered += 1;
@@ -110,52 +119,50 @@ impl Ticks {
     }
 
     fn find(&self, org: &OrgId, agent: &UserId) -> rusqlite::Result<Option<Agent>> {
-        self.connection
-            .prepare_cached("SELECT id, time, source, counter FROM agent WHERE org = ?1 AND agent = ?2")?
-            .query_row(params![org.as_str(), agent.as_str()], |row| {
-                let counter: i64 = row.get(3)?;
-                let newest = FixKey {
-                    time: UnixMs(nat(row, 1)?),
-                    source: row.get(2)?,
-                    counter: counter.cast_unsigned(),
-                };
-                Ok(Agent { id: row.get(0)?, newest })
-            })
-            .optional()
-    }
-
-    fn create(&self, newest: &StoredFix) -> rusqlite::Result<i64> {
-        let [_, fix @ ..] = columns(0, newest);
-        let mut statement = self.connection.prepare_cached(
-            "INSERT INTO agent (org, agent, time, source, counter, lat, lon, accuracy, speed, heading, battery)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )?;
-        statement.raw_bind_parameter(1, newest.org.as_str())?;
-        statement.raw_bind_parameter(2, newest.agent.as_str())?;
-        for (column, value) in fix.into_iter().enumerate() {
-            statement.raw_bind_parameter(column + 3, value)?;
+        let id = self
+            .connection
+            .prepare_cached("SELECT id FROM agent WHERE org = ?1 AND agent = ?2")?
+            .query_row(params![org.as_str(), agent.as_str()], |row| row.get(0))
+            .optional()?;
+        let Some(id) = id else { return Ok(None) };
+        let mut found = Agent { id, newest: Newest::default() };
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT class, time, source, counter FROM newest WHERE agent = ?1")?;
+        let mut rows = statement.query([id])?;
+        while let Some(row) = rows.next()? {
+            let (class, counter): (_, i64) = (class(row, 0)?, row.get(3)?);
+            let (time, source) = (UnixMs(nat(row, 1)?), row.get(2)?);
+            found.newest[class as usize] = Some(FixKey { time, source, counter: counter.cast_unsigned() });
         }
-        statement.raw_execute()?;
-        Ok(self.connection.last_insert_rowid())
+        Ok(Some(found))
     }
 
-    /// Fixes of one agent and one day, never none.
+    fn create(&self, org: &OrgId, agent: &UserId) -> rusqlite::Result<Agent> {
+        self.connection
+            .prepare_cached("INSERT INTO agent (org, agent) VALUES (?1, ?2)")?
+            .execute(params![org.as_str(), agent.as_str()])?;
+        Ok(Agent { id: self.connection.last_insert_rowid(), newest: Newest::default() })
+    }
+
+    /// Fixes of one agent, class and day, never none.
     fn insert(&mut self, agent: i64, fixes: &[StoredFix]) -> Result<(), StoreError> {
-        let Some(day) = fixes.first().map(|fix| day_of(fix.fix.time)) else {
+        let Some((class, day)) = fixes.first().map(|fix| (fix.class, day_of(fix.fix.time))) else {
             return Ok(());
         };
-        if !self.days.contains(&day) {
+        if !self.days.contains(&(class, day)) {
             let new = self
                 .connection
-                .prepare_cached("INSERT OR IGNORE INTO day (day) VALUES (?1)")?
-                .execute([day])?;
+                .prepare_cached("INSERT OR IGNORE INTO class_day (class, day) VALUES (?1, ?2)")?
+                .execute(params![class.as_str(), day])?;
             if new > 0 {
-                self.connection.execute_batch(&schema::day_table(day))?;
+                self.connection.execute_batch(&schema::day_table(class, day))?;
             }
-            self.days.insert(day);
+            self.days.insert((class, day));
         }
         let mut insert = self.connection.prepare_cached(&format!(
-            "INSERT OR IGNORE INTO fix_{day} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+            "INSERT OR IGNORE INTO {} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            schema::fix_table(class, day)
         ))?;
         for fix in fixes {
             insert.execute(columns(agent, fix))?;
@@ -164,19 +171,34 @@ impl Ticks {
     }
 }
 
-/// Removes a day. Its agents' newest fixes go as well where nothing newer is stored: days go from the oldest on.
-pub(super) fn drop_day(ticks: &mut Ticks, day: i64) -> Result<bool, StoreError> {
+/// Removes a day of a class. The newest fixes of its agents go as well where nothing newer of the class is stored: days go
+/// from the oldest on.
+pub(super) fn drop_day(ticks: &mut Ticks, class: FixClass, day: i64) -> Result<bool, StoreError> {
     // Also where this fails half-way: what is remembered of the day and its agents is no longer certain.
     ticks.forget();
     // A cached statement on the table would keep it from being dropped.
     ticks.connection.flush_prepared_statement_cache();
-    if ticks.connection.execute("DELETE FROM day WHERE day = ?1", [day])? == 0 {
+    let gone = ticks
+        .connection
+        .execute("DELETE FROM class_day WHERE class = ?1 AND day = ?2", params![class.as_str(), day])?;
+    if gone == 0 {
         return Ok(false);
     }
-    ticks.connection.execute_batch(&format!("DROP TABLE fix_{day}"))?;
+    ticks.connection.execute_batch(&format!("DROP TABLE {}", schema::fix_table(class, day)))?;
     let end = (day + 1).saturating_mul(DAY_MS.cast_signed());
-    ticks.connection.execute("DELETE FROM agent WHERE time < ?1", [end])?;
+    ticks
+        .connection
+        .execute("DELETE FROM newest WHERE class = ?1 AND time < ?2", params![class.as_str(), end])?;
+    // Whoever has fixes of any class has a newest one of it.
+    let none = "DELETE FROM agent WHERE NOT EXISTS (SELECT 1 FROM newest WHERE newest.agent = agent.id)";
+    ticks.connection.execute(none, [])?;
     Ok(true)
+}
+
+/// The class that a column names.
+pub(super) fn class(row: &Row<'_>, column: usize) -> rusqlite::Result<FixClass> {
+    let name = row.get_ref(column)?.as_str()?;
+    FixClass::named(name).ok_or_else(|| wrong(column, Type::Text, StoreError::NotFound))
 }
 
 /// The UTC day of an instant, since 1970-01-01.

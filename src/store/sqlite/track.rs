@@ -1,15 +1,22 @@
-//! Reading fixes: tracks, newest positions, the days that there are.
+//! Reading fixes: tracks, windows, newest positions, the days that there are.
 
-use std::ops::RangeInclusive;
+use std::{
+    collections::BTreeSet,
+    ops::{Bound, RangeInclusive},
+};
 
 use fanfare_proto::{Fix, Motion, OrgId, Position, UnixMs, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
-    ticks::day_of,
+    schema::fix_table,
+    ticks::{class, day_of},
     value::{int, nat, text, wrong},
 };
-use crate::store::{FixKey, StoreError, StoredFix};
+use crate::store::{
+    FixClass, FixKey, StoreError, StoredFix, Window, WindowKey,
+    shapes::{merged, newest},
+};
 
 pub(super) fn track(
     connection: &Connection,
@@ -19,36 +26,132 @@ pub(super) fn track(
     after: Option<FixKey>,
     limit: usize,
 ) -> Result<Vec<StoredFix>, StoreError> {
-    let id: Option<i64> = connection
-        .prepare_cached("SELECT id FROM agent WHERE org = ?1 AND agent = ?2")?
-        .query_row(params![org.as_str(), agent.as_str()], |row| row.get(0))
-        .optional()?;
     let mut fixes = Vec::new();
-    let Some(id) = id else { return Ok(fixes) };
-    // Without `after` the page begins before every fix of the span's first millisecond.
-    let (source, counter) = match after {
-        Some(after) if after.time >= *span.start() => (i64::from(after.source), after.counter.cast_signed()),
-        _ => (-1, 0),
-    };
+    let Some(id) = id(connection, org, agent)? else { return Ok(fixes) };
     let start = after.map_or(*span.start(), |after| after.time.max(*span.start()));
     for day in days(connection, day_of(start), day_of(*span.end()))? {
         let left = limit.saturating_sub(fixes.len());
         if left == 0 {
             break;
         }
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT time, source, counter, lat, lon, accuracy, speed, heading, battery FROM fix_{day}
-             WHERE agent = ?1 AND (time, source, counter) > (?2, ?3, ?4) AND time <= ?5
-             ORDER BY time, source, counter LIMIT ?6"
-        ))?;
-        let params = params![id, int(start.0), source, counter, int(span.end().0), int(left as u64)];
-        let mut rows = statement.query(params)?;
-        while let Some(row) = rows.next()? {
-            let (source, fix) = fix(row)?;
-            fixes.push(StoredFix { org: org.clone(), agent: agent.clone(), source, fix });
-        }
+        fixes.extend(of_day(connection, org, (id, agent), day, span, after, left)?);
     }
     Ok(fixes)
+}
+
+/// Agents looked at for one page of a window.
+const LOOKED: usize = 500;
+
+pub(super) fn window(
+    connection: &Connection,
+    org: &OrgId,
+    among: Option<&BTreeSet<UserId>>,
+    span: &RangeInclusive<UnixMs>,
+    after: Option<WindowKey>,
+    limit: usize,
+) -> Result<Window, StoreError> {
+    let (mut fixes, mut looked, limit) = (Vec::new(), 0, limit.max(1));
+    let (first, mut at) = match after {
+        Some(WindowKey { day, at }) => (int(day), at),
+        None => (day_of(*span.start()), None),
+    };
+    for day in days(connection, first.max(day_of(*span.start())), day_of(*span.end()))? {
+        // On a later day than the one it belongs to, it means nothing.
+        at = at.filter(|_| day == first);
+        let key = |at| WindowKey { day: nat_day(day), at };
+        for (id, agent) in agents(connection, org, among, at.as_ref().map(|(agent, _)| agent))? {
+            let left = limit.saturating_sub(fixes.len());
+            if left == 0 || looked == LOOKED {
+                return Ok(Window { fixes, next: Some(key(at)) });
+            }
+            looked += 1;
+            let after = at.filter(|(of, _)| *of == agent).map(|(_, key)| key);
+            let found = match id {
+                Some(id) => of_day(connection, org, (id, &agent), day, span, after, left)?,
+                None => Vec::new(),
+            };
+            let full = found.len() == left;
+            let last = found.last().filter(|_| full).map_or(FixKey::END, StoredFix::key);
+            fixes.extend(found);
+            at = Some((agent, last));
+        }
+        if looked == LOOKED || fixes.len() == limit {
+            return Ok(Window { fixes, next: Some(key(at)) });
+        }
+    }
+    Ok(Window { fixes, next: None })
+}
+
+fn nat_day(day: i64) -> u64 {
+    u64::try_from(day).unwrap_or(0)
+}
+
+/// Agents by name, from `from` on; one more than are looked at in one page.
+fn agents(
+    connection: &Connection,
+    org: &OrgId,
+    among: Option<&BTreeSet<UserId>>,
+    from: Option<&UserId>,
+) -> Result<Vec<(Option<i64>, UserId)>, StoreError> {
+    if let Some(among) = among {
+        let from = from.map_or(Bound::Unbounded, Bound::Included);
+        let names = among.range::<UserId, _>((from, Bound::Unbounded)).take(LOOKED + 1);
+        return names.map(|agent| Ok((id(connection, org, agent)?, agent.clone()))).collect();
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT id, agent FROM agent WHERE org = ?1 AND agent >= ?2 ORDER BY agent LIMIT ?3",
+    )?;
+    let from = from.map_or("", UserId::as_str);
+    let names = statement.query_map(params![org.as_str(), from, int(LOOKED as u64 + 1)], |row| {
+        Ok((Some(row.get(0)?), text(row, 1)?))
+    })?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
+fn id(connection: &Connection, org: &OrgId, agent: &UserId) -> Result<Option<i64>, StoreError> {
+    let id = connection
+        .prepare_cached("SELECT id FROM agent WHERE org = ?1 AND agent = ?2")?
+        .query_row(params![org.as_str(), agent.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(id)
+}
+
+/// An agent's fixes of a day in a span, of all classes, those after `after` only.
+fn of_day(
+    connection: &Connection,
+    org: &OrgId,
+    (id, agent): (i64, &UserId),
+    day: i64,
+    span: &RangeInclusive<UnixMs>,
+    after: Option<FixKey>,
+    limit: usize,
+) -> Result<Vec<StoredFix>, StoreError> {
+    // Without `after` the page begins before every fix of the span's first millisecond.
+    let (start, source, counter) = match after {
+        Some(after) if after.time >= *span.start() => {
+            (after.time, i64::from(after.source), after.counter.cast_signed())
+        }
+        _ => (*span.start(), -1, 0),
+    };
+    let mut classes = connection.prepare_cached("SELECT class FROM class_day WHERE day = ?1")?;
+    let classes: Vec<FixClass> =
+        classes.query_map([day], |row| class(row, 0))?.collect::<rusqlite::Result<_>>()?;
+    let mut tracks = Vec::new();
+    for class in classes {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT time, source, counter, lat, lon, accuracy, speed, heading, battery FROM {}
+             WHERE agent = ?1 AND (time, source, counter) > (?2, ?3, ?4) AND time <= ?5
+             ORDER BY time, source, counter LIMIT ?6",
+            fix_table(class, day)
+        ))?;
+        let params = params![id, int(start.0), source, counter, int(span.end().0), int(limit as u64)];
+        let fixes = statement.query_map(params, |row| {
+            let (source, fix) = fix(row)?;
+            Ok(StoredFix { org: org.clone(), agent: agent.clone(), source, class, fix })
+        })?;
+        tracks.push(fixes.collect::<rusqlite::Result<_>>()?);
+    }
+    Ok(merged(tracks, limit))
 }
 
 pub(super) fn latest(
@@ -57,21 +160,30 @@ pub(super) fn latest(
     since: UnixMs,
 ) -> Result<Vec<StoredFix>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT time, source, counter, lat, lon, accuracy, speed, heading, battery, agent FROM agent
-         WHERE org = ?1 AND time > ?2 ORDER BY agent",
+        "SELECT time, source, counter, lat, lon, accuracy, speed, heading, battery, agent.agent, class
+         FROM agent JOIN newest ON newest.agent = agent.id WHERE org = ?1 AND time > ?2",
     )?;
     let latest = statement.query_map(params![org.as_str(), int(since.0)], |row| {
         let (source, fix) = fix(row)?;
-        Ok(StoredFix { org: org.clone(), agent: text(row, 9)?, source, fix })
+        let (agent, class) = (text(row, 9)?, class(row, 10)?);
+        Ok(StoredFix { org: org.clone(), agent, source, class, fix })
     })?;
-    Ok(latest.collect::<rusqlite::Result<_>>()?)
+    Ok(newest(latest.collect::<rusqlite::Result<Vec<_>>>()?))
 }
 
 /// The days from `first` to `last` that have a table, rising.
-pub(super) fn days(connection: &Connection, first: i64, last: i64) -> Result<Vec<i64>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT day FROM day WHERE day BETWEEN ?1 AND ?2 ORDER BY day")?;
+fn days(connection: &Connection, first: i64, last: i64) -> Result<Vec<i64>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT DISTINCT day FROM class_day WHERE day BETWEEN ?1 AND ?2 ORDER BY day")?;
     let days = statement.query_map([first, last], |row| row.get(0))?;
+    Ok(days.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The days of a class up to `last` that have a table, rising.
+pub(super) fn days_of(connection: &Connection, class: FixClass, last: i64) -> Result<Vec<i64>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT day FROM class_day WHERE class = ?1 AND day <= ?2 ORDER BY day")?;
+    let days = statement.query_map(params![class.as_str(), last], |row| row.get(0))?;
     Ok(days.collect::<rusqlite::Result<_>>()?)
 }
 

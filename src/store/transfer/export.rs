@@ -154,8 +154,8 @@ async fn track<E: std::convert::From<StoreError>>(
         let fixes = store.track(org, agent, UnixMs(0)..=UnixMs(u64::MAX), after, READ).await?;
         let Some(last) = fixes.last() else { return Ok(()) };
         after = Some(last.key());
-        for store::StoredFix { org, agent, source, fix } in fixes {
-            sink(Row::Fix(Fix { org, agent, source, taken: fix.into() }))?;
+        for store::StoredFix { org, agent, source, class, fix } in fixes {
+            sink(Row::Fix(Fix { org, agent, source, class, taken: fix.into() }))?;
         }
     }
 }

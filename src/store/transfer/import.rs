@@ -73,8 +73,8 @@ pub async fn import(store: &dyn Store, now: UnixMs, rows: Vec<Row>) -> Result<()
                 jobs.versions.entry(slot).or_default().push(version);
             }
             Row::Timer(row) => jobs.timers.push(row),
-            Row::Fix(Fix { org, agent, source, taken }) => {
-                jobs.fixes.push(StoredFix { org, agent, source, fix: taken.try_into()? });
+            Row::Fix(Fix { org, agent, source, class, taken }) => {
+                jobs.fixes.push(StoredFix { org, agent, source, class, fix: taken.try_into()? });
             }
         }
     }

@@ -20,6 +20,8 @@ use fanfare_proto::{ClientId, JsonFix, OrgId, Seq, TopicName, UnixMs, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::store::FixClass;
+
 pub use self::{
     export::{Place, export},
     import::{ImportError, import, is_empty},
@@ -143,8 +145,15 @@ pub struct Fix {
     org: OrgId,
     agent: UserId,
     source: u32,
+    /// Left out where it is the standard one, as in earlier exports.
+    #[serde(default, skip_serializing_if = "is_standard")]
+    class: FixClass,
     #[serde(flatten)]
     taken: JsonFix,
+}
+
+fn is_standard(class: &FixClass) -> bool {
+    *class == FixClass::Standard
 }
 
 /// How many rows there are of each kind, and a sum over what they hold, whatever their order.

@@ -11,7 +11,9 @@ use std::{
 use bytes::Bytes;
 use fanfare::{
     id::{Audience, Topic},
-    store::{Append, Committed, Event, From, NewEvent, Store, StoreError, StoredFix, scylla::Scylla},
+    store::{
+        Append, Committed, Event, FixClass, From, NewEvent, Store, StoreError, StoredFix, scylla::Scylla,
+    },
 };
 use fanfare_proto::{
     ClientId, Epoch, Fix, Motion, OrgId, Position, Seq, TopicKey, TopicKind, TopicName, UnixMs, UserId,
@@ -236,5 +238,6 @@ fn fix(counter: u64) -> StoredFix {
         position: Position::from_e7(1, 2).unwrap(),
         motion: Motion::default(),
     };
-    StoredFix { org: OrgId::new("org").unwrap(), agent: UserId::new("agent").unwrap(), source: 1, fix }
+    let (org, agent) = (OrgId::new("org").unwrap(), UserId::new("agent").unwrap());
+    StoredFix { org, agent, source: 1, class: FixClass::Standard, fix }
 }

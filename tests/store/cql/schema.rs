@@ -1,15 +1,17 @@
 //! Who may make tables, and what is said where they are not as they should be.
 
 use std::{
+    collections::HashMap,
     process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use fanfare::store::{
-    StoreError,
+    FixClass, Store, StoreError, StoredFix,
     scylla::{Options, Scylla, Start},
 };
+use fanfare_proto::{Fix, Motion, OrgId, Position, UnixMs, UserId};
 
 use super::Keyspace;
 use crate::Deaf;
@@ -47,12 +49,22 @@ async fn cql_tables_are_made_by_migrating_only() {
     drop(store);
     assert_eq!(Scylla::open(production.clone(), Arc::new(Deaf)).unwrap().epoch(), epoch);
 
-    // Another retention of fixes changes the tables' time to live and their windows.
-    let other = Options { fix_days: 90, ..production.clone() };
+    // Another retention of fixes changes the time to live of their class's tables, and their windows.
+    let lives = async || {
+        let select =
+            "SELECT table_name, default_time_to_live FROM system_schema.tables WHERE keyspace_name = ?";
+        let lives = session.query_unpaged(select, (&name,)).await.unwrap().into_rows_result().unwrap();
+        let lives: HashMap<String, i32> = lives.rows().unwrap().map(Result::unwrap).collect();
+        ["fix_short", "fix_short_latest", "fix", "fix_latest", "fix_long", "fix_long_org"]
+            .map(|table| lives[table] / 86_400)
+    };
+    assert_eq!(lives().await, [7, 7, 30, 30, 365, 365]);
+    let other = Options { fix_days: 90, short_fix_days: 2, ..production.clone() };
     assert_eq!(Scylla::migrate(other), Ok((LATEST, LATEST)));
-    let select = "SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'fix'";
-    let life = session.query_unpaged(select, (&name,)).await.unwrap().into_rows_result().unwrap();
-    assert_eq!(life.single_row::<(i32,)>().unwrap().0, 90 * 86_400);
+    assert_eq!(lives().await, [2, 2, 90, 90, 365, 365]);
+    let why = refused(Options { fix_days: 90, ..production.clone() });
+    assert!(why.contains("keeps short fixes for 2 days, retention.short_fix_days is 7"), "{why}");
+    assert_eq!(Scylla::migrate(Options { fix_days: 90, ..production.clone() }), Ok((LATEST, LATEST)));
 
     let why = refused(production.clone());
     assert!(why.contains("retention.fix_days is 30") && why.contains("`fanfare migrate`"), "{why}");
@@ -65,6 +77,55 @@ async fn cql_tables_are_made_by_migrating_only() {
     ] {
         assert!(why.contains("schema version 99, newer"), "{why}");
     }
+    keyspace.drop().await;
+}
+
+/// The table of fixes that there was before there were classes is the one of the standard class.
+#[tokio::test]
+async fn cql_an_earlier_keyspace_keeps_its_fixes() {
+    let Some(keyspace) = Keyspace::new() else { return };
+    let made = keyspace.options();
+    let (org, agent) = (OrgId::new("org").unwrap(), UserId::new("ann").unwrap());
+    let fixes = |class, first: u64| -> Vec<_> {
+        let fix = |counter: u64| Fix {
+            counter,
+            time: UnixMs(counter * 20_000_000),
+            position: Position::from_e7(1, 2).unwrap(),
+            motion: Motion::default(),
+        };
+        let stored = |fix| StoredFix { org: org.clone(), agent: agent.clone(), source: 1, class, fix };
+        (first..first + 20).map(fix).map(stored).collect()
+    };
+    let store = Scylla::open(made.clone(), Arc::new(Deaf)).unwrap();
+    let before = fixes(FixClass::Standard, 1);
+    store.put_fixes(before.clone()).await.unwrap();
+    store.close().await;
+
+    let session = keyspace.session().await;
+    let name = &made.keyspace;
+    let cql = async |cql: String| session.query_unpaged(cql, ()).await.unwrap();
+    for class in ["short", "long"] {
+        for what in ["", "_bucket", "_agent", "_org", "_latest"] {
+            cql(format!("DROP TABLE {name}.fix_{class}{what}")).await;
+        }
+        cql(format!("DELETE FROM {name}.meta WHERE name = '{class}_fix_days' IF EXISTS")).await;
+    }
+    for table in ["kept", "kept_key"] {
+        cql(format!("DROP TABLE {name}.{table}")).await;
+    }
+    cql(format!("UPDATE {name}.meta SET value = 1 WHERE name = 'schema' IF EXISTS")).await;
+
+    let production = Options { create: None, ..made };
+    let why = refused(production.clone());
+    assert!(why.contains("schema version 1") && why.contains("`fanfare migrate`"), "{why}");
+    assert_eq!(Scylla::migrate(production.clone()), Ok((1, LATEST)));
+    let store = Scylla::open(production, Arc::new(Deaf)).unwrap();
+    let track = || store.track(&org, &agent, UnixMs(0)..=UnixMs(u64::MAX), None, 100);
+    assert_eq!(track().await, Ok(before.clone()));
+    let later = fixes(FixClass::Long, 21);
+    store.put_fixes(later.clone()).await.unwrap();
+    assert_eq!(track().await, Ok([before, later].concat()));
+    store.close().await;
     keyspace.drop().await;
 }
 

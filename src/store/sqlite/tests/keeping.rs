@@ -115,17 +115,64 @@ async fn numbers_beyond_the_files_range_do_no_harm() {
             position,
             motion: fanfare_proto::Motion::default(),
         };
-        StoredFix { org: org.clone(), agent: agent.clone(), source: u32::MAX, fix }
+        let class = FixClass::Standard;
+        StoredFix { org: org.clone(), agent: agent.clone(), source: u32::MAX, class, fix }
     };
     let fixes = vec![fix(1, 5), fix(u64::MAX, 5), fix(u64::MAX - 1, 5), fix(0, u64::MAX)];
     store.put_fixes(fixes.clone()).await.unwrap();
     store.put_fixes(fixes).await.unwrap();
     let track = store.track(&org, &agent, UnixMs(0)..=UnixMs(u64::MAX), None, 10).await.unwrap();
     assert_eq!(track.len(), 4);
-    assert_eq!(store.expire_fixes(UnixMs(u64::MAX)).await, Ok(1));
+    assert_eq!(store.expire_fixes(FixClass::Standard, UnixMs(u64::MAX)).await, Ok(1));
     store.set_timer(Timer { key: "k".to_owned(), due: UnixMs(u64::MAX), data: Bytes::new() }).await.unwrap();
     assert_eq!(store.due_timers(UnixMs(u64::MAX - 1), u64::MAX, usize::MAX).await.unwrap().len(), 1);
     let beyond =
         store.append(Append { expect: Some(Seq(u64::MAX)), ..append(TopicKind::Notice, 1, 1) }).await;
     assert_eq!(beyond, Err(StoreError::Conflict { actual: 0 }));
+}
+
+/// Files that were written before there were classes of fixes, and kinds that keep their history.
+#[tokio::test]
+async fn earlier_files_keep_what_they_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let (core, ticks) = file::paths(dir.path());
+    let earlier =
+        |path, migrations: &[&str]| file::writer(path, &migrations[..1], file::Synchronous::Full).unwrap();
+    let db = earlier(&core, schema::CORE);
+    db.execute_batch("INSERT INTO record VALUES ('org', 'membership', 'p', 'k', 3, NULL, x'7b7d')").unwrap();
+    drop(db);
+    let db = earlier(&ticks, schema::TICKS);
+    db.execute_batch(
+        "INSERT INTO day VALUES (1), (3);
+         INSERT INTO agent VALUES (7, 'org', 'ann', 259200005, 1, 2, 10, 20, NULL, 5, NULL, 9);",
+    )
+    .unwrap();
+    for (day, time, counter) in [(1, 86_400_000_u64, 1), (3, 259_200_005, 2)] {
+        db.execute_batch(&schema::day_table(FixClass::Standard, day)).unwrap();
+        let row = format!("(7, {time}, 1, {counter}, 10, 20, NULL, 5, NULL, 9)");
+        db.execute_batch(&format!("INSERT INTO fix_{day} VALUES {row}")).unwrap();
+    }
+    drop(db);
+
+    let (store, _) = open(dir.path(), &Options::default());
+    let slot = Slot {
+        org: OrgId::new("org").unwrap(),
+        kind: RecordKind::Membership,
+        partition: "p".to_owned(),
+        key: "k".to_owned(),
+    };
+    assert_eq!(store.get(&slot, UnixMs(1)).await.unwrap().map(|record| record.version), Some(3));
+    let (org, ann) = (slot.org.clone(), UserId::new("ann").unwrap());
+    let track = async || store.track(&org, &ann, UnixMs(0)..=UnixMs(u64::MAX), None, 9).await.unwrap();
+    let counters = |fixes: &[StoredFix]| fixes.iter().map(|fix| fix.fix.counter).collect::<Vec<_>>();
+    let kept = track().await;
+    assert_eq!(counters(&kept), [1, 2]);
+    assert!(kept.iter().all(|fix| fix.class == FixClass::Standard));
+    assert_eq!(store.latest(&org, UnixMs(0)).await.unwrap(), kept[1..]);
+    // It goes on from there.
+    let long = StoredFix { class: FixClass::Long, source: 2, ..kept[1].clone() };
+    store.put_fixes(vec![long.clone(), kept[0].clone()]).await.unwrap();
+    assert_eq!(track().await, [kept[0].clone(), kept[1].clone(), long.clone()]);
+    assert_eq!(store.expire_fixes(FixClass::Standard, UnixMs(9 * DAY)).await, Ok(2));
+    assert_eq!(track().await, [long]);
 }

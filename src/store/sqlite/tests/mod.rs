@@ -15,11 +15,12 @@ use std::{
 use bytes::Bytes;
 use fanfare_proto::{ClientId, Epoch, Lane, OrgId, Seq, TopicKey, TopicKind, TopicName, UnixMs, UserId};
 
-use super::{Options, Sqlite, writer::Database};
+use super::{Options, Sqlite, file, schema, writer::Database};
 use crate::{
     id::{Audience, Topic},
     store::{
-        Append, Committed, Event, From, NewEvent, Put, RecordKind, Slot, Store, StoreError, StoredFix, Timer,
+        Append, Committed, Event, FixClass, From, NewEvent, Put, RecordKind, Slot, Store, StoreError,
+        StoredFix, Timer,
     },
 };
 

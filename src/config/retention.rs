@@ -1,0 +1,79 @@
+//! How long things are kept.
+
+use fanfare_proto::OrgId;
+use serde::Deserialize;
+
+use super::{Invalid, require};
+use crate::store::FixClass;
+
+/// See [`Config::retention`](super::Config::retention).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Days that conversations are kept.
+    pub conversation_days: u32,
+    /// Days that notices are kept.
+    pub notice_days: u32,
+    /// Days that fixes are kept. Older ones are refused.
+    pub fix_days: u32,
+    /// The same for those of the organisations in `short_fix_organisations`.
+    pub short_fix_days: u32,
+    /// The same for those of the organisations in `long_fix_organisations`.
+    pub long_fix_days: u32,
+    /// Organisations whose agents' fixes are kept for a short time.
+    pub short_fix_organisations: Vec<OrgId>,
+    /// Organisations whose agents' fixes are kept for a long time.
+    pub long_fix_organisations: Vec<OrgId>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            conversation_days: 365,
+            notice_days: 7,
+            fix_days: 30,
+            short_fix_days: 7,
+            long_fix_days: 365,
+            short_fix_organisations: Vec::new(),
+            long_fix_organisations: Vec::new(),
+        }
+    }
+}
+
+impl Retention {
+    /// What class the fixes of an organisation's agents are of.
+    pub fn fix_class(&self, org: &OrgId) -> FixClass {
+        if self.short_fix_organisations.contains(org) {
+            FixClass::Short
+        } else if self.long_fix_organisations.contains(org) {
+            FixClass::Long
+        } else {
+            FixClass::Standard
+        }
+    }
+
+    /// Days that fixes of a class are kept.
+    pub const fn days_of(&self, class: FixClass) -> u32 {
+        match class {
+            FixClass::Short => self.short_fix_days,
+            FixClass::Standard => self.fix_days,
+            FixClass::Long => self.long_fix_days,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        // What expires after January 2038 is beyond the databases' times to live.
+        for (key, days) in [
+            ("retention.fix_days", self.fix_days),
+            ("retention.short_fix_days", self.short_fix_days),
+            ("retention.long_fix_days", self.long_fix_days),
+        ] {
+            require((1..=3_650).contains(&days), key, "1 to 3650")?;
+        }
+        require(
+            !self.long_fix_organisations.iter().any(|org| self.short_fix_organisations.contains(org)),
+            "retention.long_fix_organisations",
+            "others than retention.short_fix_organisations",
+        )
+    }
+}
