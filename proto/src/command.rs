@@ -155,6 +155,8 @@ commands! {
     "location:latest" => LocationLatest(LocationLatest) -> LatestFixes,
     /// An agent's track.
     "location:history" => LocationHistory(LocationHistory) -> Track,
+    /// The fixes of all agents that the caller may see, of a span of time.
+    "location:window" => LocationWindow(LocationWindow) -> WindowFixes,
     /// A notice to everyone of the organisation.
     "system:broadcast" => SystemBroadcast(SystemBroadcast) -> Stored,
 }
@@ -498,6 +500,34 @@ impl Check for LocationHistory {
             return Err("from lies after to".into());
         }
         at_most("after", self.after.as_ref().map_or(0, String::len), 128)
+    }
+}
+
+/// See [`Command::LocationWindow`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
+pub struct LocationWindow {
+    /// From this time on.
+    pub from: UnixMs,
+    /// Up to and with this time.
+    pub to: UnixMs,
+    /// Only the agents of this department.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department_id: Option<DepartmentId>,
+    /// `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Most fixes to answer (1 to 100).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u16>,
+}
+
+impl Check for LocationWindow {
+    fn check(&self) -> Result<(), String> {
+        if self.from > self.to {
+            return Err("from lies after to".into());
+        }
+        at_most("after", self.after.as_ref().map_or(0, String::len), 256)
     }
 }
 

@@ -618,6 +618,17 @@ pub struct Track {
     pub next: Option<String>,
 }
 
+/// Answers `location:window`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
+pub struct WindowFixes {
+    /// A page, by UTC day, then by agent, then by time. It may hold none while there is a next page.
+    pub fixes: Vec<AgentFix>,
+    /// Where the next page starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -153,6 +153,7 @@ impl Action {
             | Command::MessageRead(_) => Self::Converse,
             Command::LocationUpdate(_) => Self::SendFixes,
             Command::LocationLatest(_) => Self::WatchLocations,
+            Command::LocationWindow(_) => Self::ReadTracks,
             Command::SystemBroadcast(_) => Self::Broadcast,
         }
     }

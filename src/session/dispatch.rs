@@ -47,6 +47,7 @@ impl Session {
             Command::LocationUpdate(command) => location::update(services, caller, command).await?,
             Command::LocationLatest(command) => location::latest(services, caller, command).await?,
             Command::LocationHistory(command) => location::history(services, caller, command).await?,
+            Command::LocationWindow(command) => location::window(services, caller, command).await?,
             Command::SystemBroadcast(command) => notice::broadcast(services, caller, command).await?,
         };
         Ok(Some((name::REPLY, data)))

@@ -26,6 +26,7 @@ struct Node {
     port: u16,
     storage: u16,
     token: Option<&'static str>,
+    settings: String,
     child: Option<Child>,
 }
 
@@ -35,6 +36,11 @@ impl Cassandra {
     ///
     /// To be called on a test's own thread: a node ends with the thread that started it.
     pub(crate) fn start(nodes: usize) -> Option<Self> {
+        Self::start_with(nodes, "")
+    }
+
+    /// The same with more lines of `cassandra.yaml`.
+    pub(crate) fn start_with(nodes: usize, settings: &str) -> Option<Self> {
         if std::env::var_os("FANFARE_TEST_CQL").is_none() {
             eprintln!("FANFARE_TEST_CQL is not set: nothing is tested");
             return None;
@@ -47,6 +53,7 @@ impl Cassandra {
             port,
             storage,
             token: (nodes > 1).then(|| TOKENS[n]),
+            settings: settings.to_owned(),
             child: None,
         };
         let mut cassandra = Self { nodes: (0..nodes).map(node).collect(), port, _dir: dir };
@@ -93,6 +100,7 @@ impl Node {
             .args(self.token)
             // What a killed node has answered it still knows.
             .env("FANFARE_CASSANDRA_SYNC", "batch")
+            .env("FANFARE_CASSANDRA_YAML", &self.settings)
             .stdin(Stdio::null())
             .stdout(File::create(&log).unwrap())
             .stderr(Stdio::null())

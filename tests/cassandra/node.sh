@@ -38,6 +38,7 @@ memtable_allocation_type: heap_buffers
 disk_access_mode: standard
 concurrent_reads: 16
 concurrent_writes: 16
+${FANFARE_CASSANDRA_YAML:-}
 YAML
 export_to=ALL-UNNAMED
 flags=()

@@ -35,3 +35,4 @@ mod reluctant;
 mod resume;
 mod token;
 mod transport;
+mod window;

@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("auth", &["metrics"]),
     ("store", &["id"]),
     ("error", &["store::StoreError"]),
-    ("config", &["auth", "outbox::Bounds"]),
+    ("config", &["auth", "outbox::Bounds", "store::FixClass"]),
     ("crowd", &["config::Limits", "limit"]),
     ("hub", &["id", "metrics", "net::Packet", "outbox::StateKey", "store::Committed", "store::Event"]),
     ("shard", &["hub", "id", "metrics", "net::Datagrams", "net::Packet", "outbox", "store"]),

@@ -6,9 +6,10 @@ use fanfare_proto::{
     Command, ConversationId, Seq, ServerEvent, UnixMs, UserId,
     command::{
         ConversationCreate, ConversationKind, ConversationList, Empty, LocationHistory, LocationLatest,
-        MessageHistory, MessageMark, MessageSend, Priority, Subscribe, SystemBroadcast, Unsubscribe,
+        LocationWindow, MessageHistory, MessageMark, MessageSend, Priority, Subscribe, SystemBroadcast,
+        Unsubscribe,
     },
-    event::{Conversations, History, LatestFixes, Receipt, Stored, Subscribed, Track},
+    event::{Conversations, History, LatestFixes, Receipt, Stored, Subscribed, Track, WindowFixes},
 };
 use serde::de::DeserializeOwned;
 use tokio::{
@@ -184,6 +185,11 @@ impl Client {
             }
             after = page.next;
         }
+    }
+
+    /// A page of the fixes of all agents that the user may see, of a span of time.
+    pub async fn window(&self, page: LocationWindow) -> Result<WindowFixes, Error> {
+        self.ask(Command::LocationWindow(page)).await
     }
 
     /// Follows channels, also after reconnects. For positions: [`Client::positions`].

@@ -296,6 +296,20 @@ export type LocationUpdate = {
   fixes: Array<JsonFix>,
 };
 
+/** See [`Command::LocationWindow`]. */
+export type LocationWindow = {
+  /** From this time on. */
+  from: UnixMs,
+  /** Up to and with this time. */
+  to: UnixMs,
+  /** Only the agents of this department. */
+  department_id?: DepartmentId,
+  /** `next` of the page before. */
+  after?: string,
+  /** Most fixes to answer (1 to 100). */
+  limit?: number,
+};
+
 /** What an event of a log carries besides name and payload. */
 export type LogEntry = {
   /** Its topic. */
@@ -539,6 +553,14 @@ export type Unsubscribe = {
  */
 export type UserId = string;
 
+/** Answers `location:window`. */
+export type WindowFixes = {
+  /** A page, by UTC day, then by agent, then by time. It may hold none while there is a next page. */
+  fixes: Array<AgentFix>,
+  /** Where the next page starts. */
+  next?: string,
+};
+
 /** Data of each request. */
 export interface Requests {
   'authenticate': Authenticate;
@@ -556,6 +578,7 @@ export interface Requests {
   'location:update': LocationUpdate;
   'location:latest': LocationLatest;
   'location:history': LocationHistory;
+  'location:window': LocationWindow;
   'system:broadcast': SystemBroadcast;
 }
 
@@ -575,6 +598,7 @@ export interface Answers {
   'location:update': LocationStored;
   'location:latest': LatestFixes;
   'location:history': Track;
+  'location:window': WindowFixes;
   'system:broadcast': Stored;
 }
 

@@ -5,8 +5,8 @@ use fanfare_proto::{
     Request, RequestId, Seq, TopicName, UnixMs, UserId,
     command::{
         Authenticate, Channel, ConversationCreate, ConversationKind, ConversationList, Empty,
-        LocationHistory, LocationLatest, LocationUpdate, MessageHistory, MessageMark, MessageSend, Priority,
-        Subscribe, SystemBroadcast, TokenRefresh, Unsubscribe,
+        LocationHistory, LocationLatest, LocationUpdate, LocationWindow, MessageHistory, MessageMark,
+        MessageSend, Priority, Subscribe, SystemBroadcast, TokenRefresh, Unsubscribe,
     },
     id::{MAX_NUMBER, TopicKind},
     tick::Tick,
@@ -141,6 +141,18 @@ fn location_history() -> impl Strategy<Value = LocationHistory> {
     })
 }
 
+fn location_window() -> impl Strategy<Value = LocationWindow> {
+    (time(), time(), of(department_id()), of("[ -~]{0,256}"), limit()).prop_map(
+        |(a, b, department_id, after, limit)| LocationWindow {
+            from: a.min(b),
+            to: a.max(b),
+            department_id,
+            after,
+            limit,
+        },
+    )
+}
+
 fn system_broadcast() -> impl Strategy<Value = SystemBroadcast> {
     let priority = select(vec![Priority::Low, Priority::Medium, Priority::High, Priority::Urgent]);
     (client_id(), text(4096), priority).prop_map(|(client_id, message, priority)| SystemBroadcast {
@@ -184,6 +196,7 @@ pub(crate) fn command(name: &str) -> BoxedStrategy<Command> {
             .prop_map(|(after, limit)| Command::LocationLatest(LocationLatest { after, limit }))
             .boxed(),
         "location:history" => location_history().prop_map(Command::LocationHistory).boxed(),
+        "location:window" => location_window().prop_map(Command::LocationWindow).boxed(),
         "system:broadcast" => system_broadcast().prop_map(Command::SystemBroadcast).boxed(),
         other => panic!("no strategy for {other}"),
     }

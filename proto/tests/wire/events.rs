@@ -6,7 +6,7 @@ use fanfare_proto::{
     event::{
         self, Authenticated, Conversation, Conversations, GoingAway, History, LatestFixes, LocationAgents,
         LocationRemoved, LocationSnapshot, LocationStored, MessageNew, Notice, Pong, Receipt, ServerPing,
-        Stored, Subscribed, TokenRefreshed, Topics, Track, name,
+        Stored, Subscribed, TokenRefreshed, Topics, Track, WindowFixes, name,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -47,6 +47,7 @@ pub(crate) fn rewrite(wire: &str, answers: Option<&str>) -> String {
         (name::REPLY, Some("message:history")) => write::<History>(&event),
         (name::REPLY, Some("location:latest")) => write::<LatestFixes>(&event),
         (name::REPLY, Some("location:history")) => write::<Track>(&event),
+        (name::REPLY, Some("location:window")) => write::<WindowFixes>(&event),
         other => panic!("no type for {other:?}"),
     }
 }

@@ -64,7 +64,7 @@ fn limits() {
     let list = |item: &str, n: usize| format!("[{}]", vec![item; n].join(","));
     let fix = r#"{"counter":1,"time":1,"lat":0,"lon":0}"#;
     let cursor = r#"{"topic":"notice:o","epoch":1,"seq":1}"#;
-    let cases: [(usize, Sized<'_>); 11] = [
+    let cases: [(usize, Sized<'_>); 12] = [
         (command::MAX_TOKEN, Box::new(|n| message("authenticate", &format!(r#"{{"token":"{}"}}"#, fill(n))))),
         (
             command::MAX_CURSORS,
@@ -114,6 +114,12 @@ fn limits() {
                     "location:history",
                     &format!(r#"{{"agent_id":"a","from":1,"to":1,"after":"{}"}}"#, fill(n)),
                 )
+            }),
+        ),
+        (
+            256,
+            Box::new(|n| {
+                message("location:window", &format!(r#"{{"from":1,"to":1,"after":"{}"}}"#, fill(n)))
             }),
         ),
         (

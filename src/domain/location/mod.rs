@@ -3,6 +3,7 @@
 pub mod recorder;
 pub mod scope;
 pub mod table;
+mod window;
 
 use std::{
     collections::HashMap,
@@ -25,6 +26,7 @@ use fanfare_proto::{
 };
 use tokio::sync::OnceCell;
 
+pub use self::window::window;
 use self::{
     recorder::{Receipts, Recorder},
     scope::Scope,

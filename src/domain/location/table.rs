@@ -4,7 +4,7 @@
 //! by all who follow it, so nobody ever receives what another may see.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -205,6 +205,11 @@ impl Table {
         found.sort_by(|a, b| a.0.cmp(&b.0));
         found.truncate(limit);
         found
+    }
+
+    /// The agents that a scope sees now.
+    pub fn agents(&self, scope: &Scope) -> BTreeSet<UserId> {
+        self.lock().visible(scope).map(|(_, entry)| entry.agent.clone()).collect()
     }
 
     /// Whether a scope sees an agent now.

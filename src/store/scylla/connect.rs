@@ -7,13 +7,11 @@ use scylla::{
     client::{
         execution_profile::{ExecutionProfile, ExecutionProfileHandle},
         session::Session,
-        session_builder::SessionBuilder,
     },
     policies::{
         load_balancing::DefaultPolicy,
         retry::{DefaultRetryPolicy, FallthroughRetryPolicy},
         speculative_execution::SimpleSpeculativeExecutionPolicy,
-        timestamp_generator::MonotonicTimestampGenerator,
     },
     statement::{Consistency, SerialConsistency},
 };
@@ -22,6 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     options::Options,
+    reach,
     statements::{Profiles, Statements},
     tables::{self, Keyspace},
 };
@@ -50,7 +49,7 @@ impl From<Refusal> for StoreError {
 
 /// A session on a keyspace with the right tables.
 pub(super) async fn session(options: &Options) -> Result<(Session, Statements, Epoch), Refusal> {
-    let session = connect(options).await?;
+    let session = reach::connect(options, &profiles(options).data).await?;
     let keyspace = Keyspace { session: &session, name: &options.keyspace };
     if let Some(replication) = &options.create {
         keyspace.create(replication).await?;
@@ -66,7 +65,7 @@ pub(super) async fn session(options: &Options) -> Result<(Session, Statements, E
 /// Another session, to tables that were the right ones. Should they have been changed since, that is no reason to stop:
 /// a migration keeps what those who are running need, and who starts is told.
 pub(super) async fn again(options: &Options) -> Result<(Session, Statements, Epoch), Refusal> {
-    prepared(connect(options).await?, options).await
+    prepared(reach::connect(options, &profiles(options).data).await?, options).await
 }
 
 async fn prepared(session: Session, options: &Options) -> Result<(Session, Statements, Epoch), Refusal> {
@@ -78,7 +77,7 @@ async fn prepared(session: Session, options: &Options) -> Result<(Session, State
 
 /// Brings the tables up to date; answers the versions before and after.
 pub(super) async fn migrate(options: &Options) -> Result<(u32, u32), StoreError> {
-    let session = connect(options).await?;
+    let session = reach::connect(options, &profiles(options).data).await?;
     let keyspace = Keyspace { session: &session, name: &options.keyspace };
     if let Some(replication) = &options.create {
         keyspace.create(replication).await?;
@@ -87,28 +86,6 @@ pub(super) async fn migrate(options: &Options) -> Result<(u32, u32), StoreError>
         is_there(keyspace).await?;
     }
     Ok(tables::bring_up_to_date(keyspace, options).await?)
-}
-
-async fn connect(options: &Options) -> Result<Session, Refusal> {
-    let profiles = profiles(options);
-    let mut builder = SessionBuilder::new()
-        .known_nodes(&options.nodes)
-        .default_execution_profile_handle(profiles.data)
-        .connection_timeout(options.connect)
-        .hostname_resolution_timeout(Some(options.connect))
-        .metadata_request_clientside_timeout(options.connect * 2)
-        .keepalive_interval(Duration::from_secs(1))
-        .keepalive_timeout(Duration::from_secs(1))
-        .tcp_keepalive_interval(Duration::from_secs(10))
-        .schema_agreement_timeout(SCHEMA)
-        .timestamp_generator(Arc::new(MonotonicTimestampGenerator::new()))
-        .driver_config_reporting(false)
-        .tls_context(options.tls.clone());
-    if let Some((user, password)) = &options.credentials {
-        builder = builder.user(user, password);
-    }
-    let nodes = options.nodes.join(", ");
-    builder.build().await.map_err(|error| Refusal::Away(format!("cannot reach {nodes}: {error}")))
 }
 
 fn profiles(options: &Options) -> Profiles {

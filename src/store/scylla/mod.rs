@@ -35,6 +35,7 @@ mod log;
 mod mark;
 mod options;
 mod plan;
+mod reach;
 mod record;
 mod restore;
 mod roll;

@@ -40,7 +40,7 @@ macro_rules! statements {
                 keyspace: &str,
                 profiles: &Profiles,
                 fix: &str,
-            ) -> Result<Self, PrepareError> {
+            ) -> Result<Box<Self>, PrepareError> {
                 $(
                     let cql = in_keyspace(&$cql.replace("{fix}", fix), keyspace);
                     let mut $name = session.prepare(cql).await?;
@@ -48,7 +48,7 @@ macro_rules! statements {
                     $name.set_execution_profile_handle(Some(profiles.$profile.clone()));
                     $($name.set_consistency(Consistency::$serial);)?
                 )*
-                Ok(Self { $($name),* })
+                Ok(Box::new(Self { $($name),* }))
             }
         }
     };
@@ -56,9 +56,9 @@ macro_rules! statements {
 
 /// All statements.
 pub(super) struct Statements {
-    plain: Plain,
+    plain: Box<Plain>,
     /// By class.
-    fixes: [OfClass; FixClass::ALL.len()],
+    fixes: [Box<OfClass>; FixClass::ALL.len()],
 }
 
 impl Statements {
@@ -67,9 +67,9 @@ impl Statements {
         keyspace: &str,
         profiles: &Profiles,
     ) -> Result<Self, PrepareError> {
-        let of = |class| OfClass::of(session, keyspace, profiles, schema::fix_table(class));
+        let of = |class| Box::pin(OfClass::of(session, keyspace, profiles, schema::fix_table(class)));
         let [short, standard, long] = FixClass::ALL;
-        let plain = Plain::of(session, keyspace, profiles, "");
+        let plain = Box::pin(Plain::of(session, keyspace, profiles, ""));
         let (plain, short, standard, long) = futures::try_join!(plain, of(short), of(standard), of(long))?;
         Ok(Self { plain, fixes: [short, standard, long] })
     }

@@ -9,8 +9,9 @@ use std::{
 use scylla::{
     deserialize::row::DeserializeRow,
     errors::{DbError, ExecutionError, RequestAttemptError},
+    frame::response::result::ColumnSpec,
     response::query_result::QueryResult,
-    value::Row,
+    value::{CqlValue, Row},
 };
 
 use crate::store::StoreError;
@@ -120,16 +121,59 @@ where
 /// the same.
 pub(super) fn applied(result: QueryResult) -> Result<bool, StoreError> {
     let rows = result.into_rows_result().map_err(|error| corrupt(&error))?;
-    let specs = rows.column_specs();
-    let (column, _) = specs
-        .get_by_name("[applied]")
-        .ok_or_else(|| StoreError::Corrupt("a conditional write's answer without [applied]".to_owned()))?;
     let row: Row = rows.first_row().map_err(|error| corrupt(&error))?;
-    let value =
-        row.columns.get(column).and_then(Option::as_ref).and_then(scylla::value::CqlValue::as_boolean);
+    applied_in(rows.column_specs().iter().map(ColumnSpec::name), &row)
+}
+
+/// Cassandra answers this column alone when it was applied, and when it was not, the row's key and what the condition is
+/// about after it. ScyllaDB always answers all of them, and for a batch a row for each statement, all of which agree.
+fn applied_in<'a>(mut names: impl Iterator<Item = &'a str>, row: &Row) -> Result<bool, StoreError> {
+    let column = names
+        .position(|name| name == "[applied]")
+        .ok_or_else(|| StoreError::Corrupt("a conditional write's answer without [applied]".to_owned()))?;
+    let value = row.columns.get(column).and_then(Option::as_ref).and_then(CqlValue::as_boolean);
     value.ok_or_else(|| StoreError::Corrupt("[applied] is no boolean".to_owned()))
 }
 
 fn corrupt(error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Corrupt(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_databases_say_whether_it_was_applied() {
+        let yes = || Some(CqlValue::Boolean(true));
+        let no = || Some(CqlValue::Boolean(false));
+        let (text, head) = (|text: &str| Some(CqlValue::Text(text.to_owned())), Some(CqlValue::BigInt(7)));
+        let shapes = [
+            ("Cassandra, applied", vec!["[applied]"], vec![yes()], true),
+            (
+                "Cassandra, a batch that was refused",
+                vec!["[applied]", "org", "key", "bucket", "seq", "request", "head"],
+                vec![no(), text("o"), text("k"), Some(CqlValue::Int(0)), None, None, head.clone()],
+                false,
+            ),
+            ("Cassandra, refused as there is no row", vec!["[applied]"], vec![no()], false),
+            ("ScyllaDB, applied to a new row", vec!["[applied]", "head"], vec![yes(), None], true),
+            ("ScyllaDB, applied", vec!["[applied]", "head"], vec![yes(), head.clone()], true),
+            (
+                "ScyllaDB, a batch that was refused",
+                vec!["[applied]", "org", "key", "bucket", "seq", "request", "head", "sealed"],
+                vec![no(), None, None, None, None, None, head.clone(), None],
+                false,
+            ),
+            ("wherever it stands", vec!["head", "[applied]"], vec![head.clone(), yes()], true),
+        ];
+        for (what, names, columns, expected) in shapes {
+            assert_eq!(applied_in(names.into_iter(), &Row { columns }), Ok(expected), "{what}");
+        }
+        let bad =
+            [(vec!["head"], vec![yes()]), (vec!["[applied]"], vec![head]), (vec!["[applied]"], vec![None])];
+        for (names, columns) in bad {
+            assert!(applied_in(names.into_iter(), &Row { columns }).is_err());
+        }
+    }
 }

@@ -152,6 +152,7 @@ pub struct Fix {
     taken: JsonFix,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn is_standard(class: &FixClass) -> bool {
     *class == FixClass::Standard
 }

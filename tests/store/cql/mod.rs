@@ -6,6 +6,7 @@ mod faults;
 mod interleavings;
 mod load;
 mod logs;
+mod reach;
 mod schema;
 mod stuck;
 mod timers;

@@ -1,0 +1,84 @@
+//! The fixes of all agents that somebody may see, of a span of time.
+
+use std::sync::Arc;
+
+use fanfare_proto::{
+    ErrorCode, UnixMs, UserId,
+    command::LocationWindow,
+    event::{AgentFix, WindowFixes},
+};
+
+use super::{DAY_MS, parse_key, scope::Scope, whole_table, write_key};
+use crate::{
+    domain::{Answer, Caller, Services, answer},
+    error::refused,
+    store::{FixClass, WindowKey},
+};
+
+/// Fixes in one page: at about 200 bytes each they fit in one frame.
+const FIXES_PER_PAGE: u16 = 100;
+
+/// `location:window`
+pub async fn window(services: &Services, caller: &Caller<'_>, command: LocationWindow) -> Answer {
+    let org = &caller.identity.org;
+    let scope = Scope::granted(caller.identity).narrowed(command.department_id)?;
+    // Tracks say nothing of departments: where their agent works now decides, as for a single track.
+    let among = match &scope {
+        Scope::Organisation => None,
+        Scope::Departments(_) => Some(Arc::new(whole_table(services, org).await?.agents(&scope))),
+    };
+    let after = match &command.after {
+        Some(text) => Some(parse(text).ok_or_else(|| ErrorCode::InvalidMessage.with("after is no `next`"))?),
+        None => None,
+    };
+    let limit = command.limit.unwrap_or(FIXES_PER_PAGE).clamp(1, FIXES_PER_PAGE);
+    // Days on which nothing can be are not looked through.
+    let (now, retention) = (services.clock.now(), &services.config.retention);
+    let days = FixClass::ALL.into_iter().map(|class| retention.days_of(class)).max().unwrap_or(0);
+    let oldest = UnixMs(now.since(UnixMs(u64::from(days) * DAY_MS)));
+    let span = command.from.max(oldest)..=command.to.min(now.plus(services.config.ticks.ahead_ms));
+    let found = services.store.window(org, among, span, after, limit.into()).await.map_err(refused)?;
+    let fixes = found.fixes.into_iter();
+    let fixes = fixes.map(|stored| AgentFix { agent_id: stored.agent, fix: stored.fix.into() }).collect();
+    answer(&WindowFixes { fixes, next: found.next.as_ref().map(write) })
+}
+
+/// The day, then the place in the agent's track, then the agent, whose id may hold anything.
+fn write(key: &WindowKey) -> String {
+    match &key.at {
+        Some((agent, at)) => format!("{}.{}.{agent}", key.day, write_key(*at)),
+        None => key.day.to_string(),
+    }
+}
+
+fn parse(text: &str) -> Option<WindowKey> {
+    let Some((day, rest)) = text.split_once('.') else {
+        return Some(WindowKey { day: text.parse().ok()?, at: None });
+    };
+    // The third point after the day ends the place.
+    let (end, _) = rest.match_indices('.').nth(2)?;
+    let (at, agent) = (rest.get(..end)?, rest.get(end + 1..)?);
+    let at = (UserId::new(agent).ok()?, parse_key(at)?);
+    Some(WindowKey { day: day.parse().ok()?, at: Some(at) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::FixKey;
+
+    #[test]
+    fn a_place_is_a_text() {
+        let at = FixKey { time: UnixMs(u64::MAX), source: u32::MAX, counter: u64::MAX };
+        let agent = UserId::new("a.b|c.1.2.3").unwrap();
+        for key in [WindowKey { day: 20_717, at: Some((agent, at)) }, WindowKey { day: 0, at: None }] {
+            assert_eq!(parse(&write(&key)), Some(key));
+        }
+        let longest = UserId::new(&"x".repeat(128)).unwrap();
+        let longest = write(&WindowKey { day: u64::MAX, at: Some((longest, at)) });
+        assert!(longest.len() <= 256);
+        for bad in ["", ".", "x", "1.", "1.2.3", "1.2.3.4", "1.2.3.4.", "-1", "1.2.3.x.a", "1.2.3.4.a b"] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+}
