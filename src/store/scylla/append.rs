@@ -116,6 +116,13 @@ impl Lines {
         }
     }
 
+    /// Lets go of what nobody waits for any more: its bytes are not counted any longer.
+    pub(super) fn purge(&self, topic: &Topic) {
+        if let Some(line) = self.lock().get_mut(topic) {
+            line.waiting.retain(Request::is_awaited);
+        }
+    }
+
     /// A bucket of the topic has grown otherwise than by an append.
     pub(super) fn grown(&self, topic: &Topic) {
         if let Some(line) = self.lock().get_mut(topic) {

@@ -144,7 +144,8 @@ async fn retire(
     directory: &Directory,
     before: UnixMs,
 ) -> Result<Retired, StoreError> {
-    let mut tail = topic::tail(db, topic, directory, View::Serial).await?;
+    // What this lacks, sealing notices.
+    let mut tail = topic::tail(db, topic, directory, View::Quorum).await?;
     if tail.empty || tail.head >= directory.first {
         return Ok(Retired::Nothing);
     }

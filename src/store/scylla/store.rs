@@ -34,8 +34,13 @@ impl Store for Scylla {
         let task = self.threads.handle.spawn(async move {
             // Until the caller is answered, and no longer, whatever becomes of the request.
             let _place = place;
+            let topic = append.topic.clone();
             lines.push(Request { append, reply, deadline });
-            timeout_at(deadline, answer).await
+            let answered = timeout_at(deadline, answer).await;
+            if answered.is_err() {
+                lines.purge(&topic);
+            }
+            answered
         });
         match task.await {
             Ok(Ok(Ok(answer))) => answer,

@@ -9,7 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use fanfare::store::{Store, Timer, scylla::Scylla};
+use fanfare::store::{
+    Store, Timer,
+    scylla::{Options, Scylla},
+};
 use fanfare_proto::UnixMs;
 
 use super::Keyspace;
@@ -85,11 +88,12 @@ async fn cql_slots_of_timers_are_passed() {
 /// Timers are set that are due already, while others pass the slots in which they would stand.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cql_timers_are_not_left_behind() {
-    const SETTERS: usize = 8;
-    const EACH: usize = 60;
+    const SETTERS: usize = 64;
+    const EACH: usize = 8;
     let Some(keyspace) = Keyspace::new() else { return };
-    let open = || Scylla::open(keyspace.options(), Arc::new(Deaf)).unwrap();
-    let (setting, taking) = (open(), open());
+    let open = |in_flight| Scylla::open(Options { in_flight, ..keyspace.options() }, Arc::new(Deaf)).unwrap();
+    // All requests of one node wait for each other, so that much happens between two of a call.
+    let (setting, taking) = (open(1), open(64));
     let now = Arc::new(AtomicU64::new(0));
     let setters: Vec<_> = (0..SETTERS)
         .map(|setter| {
