@@ -32,6 +32,9 @@ pub(super) async fn the_front_expires(lab: &mut Lab) {
     let next = lab.append_at(&topic, 5, vec![new_event(&ann, &fresh_client())]).await.unwrap();
     assert_eq!((next.epoch, next.outcomes[0].seq, next.outcomes[0].count), (epoch, Seq(6), 6));
     assert_eq!(seqs(&lab.whole(&topic).await), [6]);
+    // It goes as well, although it is older than what went before.
+    assert!(lab.store.expire(TopicKind::Conversation, UnixMs(2)).await.unwrap() >= 1);
+    assert_eq!(lab.whole(&topic).await, []);
 }
 
 pub(super) async fn repetitions_outlive_their_event(lab: &mut Lab) {

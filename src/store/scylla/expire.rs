@@ -77,19 +77,12 @@ async fn step(db: &Db, topic: &Topic, listed: Option<i64>, before: UnixMs) -> Re
         }
         directory.first = front.first;
     }
-    let mut last = None;
-    if front.at.is_none() {
-        match retire(db, topic, &directory, before).await? {
-            Retired::Done => {
-                let moved = topic::directory(db, topic, View::Serial).await?;
-                directory = moved.unwrap_or(directory);
-            }
-            Retired::Due(at) => last = Some(at),
-            Retired::Nothing => {}
-        }
+    if front.at.is_none() && retire(db, topic, &directory, before).await? {
+        directory = topic::directory(db, topic, View::Serial).await?.unwrap_or(directory);
     }
     let kept = drop_buckets(db, topic, &directory, before).await?;
-    let due = [front.at, kept, last].into_iter().flatten().min().map_or(-1, int);
+    // Of an empty log nothing is known: what is appended next may be as old as it likes.
+    let due = front.at.map_or(-1, |at| int(kept.map_or(at, |kept| kept.min(at))));
     if listed != Some(due) {
         topic::list(db, topic, due).await?;
     }
@@ -129,40 +122,23 @@ async fn front(db: &Db, topic: &Topic, directory: &Directory, before: UnixMs) ->
     Ok(Front { first, at: None })
 }
 
-enum Retired {
-    Done,
-    /// Not before this time.
-    Due(u64),
-    /// It is empty, or in use.
-    Nothing,
-}
-
-/// Has the bucket at the end followed by an empty one, once nothing of it is needed any more.
-async fn retire(
-    db: &Db,
-    topic: &Topic,
-    directory: &Directory,
-    before: UnixMs,
-) -> Result<Retired, StoreError> {
+/// Has the bucket at the end followed by an empty one, once nothing of it is needed any more. Answers whether.
+async fn retire(db: &Db, topic: &Topic, directory: &Directory, before: UnixMs) -> Result<bool, StoreError> {
     // What this lacks, sealing notices.
     let mut tail = topic::tail(db, topic, directory, View::Quorum).await?;
-    if tail.empty || tail.head >= directory.first {
-        return Ok(Retired::Nothing);
-    }
-    let due = tail.newest.saturating_add(DAY);
-    if due >= before.0 {
-        return Ok(Retired::Due(due));
+    let needed = tail.head >= directory.first || tail.newest.saturating_add(DAY) >= before.0;
+    if tail.empty || needed {
+        return Ok(false);
     }
     if !tail.sealed {
         topic::seal(db, topic, &tail).await?;
         // With what was appended just before, if anything.
         tail = topic::tail(db, topic, directory, View::Serial).await?;
     }
-    if !tail.sealed {
-        return Ok(Retired::Nothing);
+    if tail.sealed {
+        topic::advance(db, topic, &tail).await?;
     }
-    topic::advance(db, topic, &tail).await?;
-    Ok(Retired::Done)
+    Ok(tail.sealed)
 }
 
 /// Removes buckets of which nothing is needed any more. Answers when the next one can go, if one waits for that.

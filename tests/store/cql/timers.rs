@@ -89,7 +89,7 @@ async fn cql_slots_of_timers_are_passed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cql_timers_are_not_left_behind() {
     const SETTERS: usize = 64;
-    const EACH: usize = 8;
+    const EACH: usize = 3;
     let Some(keyspace) = Keyspace::new() else { return };
     let open = |in_flight| Scylla::open(Options { in_flight, ..keyspace.options() }, Arc::new(Deaf)).unwrap();
     // All requests of one node wait for each other, so that much happens between two of a call.
