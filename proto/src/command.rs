@@ -12,6 +12,7 @@ use crate::{
     event::ErrorBody,
     fix::JsonFix,
     id::{ClientId, ConversationId, Cursor, DepartmentId, DeviceId, Seq, UnixMs, UserId},
+    presence::{MAX_WATCHED, PresenceGet, PresenceSet},
 };
 
 /// Most cursors that `authenticate` takes. Other topics come back as head and unread count.
@@ -112,7 +113,7 @@ macro_rules! commands {
             /// Tells of every command its name, its data's type and its answer's.
             #[cfg(feature = "typescript")]
             pub(crate) fn describe(types: &mut crate::typescript::Types) -> Vec<crate::typescript::CommandRow> {
-                use crate::event::*;
+                use crate::{event::*, presence::*};
                 vec![$(crate::typescript::CommandRow {
                     name: $name,
                     data: types.name::<$body>(),
@@ -159,6 +160,10 @@ commands! {
     "location:window" => LocationWindow(LocationWindow) -> WindowFixes,
     /// A notice to everyone of the organisation.
     "system:broadcast" => SystemBroadcast(SystemBroadcast) -> Stored,
+    /// What the caller is to others.
+    "presence:set" => PresenceSet(PresenceSet) -> Presence,
+    /// Who is there.
+    "presence:get" => PresenceGet(PresenceGet) -> PresencePage,
 }
 
 impl Request {
@@ -217,18 +222,18 @@ fn not_an_object(what: &str) -> ErrorBody {
 }
 
 /// Limits on single fields, known without asking anyone.
-trait Check {
+pub(crate) trait Check {
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
 }
 
-fn at_most(what: &str, length: usize, limit: usize) -> Result<(), String> {
+pub(crate) fn at_most(what: &str, length: usize, limit: usize) -> Result<(), String> {
     if length > limit { Err(format!("{what} is longer than {limit}")) } else { Ok(()) }
 }
 
 /// Bytes of a text between the quotes of its JSON form.
-fn json_length(text: &str) -> usize {
+pub(crate) fn json_length(text: &str) -> usize {
     let escaped = |byte: u8| match byte {
         b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0c | b'\r' => 2,
         0..0x20 => 6,
@@ -296,12 +301,14 @@ impl Check for TokenRefresh {
 }
 
 /// What can be subscribed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
     /// Live positions.
     Locations,
+    /// Who is there.
+    Presence,
 }
 
 /// See [`Command::Subscribe`].
@@ -310,14 +317,18 @@ pub enum Channel {
 pub struct Subscribe {
     /// Which channels.
     pub channels: Vec<Channel>,
-    /// Only what happens in this department.
+    /// Of `locations`, only what happens in this department.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub department_id: Option<DepartmentId>,
+    /// Of `presence`, just these users. Without it, everyone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<Vec<UserId>>,
 }
 
 impl Check for Subscribe {
     fn check(&self) -> Result<(), String> {
-        at_most("channels", self.channels.len(), 16)
+        at_most("channels", self.channels.len(), 16)?;
+        at_most("users", self.users.as_ref().map_or(0, Vec::len), MAX_WATCHED)
     }
 }
 

@@ -47,6 +47,10 @@ pub mod name {
     pub const LOCATION_REMOVED: &str = "location:removed";
     /// Which of the device's fixes are stored. Data: [`LocationStored`](super::LocationStored).
     pub const LOCATION_STORED: &str = "location:stored";
+    /// Those who are watched. Data: [`PresenceSnapshot`](crate::presence::PresenceSnapshot).
+    pub const PRESENCE_SNAPSHOT: &str = "presence:snapshot";
+    /// Who has changed. Data: [`PresenceChanged`](crate::presence::PresenceChanged).
+    pub const PRESENCE_CHANGED: &str = "presence:changed";
 
     /// Every name, for documents and tests.
     pub const ALL: &[&str] = &[
@@ -66,6 +70,8 @@ pub mod name {
         LOCATION_AGENTS,
         LOCATION_REMOVED,
         LOCATION_STORED,
+        PRESENCE_SNAPSHOT,
+        PRESENCE_CHANGED,
     ];
 }
 

@@ -142,6 +142,13 @@ impl Default for IssuerId {
     }
 }
 
+impl OrgId {
+    /// No organisation: what servers keep for themselves stands under it. A token that names it is refused.
+    pub fn servers() -> Self {
+        Self("~servers".into())
+    }
+}
+
 impl TopicKey {
     /// The key of a kind that has one topic for each organisation.
     pub fn all() -> Self {

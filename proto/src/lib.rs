@@ -8,6 +8,7 @@ pub mod event;
 pub mod fix;
 pub mod frame;
 pub mod id;
+pub mod presence;
 pub mod tick;
 #[cfg(feature = "typescript")]
 pub mod typescript;

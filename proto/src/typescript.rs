@@ -9,7 +9,7 @@ use crate::{
     event::name,
     frame,
     id::{self, Lane},
-    tick,
+    presence, tick,
 };
 
 /// What stands in the TypeScript file.
@@ -83,6 +83,8 @@ fn events(types: &mut Types) -> Vec<EventRow> {
     row(name::LOCATION_AGENTS, types.name::<event::LocationAgents>(), false);
     row(name::LOCATION_REMOVED, types.name::<event::LocationRemoved>(), false);
     row(name::LOCATION_STORED, types.name::<event::LocationStored>(), false);
+    row(name::PRESENCE_SNAPSHOT, types.name::<presence::PresenceSnapshot>(), false);
+    row(name::PRESENCE_CHANGED, types.name::<presence::PresenceChanged>(), false);
     rows
 }
 
@@ -188,6 +190,9 @@ fn numbers(out: &mut String) {
         ("text_bytes", command::MAX_TEXT as u64),
         ("broadcast_bytes", command::MAX_BROADCAST as u64),
         ("fixes", command::MAX_FIXES as u64),
+        ("status_text_bytes", presence::MAX_STATUS_TEXT as u64),
+        ("watched_users", presence::MAX_WATCHED as u64),
+        ("presence_page", presence::MAX_PRESENCE_PAGE as u64),
     ];
     let limits: String = limits.map(|(name, value)| format!("  {name}: {value},\n")).concat();
     write_to(

@@ -208,7 +208,7 @@ impl Client {
         department_id: Option<fanfare_proto::DepartmentId>,
     ) -> Result<Positions, Error> {
         let channels = vec![fanfare_proto::command::Channel::Locations];
-        self.subscribe(Subscribe { channels, department_id }).await?;
+        self.subscribe(Subscribe { channels, department_id, users: None }).await?;
         Ok(Positions::new(self.clone()))
     }
 

@@ -52,11 +52,14 @@ export type Authenticated = {
   time: UnixMs,
 };
 
+/** What a device may say of itself. */
+export type Availability = "offline" | "away" | "online" | "busy";
+
 /** Why a value is no fix. Also the label under which the server counts the rejection. */
 export type BadFix = "not_finite" | "out_of_range" | "clock_ahead" | "too_old" | "unknown";
 
 /** What can be subscribed to. */
-export type Channel = "locations";
+export type Channel = "locations" | "presence";
 
 /**
  * A client's id for one mutating request. A repeat with the same id changes nothing.
@@ -398,6 +401,64 @@ export type Pong = {
   time: UnixMs,
 };
 
+/** Somebody, as others see them. */
+export type Presence = {
+  /** Who. */
+  user_id: UserId,
+  /** What they are, over all devices. */
+  status: Status,
+  /** What they show beside the name. */
+  text?: string,
+  /** When they were last there, where they are not and ever were. */
+  last_seen?: UnixMs,
+  /** Of two within one subscription the higher is the newer. */
+  version: number,
+};
+
+/** See [`name::PRESENCE_CHANGED`](crate::event::name::PRESENCE_CHANGED). */
+export type PresenceChanged = {
+  /** The view. */
+  view: number,
+  /** Who has changed, as they are now. */
+  users: Array<Presence>,
+};
+
+/** See [`Command::PresenceGet`](crate::Command::PresenceGet). */
+export type PresenceGet = {
+  /** Of just these. Without it, of everyone of the organisation who was ever there, page by page. */
+  users?: Array<UserId>,
+  /** `next` of the page before. */
+  after?: UserId,
+  /** Most users to answer (1 to 50). */
+  limit?: number,
+};
+
+/** Answers `presence:get`. */
+export type PresencePage = {
+  /** A page, by user; where users were named, those, in the order asked. */
+  users: Array<Presence>,
+  /** Where the next page starts. */
+  next?: UserId,
+};
+
+/** See [`Command::PresenceSet`](crate::Command::PresenceSet). What is absent stays as it is. */
+export type PresenceSet = {
+  /** What this device is, for as long as it is there. */
+  status?: Availability,
+  /** What the user, on all devices, shows beside the name. Kept; empty for nothing. Whoever shows it escapes it. */
+  text?: string,
+};
+
+/** See [`name::PRESENCE_SNAPSHOT`](crate::event::name::PRESENCE_SNAPSHOT). */
+export type PresenceSnapshot = {
+  /** The view. */
+  view: number,
+  /** Those who are watched, as they are. */
+  users: Array<Presence>,
+  /** Another part follows. */
+  more: boolean,
+};
+
 /** How soon a notice must arrive. `urgent` travels on the urgent lane. */
 export type Priority = "low" | "medium" | "high" | "urgent";
 
@@ -430,6 +491,9 @@ export type ServerPing = {
   pos?: Array<Cursor>,
 };
 
+/** What others see of somebody. */
+export type Status = "offline" | "away" | "online" | "busy" | "in_call";
+
 /** Answers `conversation:create`, `message:send` and `system:broadcast`: what was asked is durable. */
 export type Stored = {
   /** The topic. */
@@ -450,8 +514,10 @@ export type Stored = {
 export type Subscribe = {
   /** Which channels. */
   channels: Array<Channel>,
-  /** Only what happens in this department. */
+  /** Of `locations`, only what happens in this department. */
   department_id?: DepartmentId,
+  /** Of `presence`, just these users. Without it, everyone. */
+  users?: Array<UserId>,
 };
 
 /** Answers `subscribe`. */
@@ -580,6 +646,8 @@ export interface Requests {
   'location:history': LocationHistory;
   'location:window': LocationWindow;
   'system:broadcast': SystemBroadcast;
+  'presence:set': PresenceSet;
+  'presence:get': PresenceGet;
 }
 
 /** Data of each request's answer. */
@@ -600,6 +668,8 @@ export interface Answers {
   'location:history': Track;
   'location:window': WindowFixes;
   'system:broadcast': Stored;
+  'presence:set': Presence;
+  'presence:get': PresencePage;
 }
 
 /** Data of the events of logs: each has a place in a topic. */
@@ -621,6 +691,8 @@ export interface PlainEvents {
   'location:agents': LocationAgents;
   'location:removed': LocationRemoved;
   'location:stored': LocationStored;
+  'presence:snapshot': PresenceSnapshot;
+  'presence:changed': PresenceChanged;
 }
 
 /** Requests that a client repeats until they are answered. */
@@ -663,4 +735,7 @@ export const LIMITS = {
   text_bytes: 16384,
   broadcast_bytes: 4096,
   fixes: 500,
+  status_text_bytes: 256,
+  watched_users: 200,
+  presence_page: 50,
 } as const;

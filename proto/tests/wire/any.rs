@@ -9,6 +9,7 @@ use fanfare_proto::{
         MessageSend, Priority, Subscribe, SystemBroadcast, TokenRefresh, Unsubscribe,
     },
     id::{MAX_NUMBER, TopicKind},
+    presence::{Availability, PresenceGet, PresenceSet},
     tick::Tick,
 };
 use proptest::{collection::vec, option::of, prelude::*, sample::select};
@@ -163,15 +164,23 @@ fn system_broadcast() -> impl Strategy<Value = SystemBroadcast> {
 }
 
 fn channels() -> impl Strategy<Value = Vec<Channel>> {
-    vec(Just(Channel::Locations), 0..=16)
+    vec(select(vec![Channel::Locations, Channel::Presence]), 0..=16)
+}
+
+fn presence_set() -> impl Strategy<Value = (Option<Availability>, Option<String>)> {
+    use Availability::{Away, Busy, Offline, Online};
+    // What JSON escapes may travel as six bytes.
+    (of(select(vec![Offline, Away, Online, Busy])), of(text(42)))
 }
 
 /// Any valid command of the given name. A name without a line here fails the tests.
 pub(crate) fn command(name: &str) -> BoxedStrategy<Command> {
     match name {
         "authenticate" => authenticate().prop_map(Command::Authenticate).boxed(),
-        "subscribe" => (channels(), of(department_id()))
-            .prop_map(|(channels, department_id)| Command::Subscribe(Subscribe { channels, department_id }))
+        "subscribe" => (channels(), of(department_id()), of(vec(user_id(), 0..5)))
+            .prop_map(|(channels, department_id, users)| {
+                Command::Subscribe(Subscribe { channels, department_id, users })
+            })
             .boxed(),
         "unsubscribe" => {
             channels().prop_map(|channels| Command::Unsubscribe(Unsubscribe { channels })).boxed()
@@ -198,6 +207,12 @@ pub(crate) fn command(name: &str) -> BoxedStrategy<Command> {
         "location:history" => location_history().prop_map(Command::LocationHistory).boxed(),
         "location:window" => location_window().prop_map(Command::LocationWindow).boxed(),
         "system:broadcast" => system_broadcast().prop_map(Command::SystemBroadcast).boxed(),
+        "presence:set" => presence_set()
+            .prop_map(|(status, text)| Command::PresenceSet(PresenceSet { status, text }))
+            .boxed(),
+        "presence:get" => (of(vec(user_id(), 0..5)), of(user_id()), limit())
+            .prop_map(|(users, after, limit)| Command::PresenceGet(PresenceGet { users, after, limit }))
+            .boxed(),
         other => panic!("no strategy for {other}"),
     }
 }

@@ -8,6 +8,7 @@ use fanfare_proto::{
         LocationRemoved, LocationSnapshot, LocationStored, MessageNew, Notice, Pong, Receipt, ServerPing,
         Stored, Subscribed, TokenRefreshed, Topics, Track, WindowFixes, name,
     },
+    presence::{Presence, PresenceChanged, PresencePage, PresenceSnapshot},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -48,6 +49,10 @@ pub(crate) fn rewrite(wire: &str, answers: Option<&str>) -> String {
         (name::REPLY, Some("location:latest")) => write::<LatestFixes>(&event),
         (name::REPLY, Some("location:history")) => write::<Track>(&event),
         (name::REPLY, Some("location:window")) => write::<WindowFixes>(&event),
+        (name::PRESENCE_SNAPSHOT, _) => write::<PresenceSnapshot>(&event),
+        (name::PRESENCE_CHANGED, _) => write::<PresenceChanged>(&event),
+        (name::REPLY, Some("presence:set")) => write::<Presence>(&event),
+        (name::REPLY, Some("presence:get")) => write::<PresencePage>(&event),
         other => panic!("no type for {other:?}"),
     }
 }

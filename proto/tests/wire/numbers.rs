@@ -1,7 +1,7 @@
 //! `vectors/codes.json` and `vectors/names.json`: codes, limits and names.
 
 use fanfare_proto::{
-    Advice, BadFix, CloseCode, Cursor, ErrorCode, Lane, TopicName, UserId, command, frame, id, tick,
+    Advice, BadFix, CloseCode, Cursor, ErrorCode, Lane, TopicName, UserId, command, frame, id, presence, tick,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -77,6 +77,9 @@ fn limits() {
         "text_bytes": command::MAX_TEXT,
         "broadcast_bytes": command::MAX_BROADCAST,
         "fixes": command::MAX_FIXES,
+        "status_text_bytes": presence::MAX_STATUS_TEXT,
+        "watched_users": presence::MAX_WATCHED,
+        "presence_page": presence::MAX_PRESENCE_PAGE,
     });
     assert_eq!(codes.limits, limits);
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use fanfare_proto::{ErrorCode, Refusal, Request, RequestId, command};
+use fanfare_proto::{ErrorCode, Refusal, Request, RequestId, command, presence};
 use serde::Deserialize;
 
 use crate::file;
@@ -64,7 +64,7 @@ fn limits() {
     let list = |item: &str, n: usize| format!("[{}]", vec![item; n].join(","));
     let fix = r#"{"counter":1,"time":1,"lat":0,"lon":0}"#;
     let cursor = r#"{"topic":"notice:o","epoch":1,"seq":1}"#;
-    let cases: [(usize, Sized<'_>); 12] = [
+    let cases: [(usize, Sized<'_>); 15] = [
         (command::MAX_TOKEN, Box::new(|n| message("authenticate", &format!(r#"{{"token":"{}"}}"#, fill(n))))),
         (
             command::MAX_CURSORS,
@@ -127,6 +127,18 @@ fn limits() {
             Box::new(|n| {
                 message("system:broadcast", &format!(r#"{{"client_id":"k","message":"{}"}}"#, fill(n)))
             }),
+        ),
+        (
+            presence::MAX_STATUS_TEXT,
+            Box::new(|n| message("presence:set", &format!(r#"{{"text":"{}"}}"#, fill(n)))),
+        ),
+        (
+            presence::MAX_WATCHED,
+            Box::new(|n| message("subscribe", &format!(r#"{{"channels":[],"users":{}}}"#, list("\"u\"", n)))),
+        ),
+        (
+            presence::MAX_PRESENCE_PAGE,
+            Box::new(|n| message("presence:get", &format!(r#"{{"users":{}}}"#, list("\"u\"", n)))),
         ),
     ];
     for (limit, text) in cases {
