@@ -55,6 +55,14 @@ pub struct Metrics {
     pub fixes_stored: Counter,
     /// Fixes that were not stored because the store or its queue could not take them. Their senders keep them.
     pub fixes_deferred: Counter,
+    /// People who are there, on whatever node, by status.
+    pub presence: Family<Label, Gauge>,
+    /// Times that somebody was shown as something else.
+    pub presence_changes: Counter,
+    /// Records of presence written.
+    pub presence_writes: Counter,
+    /// Arrivals that were not counted, as limits.people_per_organisation was reached.
+    pub presence_not_shown: Counter,
     /// Tick packets handed to transports.
     pub packets_sent: Counter,
     /// Times a receiver of ticks was not ready and was skipped.
@@ -85,6 +93,14 @@ impl Metrics {
         );
         r.register("fixes_stored", "Fixes stored", self.fixes_stored.clone());
         r.register("fixes_deferred", "Fixes left with their senders", self.fixes_deferred.clone());
+        r.register("presence", "People who are there", self.presence.clone());
+        r.register("presence_changes", "Changes of presence", self.presence_changes.clone());
+        r.register("presence_writes", "Records of presence written", self.presence_writes.clone());
+        r.register(
+            "presence_not_shown",
+            "Arrivals not counted, as the table is full",
+            self.presence_not_shown.clone(),
+        );
         r.register("packets_sent", "Tick packets sent", self.packets_sent.clone());
         r.register("ticks_skipped", "Tick flushes skipped for a slow receiver", self.ticks_skipped.clone());
     }

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use fanfare_proto::{CloseCode, ErrorBody, ErrorCode, UnixMs};
+use fanfare_proto::{CloseCode, ErrorBody, ErrorCode, OrgId, UnixMs};
 use futures::future::join_all;
 use serde_json::Value;
 
@@ -140,6 +140,9 @@ impl Verifier {
             return Err(invalid("its signature is wrong"));
         }
         let identity = issuer.identify(&token.claims, &self.policy, now)?;
+        if identity.org == OrgId::servers() {
+            return Err(invalid("its organisation is what servers keep for themselves"));
+        }
         // A longer prefix is another issuer's: its users are not for this one to name.
         let prefixes = self.issuers.iter().map(|issuer| issuer.user_prefix.as_str());
         let owner =

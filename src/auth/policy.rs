@@ -95,6 +95,10 @@ table! {
     ReadTracks      "read_tracks"           [ NO,      DEP,     YES,   NO,      NO,     NO,    YES,    NO  ]
     /// Tell everyone of the organisation.
     Broadcast       "broadcast"             [ NO,      YES,     YES,   NO,      NO,     NO,    YES,    NO  ]
+    /// See whether the people whom one names are there.
+    WatchPeople     "watch_people"          [ YES,     YES,     YES,   YES,     YES,    YES,   YES,    NO  ]
+    /// See who of the organisation is there.
+    WatchEveryone   "watch_everyone"        [ NO,      YES,     YES,   NO,      YES,    NO,    YES,    NO  ]
 }
 
 impl Role {
@@ -143,6 +147,7 @@ impl Action {
             // Each channel needs its own right besides: see `following`.
             | Command::Subscribe(_)
             | Command::Unsubscribe(_)
+            | Command::PresenceSet(_)
             // One's own track. Those of others need `ReadTracks`, which location::history asks for.
             | Command::LocationHistory(_) => Self::Connect,
             Command::ConversationCreate(_)
@@ -155,25 +160,31 @@ impl Action {
             Command::LocationLatest(_) => Self::WatchLocations,
             Command::LocationWindow(_) => Self::ReadTracks,
             Command::SystemBroadcast(_) => Self::Broadcast,
+            Command::PresenceGet(get) => Self::watching(get.users.is_some()),
         }
     }
 
-    /// The action that following a channel is.
-    pub const fn following(channel: Channel) -> Self {
+    /// The action that following a channel is. `named`: of some people only, whom one names.
+    pub const fn following(channel: Channel, named: bool) -> Self {
         match channel {
             Channel::Locations => Self::WatchLocations,
+            Channel::Presence => Self::watching(named),
         }
+    }
+
+    const fn watching(named: bool) -> Self {
+        if named { Self::WatchPeople } else { Self::WatchEveryone }
     }
 }
 
 /// Whether the caller may do what is asked for.
 pub fn allows(identity: &Identity, command: &Command) -> bool {
-    let channels = match command {
-        Command::Subscribe(subscribe) => subscribe.channels.as_slice(),
-        _ => &[],
+    let (channels, named) = match command {
+        Command::Subscribe(subscribe) => (subscribe.channels.as_slice(), subscribe.users.is_some()),
+        _ => (&[][..], false),
     };
     may(identity, Action::of(command))
-        && channels.iter().all(|channel| may(identity, Action::following(*channel)))
+        && channels.iter().all(|channel| may(identity, Action::following(*channel, named)))
 }
 
 /// Whether one of the caller's roles allows the action, however far.

@@ -55,6 +55,8 @@ pub struct Limits {
     pub strikes_per_minute: u32,
     /// Agents of one organisation whose newest position is kept in memory.
     pub agents_per_organisation: usize,
+    /// People of one organisation whose presence is known.
+    pub people_per_organisation: usize,
     /// Bytes that may wait on a connection's ordered lane.
     pub ordered_bytes: usize,
     /// Bytes that may wait on a connection's urgent lane.
@@ -91,6 +93,7 @@ impl Default for Limits {
             in_flight: 32,
             strikes_per_minute: 60,
             agents_per_organisation: 100_000,
+            people_per_organisation: 100_000,
             ordered_bytes: 1024 * 1024,
             urgent_bytes: 1024 * 1024,
             resume_events: 500,

@@ -54,6 +54,8 @@ pub struct Config {
     pub drain: Drain,
     /// Live positions.
     pub ticks: Ticks,
+    /// Who is there.
+    pub presence: Presence,
     /// How long things are kept.
     pub retention: Retention,
     /// Logs of the process.
@@ -104,6 +106,18 @@ pub struct Ticks {
     pub acknowledge_ms: u64,
 }
 
+/// See [`Config::presence`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Presence {
+    /// How long a device whose connection has ended still counts.
+    pub grace_ms: u64,
+    /// How often changes are sent.
+    pub flush_ms: u64,
+    /// How long a node that is not heard of is taken to be alive.
+    pub lease_ms: u64,
+}
+
 /// See [`Config::log`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -129,6 +143,7 @@ impl Default for Config {
             session: Session::default(),
             drain: Drain::default(),
             ticks: Ticks::default(),
+            presence: Presence::default(),
             retention: Retention::default(),
             log: Log::default(),
         }
@@ -158,6 +173,12 @@ impl Default for Session {
 impl Default for Ticks {
     fn default() -> Self {
         Self { flush_ms: 100, ahead_ms: 60_000, acknowledge_ms: 2_000 }
+    }
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        Self { grace_ms: 10_000, flush_ms: 250, lease_ms: 15_000 }
     }
 }
 
@@ -277,6 +298,12 @@ impl Config {
         let large = self.store.kind == StoreKind::Scylla && self.limits.message_bytes > 4 << 20;
         require(!large, "limits.message_bytes", "at most 4194304 with store.kind `scylla`")?;
         self.retention.check()?;
+        require((10..=10_000).contains(&self.presence.flush_ms), "presence.flush_ms", "10 to 10000")?;
+        require(self.presence.grace_ms <= 600_000, "presence.grace_ms", "at most 600000")?;
+        let lease = 5_000..=600_000;
+        require(lease.contains(&self.presence.lease_ms), "presence.lease_ms", "5000 to 600000")?;
+        let people = self.limits.people_per_organisation <= 1_000_000;
+        require(people, "limits.people_per_organisation", "at most 1000000")?;
         require(
             self.tls.certificate.is_some() == self.tls.key.is_some(),
             "tls.key",

@@ -16,7 +16,9 @@ pub struct Retention {
     pub notice_days: u32,
     /// Days that fixes are kept. Older ones are refused.
     pub fix_days: u32,
-    /// The same for those of the organisations in `short_fix_organisations`.
+    /// Days that it is known of somebody when they were last there.
+    pub presence_days: u32,
+    /// The same as `fix_days` for those of the organisations in `short_fix_organisations`.
     pub short_fix_days: u32,
     /// The same for those of the organisations in `long_fix_organisations`.
     pub long_fix_days: u32,
@@ -32,6 +34,7 @@ impl Default for Retention {
             conversation_days: 365,
             notice_days: 7,
             fix_days: 30,
+            presence_days: 90,
             short_fix_days: 7,
             long_fix_days: 365,
             short_fix_organisations: Vec::new(),
@@ -70,6 +73,7 @@ impl Retention {
         ] {
             require((1..=3_650).contains(&days), key, "1 to 3650")?;
         }
+        require(self.presence_days >= 1, "retention.presence_days", "at least 1")?;
         require(
             !self.long_fix_organisations.iter().any(|org| self.short_fix_organisations.contains(org)),
             "retention.long_fix_organisations",

@@ -3,6 +3,7 @@
 pub mod chat;
 pub mod location;
 pub mod notice;
+pub mod presence;
 
 use std::sync::Arc;
 
@@ -33,6 +34,8 @@ pub struct Services {
     pub hub: Arc<Hub>,
     /// Live positions.
     pub locations: location::Locations,
+    /// Who is there.
+    pub presences: presence::Presences,
     /// Conversations looked up lately.
     pub conversations: chat::Directory,
     /// Who is here, and how much they may do.

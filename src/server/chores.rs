@@ -6,7 +6,7 @@ use fanfare_proto::{TopicKind, UnixMs};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
-    domain::{Services, location},
+    domain::{Services, location, presence},
     store::FixClass,
 };
 
@@ -14,6 +14,10 @@ use crate::{
 const EXPIRE_EVERY: Duration = Duration::from_hours(1);
 /// How often those who have gone are forgotten.
 const TIDY_EVERY: Duration = Duration::from_mins(1);
+/// How often this node tells the others what has changed.
+const NODES_EVERY: Duration = Duration::from_millis(500);
+/// How often what is known of people is looked through for what is to be stored.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Sends changed positions, again and again.
@@ -33,6 +37,39 @@ pub(super) async fn tidy(services: Arc<Services>) {
     loop {
         timer.tick().await;
         services.crowd.tidy(services.clock.now());
+    }
+}
+
+/// Sends changes of presence, again and again.
+pub(super) async fn presence(services: Arc<Services>) {
+    let mut timer = interval(Duration::from_millis(services.config.presence.flush_ms));
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        presence::flush(&services, services.clock.now());
+    }
+}
+
+/// Tells the other nodes who is here, and hears who is there, again and again.
+pub(super) async fn nodes(services: Arc<Services>) {
+    let mut timer = interval(NODES_EVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        presence::turn(&services).await;
+    }
+}
+
+/// Stores what is known of people, now and then, and at once where somebody waits for it.
+pub(super) async fn keep(services: Arc<Services>) {
+    let mut timer = interval(KEEP_EVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = timer.tick() => {}
+            () = presence::hurry(&services) => {}
+        }
+        presence::keep(&services, services.clock.now(), false).await;
     }
 }
 

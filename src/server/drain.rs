@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::Server;
-use crate::stage::Stage;
+use crate::{domain::presence, stage::Stage};
 
 /// Of the time until the deadline, what remains for connections that did not end, for fixes and for the store.
 pub(super) const LAST: Duration = Duration::from_secs(4);
@@ -69,6 +69,10 @@ impl Server {
         drop(self.acceptor.take());
         for chore in &self.chores {
             chore.abort();
+        }
+        let patience = deadline.max(Instant::now() + STORE);
+        if timeout_at(patience, presence::stop(&self.services)).await.is_err() {
+            tracing::warn!("the other nodes were not told who leaves: they will see it");
         }
         let patience = deadline.max(Instant::now() + STORE);
         if timeout_at(patience, self.services.store.close()).await.is_ok() {

@@ -28,7 +28,7 @@ use crate::{
     config::{Config, Invalid},
     connection::Door,
     crowd::{Crowd, Visitor},
-    domain::{Services, chat, location},
+    domain::{Services, chat, location, presence},
     http::Routes,
     hub::Hub,
     metrics::{Label, Metrics},
@@ -124,6 +124,7 @@ impl Server {
             hub: hub.clone(),
             // Aliases of an earlier life must not be taken for this one's.
             locations: location::Locations::new(Epoch(now.0 as u32), config.limits.agents_per_organisation),
+            presences: presence::Presences::new(&config, Epoch(now.0 as u32), metrics.clone()),
             conversations: chat::Directory::default(),
             crowd: Crowd::new(&config.limits, &config.trusted_proxies),
             clock,
@@ -196,6 +197,9 @@ impl Server {
             tokio::spawn(chores::flush(services.clone())),
             tokio::spawn(chores::expire(services.clone())),
             tokio::spawn(chores::tidy(services.clone())),
+            tokio::spawn(chores::presence(services.clone())),
+            tokio::spawn(chores::nodes(services.clone())),
+            tokio::spawn(chores::keep(services.clone())),
             tokio::spawn(identity.clone().watch()),
             tokio::spawn(door.verifier.clone().keep(metrics)),
         ];

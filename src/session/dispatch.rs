@@ -2,15 +2,14 @@
 
 use fanfare_proto::{
     Command, ErrorBody, ErrorCode,
-    command::{Channel, Subscribe, Unsubscribe},
     event::{Pong, name},
 };
 use serde_json::{Value, json};
 
-use super::{Session, Subscription};
+use super::Session;
 use crate::{
     auth::policy,
-    domain::{Caller, chat, location, notice},
+    domain::{Caller, chat, location, notice, presence},
     store::MarkKind,
 };
 
@@ -49,33 +48,12 @@ impl Session {
             Command::LocationHistory(command) => location::history(services, caller, command).await?,
             Command::LocationWindow(command) => location::window(services, caller, command).await?,
             Command::SystemBroadcast(command) => notice::broadcast(services, caller, command).await?,
+            Command::PresenceSet(command) => match self.here.get() {
+                Some(here) => presence::set(services, caller, here, command).await?,
+                None => return Err(ErrorCode::InternalError.with("internal error")),
+            },
+            Command::PresenceGet(command) => presence::get(services, caller, command).await?,
         };
         Ok(Some((name::REPLY, data)))
-    }
-
-    async fn subscribe(&self, caller: &Caller<'_>, command: Subscribe) -> Result<Value, ErrorBody> {
-        // One channel exists so far; naming it twice is naming it once.
-        if command.channels.is_empty() {
-            return Err(ErrorCode::SubscriptionFailed.with("no channel named"));
-        }
-        let shard = &self.local.shard;
-        let (reply, following, parts) =
-            location::subscribe(&self.local.services, caller, shard, self.member(), &command).await?;
-        if !self.identity().has_same_rights(caller.identity) {
-            return Err(ErrorCode::Conflict.with("your rights have changed meanwhile: subscribe again"));
-        }
-        let snapshot = tokio::task::spawn_local(parts.send(self.member().clone())).abort_handle();
-        // A new subscription replaces the one before: a channel is followed once.
-        let subscription = Subscription { _following: following, snapshot };
-        self.following.borrow_mut().insert(Channel::Locations, subscription);
-        Ok(reply)
-    }
-
-    fn unsubscribe(&self, command: &Unsubscribe) -> Value {
-        let mut following = self.following.borrow_mut();
-        for channel in &command.channels {
-            following.remove(channel);
-        }
-        json!({})
     }
 }

@@ -1,6 +1,11 @@
 //! A connection before it is authenticated: it can do one thing.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+};
 
 use fanfare_proto::{
     CloseCode, Command, DeviceId, ErrorCode, Lane, Request, RequestId,
@@ -81,6 +86,7 @@ impl Greeting {
             allowance: Allowance::new(&local.services.config.limits, now).into(),
             receipts: Receipts::new(outbox.clone()),
             following: HashMap::new().into(),
+            here: OnceCell::new(),
             told: Vec::new().into(),
             urgent: Queue::default(),
             ordered: Queue::default(),
@@ -100,6 +106,7 @@ impl Greeting {
             session.outbox.close(CloseCode::Unavailable);
             return Welcome::Refused;
         }
+        session.arrive();
         Welcome::Session(session)
     }
 
@@ -114,6 +121,15 @@ impl Greeting {
 }
 
 impl Session {
+    /// Others see from now on that the user is there.
+    fn arrive(&self) {
+        let services = &self.local.services;
+        let identity = self.identity();
+        let here = services.presences.arrive(&identity.org, &identity.user, self.source, &services.clock);
+        // A session begins once.
+        let _ = self.here.set(here);
+    }
+
     fn welcome(&self, connection: u64, id: Option<&RequestId>) {
         let services = &self.local.services;
         let identity = self.identity();

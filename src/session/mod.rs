@@ -5,11 +5,13 @@ mod dispatch;
 mod greeting;
 mod refresh;
 mod resume;
+mod subscribe;
 
 pub use greeting::{Greeting, Welcome};
+use subscribe::Subscription;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::{HashMap, VecDeque},
     rc::Rc,
     sync::Arc,
@@ -37,10 +39,11 @@ use crate::{
             self,
             recorder::{Receipts, Recorder},
         },
+        presence,
     },
     metrics::Label,
     outbox::Outbox,
-    shard::{Following, Member, Membership, Shard},
+    shard::{Member, Membership, Shard},
     stage::Stages,
 };
 
@@ -70,6 +73,8 @@ pub struct Session {
     membership: Membership,
     following: RefCell<HashMap<Channel, Subscription>>,
     receipts: Rc<Receipts>,
+    /// That the user is there, once the connection has begun.
+    here: OnceCell<presence::Here>,
     /// Topics whose positions are told with each heartbeat: those that every connection has, of the heartbeat's own
     /// lane. A position told on one lane could overtake its event on the other.
     told: RefCell<Vec<(TopicName, Epoch)>>,
@@ -80,19 +85,6 @@ pub struct Session {
     ordered: Queue,
     /// A request is done.
     done: Notify,
-}
-
-/// A channel that is followed, and the task that sends its snapshot.
-#[derive(Debug)]
-struct Subscription {
-    _following: Following,
-    snapshot: tokio::task::AbortHandle,
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        self.snapshot.abort();
-    }
 }
 
 /// Requests of one lane, done one after another so that none overtakes.

@@ -137,6 +137,12 @@ pub enum RecordKind {
     Incident,
     /// Partition: an agent. Key: a shift. Its history is kept.
     Shift,
+    /// Partition `people`. Key: a bucket of people: what they show, and when they were last seen.
+    Presence,
+    /// Of the servers. Partition: a node. Key: an organisation and a page: who is there.
+    Present,
+    /// Of the servers. Partition `nodes`. Key: a node: its lease, and what it has changed last.
+    Node,
 }
 
 /// How much of each record's history is kept. What is beyond goes from the oldest on; the newest version always stays.
@@ -150,8 +156,16 @@ pub struct Keep {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Membership, Self::Conversation, Self::Document, Self::Incident, Self::Shift];
+    pub const ALL: [Self; 8] = [
+        Self::Membership,
+        Self::Conversation,
+        Self::Document,
+        Self::Incident,
+        Self::Shift,
+        Self::Presence,
+        Self::Present,
+        Self::Node,
+    ];
 
     /// The kind with this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -166,6 +180,9 @@ impl RecordKind {
             Self::Document => "document",
             Self::Incident => "incident",
             Self::Shift => "shift",
+            Self::Presence => "presence",
+            Self::Present => "present",
+            Self::Node => "node",
         }
     }
 
@@ -175,7 +192,7 @@ impl RecordKind {
     /// database a record with its history is one partition, so the bytes stay well below 100 MB.
     pub const fn keep(self) -> Option<Keep> {
         match self {
-            Self::Membership | Self::Conversation => None,
+            Self::Membership | Self::Conversation | Self::Presence | Self::Present | Self::Node => None,
             Self::Document => Some(Keep { versions: 1_000, bytes: 32 << 20 }),
             Self::Incident => Some(Keep { versions: 1_000, bytes: 8 << 20 }),
             Self::Shift => Some(Keep { versions: 100, bytes: 1 << 20 }),

@@ -1,26 +1,18 @@
 //! A connection that is cut while the server works for it changes nothing: what was begun is finished once, and its
 //! repeat finds it done. The cut is made at every call of the store that a request waits for.
 
-use std::{
-    collections::BTreeSet,
-    ops::RangeInclusive,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
-use bytes::Bytes;
 use fanfare::{
     hub::Hub,
-    id::Topic,
     store::{
-        Append, Appended, Event, FixClass, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put,
-        Record, RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer, Window, WindowKey,
+        StoreError,
         sqlite::{Options, Sqlite},
     },
 };
-use fanfare_proto::{OrgId, Seq, TopicKind, UnixMs, UserId};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -28,6 +20,7 @@ use crate::{
     chat::create,
     client::{BOTH, Client, Kind},
     closing::until_empty,
+    gate::passing,
     harness::TestServer,
 };
 
@@ -64,7 +57,7 @@ impl Gate {
         self.go.add_permits(1);
     }
 
-    async fn pass(&self) {
+    async fn pass(&self) -> Result<(), StoreError> {
         let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| match left {
             usize::MAX => None,
             0 => Some(usize::MAX),
@@ -74,53 +67,11 @@ impl Gate {
             self.stopped.add_permits(1);
             self.go.acquire().await.unwrap().forget();
         }
+        Ok(())
     }
 }
 
-macro_rules! gated {
-    ($(async fn $name:ident(&self $(, $arg:ident: $ty:ty)*) -> $answer:ty;)*) => {
-        #[async_trait::async_trait]
-        impl Store for Gate {
-            $(async fn $name(&self $(, $arg: $ty)*) -> $answer {
-                self.pass().await;
-                self.store.$name($($arg),*).await
-            })*
-
-            async fn close(&self) {
-                self.store.close().await;
-            }
-        }
-    };
-}
-
-gated! {
-    async fn append(&self, append: Append) -> Result<Appended, StoreError>;
-    async fn read(&self, topic: &Topic, from: From, limit: usize, max_bytes: usize) -> Result<Page, StoreError>;
-    async fn heads(&self, topics: &[Topic]) -> Result<Vec<Head>, StoreError>;
-    async fn amend(&self, topic: &Topic, seq: Seq, revision: u32, name: String, data: Bytes) -> Result<u32, StoreError>;
-    async fn expire(&self, kind: TopicKind, before: UnixMs) -> Result<u64, StoreError>;
-    async fn get(&self, slot: &Slot, now: UnixMs) -> Result<Option<Record>, StoreError>;
-    async fn put_by(&self, slot: &Slot, expect: Option<u64>, put: Put, by: Option<UserId>, now: UnixMs) -> Result<u64, StoreError>;
-    async fn history(&self, slot: &Slot, after: u64, limit: usize, max_bytes: usize) -> Result<History, StoreError>;
-    async fn restore(&self, topic: &Topic, events: Vec<Event>) -> Result<(), StoreError>;
-    async fn begin_history(&self, slot: &Slot, last: u64) -> Result<(), StoreError>;
-    async fn list(&self, org: &OrgId, kind: RecordKind, partition: &str, after: Option<&str>, limit: usize, now: UnixMs) -> Result<Vec<(String, Record)>, StoreError>;
-    async fn put_fixes(&self, fixes: Vec<StoredFix>) -> Result<(), StoreError>;
-    async fn track(&self, org: &OrgId, agent: &UserId, span: RangeInclusive<UnixMs>, after: Option<FixKey>, limit: usize) -> Result<Vec<StoredFix>, StoreError>;
-    async fn latest(&self, org: &OrgId, since: UnixMs) -> Result<Vec<StoredFix>, StoreError>;
-    async fn window(&self, org: &OrgId, among: Option<Arc<BTreeSet<UserId>>>, span: RangeInclusive<UnixMs>, after: Option<WindowKey>, limit: usize) -> Result<Window, StoreError>;
-    async fn expire_fixes(&self, class: FixClass, before: UnixMs) -> Result<u64, StoreError>;
-    async fn mark(&self, topic: &Topic, user: &UserId, kind: MarkKind, to: Position) -> Result<Mark, StoreError>;
-    async fn marks(&self, topic: &Topic) -> Result<Vec<(UserId, Mark)>, StoreError>;
-    async fn marks_of(&self, user: &UserId, topics: &[Topic]) -> Result<Vec<Mark>, StoreError>;
-    async fn set_timer(&self, timer: Timer) -> Result<(), StoreError>;
-    async fn due_timers(&self, now: UnixMs, lease_ms: u64, limit: usize) -> Result<Vec<Timer>, StoreError>;
-    async fn clear_timer(&self, key: &str) -> Result<(), StoreError>;
-    async fn index_text(&self, topic: &Topic, seq: Seq, text: &str) -> Result<(), StoreError>;
-    async fn search_text(&self, topics: &[Topic], query: &str, limit: usize) -> Result<Vec<(Topic, Seq)>, StoreError>;
-    async fn begin(&self, topic: &Topic, first: Seq, count: u64) -> Result<(), StoreError>;
-    async fn roll(&self, what: Roll, after: Option<String>, limit: usize) -> Result<RollPage, StoreError>;
-}
+passing!(Gate);
 
 /// Sends a request, cuts the connection at each call of the store in turn, and answers how many cuts there were.
 async fn cut_everywhere(

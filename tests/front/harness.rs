@@ -47,8 +47,16 @@ impl TestServer {
 
     /// A server on a store of the test's.
     pub async fn on<S: Store>(open: impl FnOnce(&Arc<Hub>, &Path) -> Arc<S>) -> Self {
+        Self::on_with(|_| {}, open).await
+    }
+
+    pub async fn on_with<S: Store>(
+        change: impl FnOnce(&mut Config),
+        open: impl FnOnce(&Arc<Hub>, &Path) -> Arc<S>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let config = config(dir.path());
+        let mut config = config(dir.path());
+        change(&mut config);
         let shift = Arc::<AtomicU64>::default();
         let data = config.data_dir.clone();
         let clock = Clock::shifted(shift.clone());
@@ -200,7 +208,19 @@ pub struct Process {
 
 impl Process {
     pub async fn start(dir: &Path) -> Self {
-        Self::start_at(dir, store::variables(), "127.0.0.1:0").await
+        Self::start_with(dir, &[]).await
+    }
+
+    /// With these settings besides.
+    pub async fn start_with(dir: &Path, settings: &[(&'static str, &str)]) -> Self {
+        let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let variables = store::variables().into_iter().chain(settings).collect();
+        Self::start_at(dir, variables, "127.0.0.1:0").await
+    }
+
+    /// kill -9.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
     }
 
     async fn start_at(dir: &Path, store: Vec<(&'static str, String)>, listen: &str) -> Self {

@@ -14,6 +14,7 @@
 
 mod client;
 mod doors;
+mod gate;
 mod harness;
 mod issuer;
 mod store;
@@ -31,6 +32,8 @@ mod limits;
 mod node;
 mod outage;
 mod positions;
+mod presence;
+mod presence_nodes;
 mod reluctant;
 mod resume;
 mod token;

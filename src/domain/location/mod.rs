@@ -15,11 +15,10 @@ use std::{
 };
 
 use fanfare_proto::{
-    BadFix, Epoch, ErrorBody, ErrorCode, Fix, Lane, OrgId, UnixMs,
-    command::{Channel, LocationHistory, LocationLatest, LocationUpdate, Subscribe},
+    BadFix, DepartmentId, Epoch, ErrorBody, ErrorCode, Fix, Lane, OrgId, UnixMs,
+    command::{Channel, LocationHistory, LocationLatest, LocationUpdate},
     event::{
-        self, AgentFix, LatestFixes, LocationSnapshot, LocationStored, RejectedFix, Subscribed, Subscription,
-        Track,
+        self, AgentFix, LatestFixes, LocationSnapshot, LocationStored, RejectedFix, Subscription, Track,
     },
     frame::MAX_SENT,
     tick,
@@ -196,9 +195,9 @@ pub async fn subscribe(
     caller: &Caller<'_>,
     shard: &Rc<Shard>,
     member: &Rc<Member>,
-    command: &Subscribe,
-) -> Result<(serde_json::Value, Following, LocationParts), ErrorBody> {
-    let scope = Scope::granted(caller.identity).narrowed(command.department_id.clone())?;
+    department: Option<DepartmentId>,
+) -> Result<(Subscription, Following, LocationParts), ErrorBody> {
+    let scope = Scope::granted(caller.identity).narrowed(department)?;
     let table = whole_table(services, &caller.identity.org).await?;
     let new_view = || services.locations.next_view.fetch_add(1, Ordering::Relaxed);
     let (snapshot, watching) = table.snapshot(&scope, new_view, |view| services.hub.watch(shard.index, view));
@@ -208,8 +207,7 @@ pub async fn subscribe(
     let following = shard.follow(member, snapshot.view, snapshot.version, lagging, watching);
     let subscription =
         Subscription { channel: Channel::Locations, view: snapshot.view, epoch: snapshot.epoch };
-    let reply = answer(&Subscribed { subscriptions: vec![subscription] })?;
-    Ok((reply, following, parts))
+    Ok((subscription, following, parts))
 }
 
 /// A snapshot that is still to be sent.

@@ -1,0 +1,251 @@
+//! What the store keeps of people for good: the text that they show, and when they were last seen. By buckets, as a
+//! change of one is as dear as that of many, and written behind, but for a text: whoever sets it waits until it is stored.
+//!
+//! Several nodes may write a bucket. Each reads it, adds what it knows and writes it if nobody else has meanwhile; of
+//! two values the later one stays, so it does not matter in which order they come.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use fanfare_proto::{OrgId, UnixMs, UserId};
+use futures::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::sync::{Notify, oneshot};
+
+use super::person::Text;
+use crate::store::{Put, RecordKind, Slot, Store, StoreError};
+
+/// Buckets of an organisation: a bucket of one with ten thousand people has some ten kilobytes.
+const BUCKETS: u8 = 64;
+/// Buckets read at once.
+const READ: usize = 16;
+/// Buckets written in one turn, and how many of them at the same time.
+const WRITTEN: usize = 64;
+const AT_ONCE: usize = 8;
+/// When somebody was last seen is gathered for so long.
+const GATHER_MS: u64 = 15_000;
+/// Others may write the same bucket. Each attempt that fails is one of theirs that has not.
+const ATTEMPTS: usize = 20;
+const PARTITION: &str = "people";
+
+/// What is kept of somebody.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    #[serde(rename = "t", default, skip_serializing_if = "str::is_empty")]
+    text: Box<str>,
+    #[serde(rename = "ta", default)]
+    text_at: UnixMs,
+    /// When they were last seen; 0: never.
+    #[serde(rename = "s", default)]
+    pub(super) seen: UnixMs,
+}
+
+impl Kept {
+    pub(super) fn text(&self) -> Text {
+        Text { at: self.text_at, text: self.text.clone() }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.seen = self.seen.max(other.seen);
+        if self.text() < other.text() {
+            (self.text, self.text_at) = (other.text, other.text_at);
+        }
+    }
+
+    fn newest(&self) -> UnixMs {
+        self.seen.max(self.text_at)
+    }
+}
+
+type Bucket = BTreeMap<UserId, Kept>;
+
+/// What is still to be written.
+#[derive(Debug, Default)]
+pub(super) struct Keeper {
+    pending: Mutex<HashMap<(OrgId, u8), Pending>>,
+    /// One at a time, so that whoever has written knows that nobody else is still about to.
+    writing: tokio::sync::Mutex<()>,
+    /// Somebody waits.
+    pub(super) hurry: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    people: Bucket,
+    /// When it is to be written; now, where somebody waits.
+    due: UnixMs,
+    waiting: Vec<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+impl Pending {
+    fn add(&mut self, people: Bucket) {
+        for (user, kept) in people {
+            self.people.entry(user).or_default().add(kept);
+        }
+    }
+}
+
+/// A bucket that was written.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) org: OrgId,
+    pub(super) people: Vec<(UserId, UnixMs)>,
+}
+
+impl Keeper {
+    /// Keeps when somebody was last seen, soon.
+    pub(super) fn seen(&self, org: &OrgId, user: &UserId, seen: UnixMs, now: UnixMs) {
+        let kept = Kept { seen, ..Kept::default() };
+        self.add(org, user, kept, now.plus(GATHER_MS), None);
+    }
+
+    /// Keeps a text. It is stored when this answers.
+    pub(super) async fn text(&self, org: &OrgId, user: &UserId, text: Text) -> Result<(), StoreError> {
+        let (sender, stored) = oneshot::channel();
+        let kept = Kept { text: text.text, text_at: text.at, seen: UnixMs(0) };
+        self.add(org, user, kept, UnixMs(0), Some(sender));
+        self.hurry.notify_one();
+        stored.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the server is stopping".into())))
+    }
+
+    fn add(
+        &self,
+        org: &OrgId,
+        user: &UserId,
+        kept: Kept,
+        due: UnixMs,
+        waiting: Option<oneshot::Sender<Result<(), StoreError>>>,
+    ) {
+        let mut pending = self.lock();
+        let new = || Pending { due, ..Pending::default() };
+        let bucket = pending.entry((org.clone(), bucket_of(user))).or_insert_with(new);
+        bucket.people.entry(user.clone()).or_default().add(kept);
+        bucket.due = bucket.due.min(due);
+        bucket.waiting.extend(waiting);
+    }
+
+    /// Writes what is due, or everything; forgets who was not there since `forget`. Answers what was written, and
+    /// `None` for each bucket that could not be.
+    pub(super) async fn write(
+        &self,
+        store: &dyn Store,
+        now: UnixMs,
+        forget: UnixMs,
+        all: bool,
+    ) -> Vec<Option<Written>> {
+        let _writing = self.writing.lock().await;
+        let due = self.take(now, if all { usize::MAX } else { WRITTEN }, all);
+        let writes =
+            due.into_iter().map(|(place, pending)| self.write_one(store, place, pending, now, forget));
+        stream::iter(writes).buffer_unordered(AT_ONCE).collect().await
+    }
+
+    fn take(&self, now: UnixMs, at_most: usize, all: bool) -> Vec<((OrgId, u8), Pending)> {
+        let mut pending = self.lock();
+        let mut due: Vec<_> = pending
+            .iter()
+            .filter(|(_, pending)| all || pending.due <= now)
+            .map(|(place, pending)| (pending.due, place.clone()))
+            .collect();
+        due.sort_by_key(|(due, _)| *due);
+        due.truncate(at_most);
+        due.into_iter().filter_map(|(_, place)| pending.remove_entry(&place)).collect()
+    }
+
+    async fn write_one(
+        &self,
+        store: &dyn Store,
+        place: (OrgId, u8),
+        pending: Pending,
+        now: UnixMs,
+        forget: UnixMs,
+    ) -> Option<Written> {
+        let Pending { people, waiting, .. } = pending;
+        let stored = write(store, &place, &people, now, forget).await;
+        for waiting in waiting {
+            // Whoever waited may have gone.
+            let _ = waiting.send(stored.clone());
+        }
+        match stored {
+            Ok(()) => {
+                let people = people.into_iter().map(|(user, kept)| (user, kept.seen)).collect();
+                Some(Written { org: place.0, people })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "who was last seen when is not stored yet");
+                let mut pending = self.lock();
+                let new = || Pending { due: now.plus(GATHER_MS), ..Pending::default() };
+                pending.entry(place).or_insert_with(new).add(people);
+                None
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(OrgId, u8), Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Everyone of whom something is kept.
+pub(super) async fn read(store: &dyn Store, org: &OrgId, now: UnixMs) -> Result<Bucket, StoreError> {
+    let mut people = Bucket::new();
+    let mut after: Option<String> = None;
+    loop {
+        let kind = RecordKind::Presence;
+        let found = store.list(org, kind, PARTITION, after.as_deref(), READ, now).await?;
+        let full = found.len() == READ;
+        for (key, record) in found {
+            people.extend(decode(&record.value)?);
+            after = Some(key);
+        }
+        if !full {
+            return Ok(people);
+        }
+    }
+}
+
+async fn write(
+    store: &dyn Store,
+    (org, bucket): &(OrgId, u8),
+    people: &Bucket,
+    now: UnixMs,
+    forget: UnixMs,
+) -> Result<(), StoreError> {
+    let slot = Slot {
+        org: org.clone(),
+        kind: RecordKind::Presence,
+        partition: PARTITION.into(),
+        key: format!("{bucket:02x}"),
+    };
+    for _ in 0..ATTEMPTS {
+        let found = store.get(&slot, now).await?;
+        let mut all = found.as_ref().map_or_else(|| Ok(Bucket::new()), |record| decode(&record.value))?;
+        let before = all.clone();
+        for (user, kept) in people {
+            all.entry(user.clone()).or_default().add(kept.clone());
+        }
+        all.retain(|_, kept| kept.newest() >= forget);
+        if all == before {
+            return Ok(());
+        }
+        let value = serde_json::to_vec(&all).map_err(|e| StoreError::Corrupt(e.to_string()))?;
+        let put = Put { value: Some(value.into()), expires: None };
+        match store.put(&slot, found.map(|record| record.version), put, now).await {
+            Err(StoreError::Conflict { .. }) => {}
+            stored => return stored.map(drop),
+        }
+    }
+    Err(StoreError::Unavailable("too many write it at the same time".into()))
+}
+
+fn decode(value: &[u8]) -> Result<Bucket, StoreError> {
+    serde_json::from_slice(value).map_err(|error| StoreError::Corrupt(format!("presence: {error}")))
+}
+
+/// Never changes: it says where somebody is to be found.
+fn bucket_of(user: &UserId) -> u8 {
+    Sha256::digest(user.as_str())[0] % BUCKETS
+}

@@ -1,0 +1,284 @@
+//! Presence on several nodes, and after the death of one. The nodes share an embedded store here, which is cut off from
+//! one of them to make it dead for the others; the tests that have a database use two processes.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use fanfare::{
+    config::StoreKind,
+    hub::Hub,
+    store::{
+        Store as _, StoreError,
+        sqlite::{Options, Sqlite},
+    },
+};
+use serde_json::{Value, json};
+
+use crate::{
+    client::{BOTH, Client, Kind},
+    gate::passing,
+    harness::{Process, TestServer, token},
+    presence::{Shown, set, until_connections, watch},
+    store,
+};
+
+/// A node's way to the store that all share.
+#[derive(Debug)]
+struct Way {
+    store: Arc<Sqlite>,
+    cut: AtomicBool,
+}
+
+impl Way {
+    async fn pass(&self) -> Result<(), StoreError> {
+        if self.cut.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("cut off by the test".into()));
+        }
+        Ok(())
+    }
+}
+
+passing!(Way, shared);
+
+struct Node {
+    server: TestServer,
+    way: Arc<Way>,
+}
+
+impl Node {
+    async fn start(store: &Arc<Sqlite>) -> Self {
+        let way = Arc::new(Way { store: store.clone(), cut: AtomicBool::new(false) });
+        let open = {
+            let way = way.clone();
+            move |_: &Arc<Hub>, dir: &Path| {
+                std::fs::create_dir_all(dir).unwrap();
+                way
+            }
+        };
+        // Only of this kind may others be on it.
+        let server = TestServer::on_with(|config| config.store.kind = StoreKind::Scylla, open).await;
+        Self { server, way }
+    }
+
+    fn cut(&self, cut: bool) {
+        self.way.cut.store(cut, Ordering::SeqCst);
+    }
+}
+
+struct Hubless;
+
+impl fanfare::store::Committed for Hubless {
+    fn committed(
+        &self,
+        _: &fanfare::id::Topic,
+        _: fanfare_proto::Epoch,
+        _: &fanfare::id::Audience,
+        _: &[fanfare::store::Event],
+    ) {
+    }
+}
+
+fn shared(dir: &Path) -> Arc<Sqlite> {
+    Sqlite::open(dir, Arc::new(Hubless), &Options::default()).unwrap()
+}
+
+/// Moves clocks ahead, a little at a time, until somebody is shown so. Answers how far: as nodes read every second, whatever
+/// their clocks say, that is some seconds more than the rules would have it.
+async fn pass_until(
+    nodes: &[&Node],
+    watcher: &mut Client,
+    shown: &mut Shown,
+    user: &str,
+    status: &str,
+) -> u64 {
+    let mut passed = 0;
+    loop {
+        for event in watcher.drain("presence:changed").await {
+            shown.take(&event);
+        }
+        if shown.status(user) == status {
+            return passed;
+        }
+        // Slowly enough for whoever lives to renew its lease.
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        for node in nodes {
+            node.server.pass(80);
+        }
+        passed += 100;
+        assert!(passed < 120_000, "{user} is still {}", shown.status(user));
+    }
+}
+
+#[tokio::test]
+async fn people_of_one_node_are_seen_at_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = shared(dir.path());
+    let (a, b) = (Node::start(&store).await, Node::start(&store).await);
+    for kind in BOTH {
+        let bob = format!("bob-{kind:?}");
+        let mut ann = b.server.client(kind, "ann", "member").await;
+        let mut shown = watch(&mut ann, Some(&[&bob, "boss"])).await;
+        let mut phone = a.server.client(kind, &bob, "member").await;
+        shown.until_status(&mut ann, &bob, "online").await;
+        set(&mut phone, json!({ "status": "away", "text": "on my way" })).await;
+        let seen = shown.until_status(&mut ann, &bob, "away").await;
+        assert_eq!(seen["text"], "on my way");
+        // Whoever is new at a node finds what the others know.
+        let mut boss = b.server.client(kind, "boss", "supervisor").await;
+        assert_eq!(watch(&mut boss, None).await.status(&bob), "away");
+        // It goes on at the other node, as what it was.
+        phone.vanish();
+        until_connections(&a.server, 0.0).await;
+        let mut phone = b.server.client(kind, &bob, "member").await;
+        assert_eq!(set(&mut phone, json!({})).await["status"], "away");
+        for node in [&a, &b] {
+            node.server.pass(10_000);
+        }
+        let mut eve = a.server.client(kind, &format!("eve-{kind:?}"), "member").await;
+        let mut shown_a = watch(&mut eve, Some(&[&bob])).await;
+        shown_a.until_status(&mut eve, &bob, "away").await;
+        let came = shown.came_of(&mut ann, &bob, &mut boss).await;
+        assert!(came.iter().all(|person| person["status"] == "away"), "{came:?}");
+        set(&mut phone, json!({ "status": "offline" })).await;
+        let gone = shown_a.until_status(&mut eve, &bob, "offline").await;
+        assert!(gone["last_seen"].as_u64() > Some(0));
+        for client in [ann, boss, phone, eve] {
+            client.close().await;
+        }
+        until_connections(&a.server, 0.0).await;
+        until_connections(&b.server, 0.0).await;
+    }
+}
+
+#[tokio::test]
+async fn people_of_a_dead_node_are_gone_within_its_lease_and_the_grace() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = shared(dir.path());
+    let (a, b) = (Node::start(&store).await, Node::start(&store).await);
+    let mut ann = b.server.client(Kind::WebTransport, "ann", "supervisor").await;
+    let mut shown = watch(&mut ann, None).await;
+    let mut phone = a.server.client(Kind::WebSocket, "bob", "member").await;
+    let _carol = a.server.client(Kind::WebTransport, "carol", "member").await;
+    set(&mut phone, json!({ "status": "busy" })).await;
+    shown.until_status(&mut ann, "bob", "busy").await;
+    shown.until_status(&mut ann, "carol", "online").await;
+    let before = ann.request("client:ping", json!({})).await.unwrap()["time"].as_u64().unwrap();
+    a.cut(true);
+    // Carol has moved on; bob has not.
+    let carol = b.server.client(Kind::WebSocket, "carol", "member").await;
+    let passed = pass_until(&[&b], &mut ann, &mut shown, "bob", "offline").await;
+    println!("gone {passed} ms after the node");
+    assert!((15_000..60_000).contains(&passed), "{passed}");
+    let last_seen = shown.people["bob"]["last_seen"].as_u64().unwrap();
+    assert!(last_seen <= before + 6_000 && last_seen + 6_000 >= before, "{before} {last_seen}");
+    assert_eq!(shown.status("carol"), "online");
+    // What the dead node has left is removed, and what it knew is stored.
+    let now = fanfare_proto::UnixMs(crate::positions::now());
+    let left = async || {
+        let servers = fanfare_proto::OrgId::servers();
+        let kind = fanfare::store::RecordKind::Node;
+        store.list(&servers, kind, "nodes", None, 10, now).await.unwrap().len()
+    };
+    let removed = async {
+        while left().await > 1 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), removed).await.expect("its records go");
+    // It lives after all: its people are back.
+    a.cut(false);
+    shown.until_status(&mut ann, "bob", "busy").await;
+    drop((phone, carol));
+}
+
+#[tokio::test]
+async fn a_node_that_stops_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = shared(dir.path());
+    let (mut a, b) = (Node::start(&store).await, Node::start(&store).await);
+    let mut ann = b.server.client(Kind::WebTransport, "ann", "supervisor").await;
+    let mut shown = watch(&mut ann, None).await;
+    let phone = a.server.client(Kind::WebSocket, "bob", "member").await;
+    shown.until_status(&mut ann, "bob", "online").await;
+    a.server.stop().await;
+    let passed = pass_until(&[&b], &mut ann, &mut shown, "bob", "offline").await;
+    assert!(passed < 20_000, "no lease is waited for: {passed}");
+    drop(phone);
+}
+
+/// A server is killed: whoever does not come back to its next life is gone after the grace.
+#[tokio::test]
+async fn after_a_kill_nobody_stays_who_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    // Long enough for a slow machine to come back in.
+    let times = [("FANFARE_PRESENCE__LEASE_MS", "5000"), ("FANFARE_PRESENCE__GRACE_MS", "6000")];
+    let server = Process::start_with(dir.path(), &times).await;
+    let open = async |base: &str, kind: Kind, user: &str| {
+        let hello = json!({ "token": token(user, "acme", "supervisor", &[]), "device_id": user });
+        Client::open_with(base, kind, hello).await
+    };
+    let mut ann = open(&server.base, Kind::WebTransport, "ann").await;
+    let mut shown = watch(&mut ann, None).await;
+    let mut bob = open(&server.base, Kind::WebSocket, "bob").await;
+    let mut carol = open(&server.base, Kind::WebTransport, "carol").await;
+    set(&mut bob, json!({ "status": "busy", "text": "night shift" })).await;
+    set(&mut carol, json!({ "status": "away" })).await;
+    shown.until_status(&mut ann, "bob", "busy").await;
+    shown.until_status(&mut ann, "carol", "away").await;
+    // What is known of them later is what the node has told: a page and its lease, some time from now on.
+    let written = async || crate::harness::metric(&server.base, "fanfare_presence_writes").await;
+    let before = written().await;
+    while written().await < before + 3.0 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let killed = crate::positions::now();
+    let server = server.kill_and_restart().await;
+    let mut ann = open(&server.base, Kind::WebSocket, "ann").await;
+    let mut shown = watch(&mut ann, None).await;
+    assert_eq!((shown.status("bob"), shown.status("carol")), ("busy", "away"), "they may be on their way");
+    let _carol = open(&server.base, Kind::WebSocket, "carol").await;
+    let gone = shown.until_status(&mut ann, "bob", "offline").await;
+    let last_seen = gone["last_seen"].as_u64().unwrap();
+    assert!(last_seen <= killed && last_seen + 8_000 > killed, "{killed} {last_seen}");
+    assert_eq!(gone["text"], "night shift");
+    assert_eq!(shown.status("carol"), "away", "what a device was it is again");
+    // And so it stays.
+    let server = server.kill_and_restart().await;
+    let mut ann = open(&server.base, Kind::WebTransport, "ann").await;
+    let asked = ann.request("presence:get", json!({ "users": ["bob"] })).await.unwrap();
+    assert_eq!(asked["users"][0]["last_seen"], json!(last_seen));
+    assert_eq!(asked["users"][0]["status"], "offline");
+}
+
+/// Two processes on one database, of which one is killed.
+#[tokio::test]
+async fn cql_people_of_a_killed_node_are_gone_at_the_other() {
+    if store::variables().is_empty() {
+        return;
+    }
+    let (dir_a, dir_b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let times = [("FANFARE_PRESENCE__LEASE_MS", "5000"), ("FANFARE_PRESENCE__GRACE_MS", "2000")];
+    let a = Process::start_with(dir_a.path(), &times).await;
+    let b = Process::start_with(dir_b.path(), &times).await;
+    let open = async |base: &str, kind: Kind, user: &str| {
+        Client::open(base, kind, &token(user, "acme", "supervisor", &[])).await
+    };
+    let mut ann = open(&b.base, Kind::WebTransport, "ann").await;
+    let mut shown = watch(&mut ann, None).await;
+    let mut bob = open(&a.base, Kind::WebSocket, "bob").await;
+    set(&mut bob, json!({ "status": "busy" })).await;
+    shown.until_status(&mut ann, "bob", "busy").await;
+    drop(bob);
+    let killed = crate::positions::now();
+    a.kill().await;
+    let gone = shown.until_status(&mut ann, "bob", "offline").await;
+    println!("gone {} ms after the kill", crate::positions::now() - killed);
+    let last_seen = gone["last_seen"].as_u64().unwrap();
+    assert!(last_seen <= killed + 1_000 && last_seen + 8_000 > killed, "{killed} {last_seen}");
+    let _: Value = ann.request("client:ping", json!({})).await.unwrap();
+}
