@@ -24,6 +24,7 @@ mod chat;
 mod closing;
 mod cut;
 mod drain;
+mod forged;
 mod http;
 mod keys;
 mod lanes;
