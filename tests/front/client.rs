@@ -334,7 +334,7 @@ async fn open_session_on(
 }
 
 /// Trusts the certificates that the server tells of, and no other.
-fn quic_config(told: &Value) -> quinn::ClientConfig {
+pub fn quic_config(told: &Value) -> quinn::ClientConfig {
     let hashes = told["webtransport"]["certificate_hashes"].as_array().unwrap();
     let hashes = hashes.iter().map(|hash| unhex(hash.as_str().unwrap())).collect();
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());

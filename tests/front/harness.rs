@@ -223,6 +223,13 @@ impl Process {
         self.child.kill().await.unwrap();
     }
 
+    /// With some settings, as variables.
+    pub async fn with(dir: &Path, settings: &[(&'static str, &str)]) -> Self {
+        let mut variables = store::variables();
+        variables.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Self::start_at(dir, variables, "127.0.0.1:0").await
+    }
+
     async fn start_at(dir: &Path, store: Vec<(&'static str, String)>, listen: &str) -> Self {
         let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_fanfare"))
             .args(["serve", "--listen", listen, "--data-dir"])
@@ -254,8 +261,11 @@ impl Process {
         Self { child, base: format!("http://{address}"), dir: dir.into(), store }
     }
 
-    pub fn id(&self) -> u32 {
-        self.child.id().unwrap()
+    /// A line of the process's status, in KiB: `VmRSS` is what it has in memory, `VmHWM` the most that it had.
+    pub fn memory(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':')).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
     /// kill -9, and another life on the same folder.

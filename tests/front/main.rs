@@ -18,8 +18,10 @@ mod gate;
 mod harness;
 mod issuer;
 mod store;
+mod tap;
 
 mod abuse;
+mod attacks;
 mod chat;
 mod closing;
 mod cut;
@@ -35,6 +37,7 @@ mod outage;
 mod positions;
 mod presence;
 mod presence_nodes;
+mod pressure;
 mod reluctant;
 mod resume;
 mod token;

@@ -24,13 +24,6 @@ async fn urgent_requests_have_a_stream_of_their_own() {
     chief.request("client:ping", json!({})).await.unwrap();
 }
 
-/// Resident memory of a process in KiB.
-fn memory(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 /// 2,000 connections come, speak and go, half of them without a word: nothing of them stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_leave_nothing_behind() {
@@ -48,11 +41,11 @@ async fn connections_leave_nothing_behind() {
             }
             if cycle == 999 {
                 settled(&server).await;
-                after_half = memory(server.id());
+                after_half = server.memory("VmRSS");
             }
         }
         settled(&server).await;
-        let grown = memory(server.id()).saturating_sub(after_half);
+        let grown = server.memory("VmRSS").saturating_sub(after_half);
         println!("{kind:?}: {after_half} KiB after 1,000 cycles, {grown} KiB more after 2,000");
         // A leak of 2 KiB for each connection would show.
         assert!(grown < 2000, "{grown} KiB more");

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, sync::Mutex, time::Duration};
 
-use fanfare_proto::{Advice, CloseCode, Command, ErrorCode, command::Empty, event::name};
+use fanfare_proto::{CloseCode, Command, ErrorCode, command::Empty, event::name};
 use tokio::time::Instant;
 
 use super::fake::{Fake, Plan, Test, config};
@@ -37,30 +37,104 @@ async fn goes_through_its_states() {
     assert_eq!(test.client.request(Command::Ping(Empty {})).await.err(), Some(Error::Closed));
 }
 
+/// What a client does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Does {
+    /// Comes back almost at once.
+    Returns,
+    /// The same, with a newer token.
+    Renews,
+    /// Comes back later.
+    Waits,
+    /// Does not come back.
+    Ends,
+}
+
+/// Every close code has a row. One without is caught below: whoever adds a code decides what clients do.
+const CLOSED: [(CloseCode, Does); CloseCode::ALL.len()] = [
+    (CloseCode::GoingAway, Does::Returns),
+    (CloseCode::Slow, Does::Returns),
+    (CloseCode::Silent, Does::Returns),
+    (CloseCode::TokenExpired, Does::Renews),
+    (CloseCode::AuthTimeout, Does::Waits),
+    (CloseCode::ConnectionLimit, Does::Waits),
+    (CloseCode::Unavailable, Does::Waits),
+    (CloseCode::AuthFailed, Does::Ends),
+    (CloseCode::Abuse, Does::Ends),
+    (CloseCode::TooLarge, Does::Ends),
+    (CloseCode::Violation, Does::Ends),
+];
+
+/// Every code that `authenticate` may be refused with.
+const REFUSED: [(ErrorCode, Does); ErrorCode::ALL.len()] = [
+    (ErrorCode::AuthFailed, Does::Ends),
+    (ErrorCode::Unauthorized, Does::Ends),
+    (ErrorCode::InvalidMessage, Does::Ends),
+    (ErrorCode::MessageTooLarge, Does::Ends),
+    (ErrorCode::RateLimitExceeded, Does::Waits),
+    (ErrorCode::SubscriptionFailed, Does::Ends),
+    (ErrorCode::RoomNotFound, Does::Ends),
+    (ErrorCode::RoomFull, Does::Ends),
+    (ErrorCode::ConnectionLimit, Does::Waits),
+    (ErrorCode::InternalError, Does::Waits),
+    (ErrorCode::TokenExpired, Does::Renews),
+    (ErrorCode::Conflict, Does::Waits),
+    (ErrorCode::Unavailable, Does::Waits),
+];
+
+/// A client whose tokens are counted, from 1.
+fn counting() -> crate::Config {
+    let count = Arc::new(Mutex::new(0));
+    let mut config = only(Transport::WebTransport);
+    config.token = Token::provider(move || {
+        let count = count.clone();
+        async move {
+            *count.lock().unwrap() += 1;
+            Ok(format!("t{}", count.lock().unwrap()))
+        }
+    });
+    config
+}
+
+/// Asserts what a client does that was open or greeting until now.
+async fn assert_does(test: &mut Test, does: Does, what: &str) {
+    let start = Instant::now();
+    if does == Does::Ends {
+        let mut state = test.client.state();
+        state.wait_for(State::is_closed).await.unwrap();
+        return;
+    }
+    let (_, greeting) = test.greeted().await;
+    let (waited, renewed) = (start.elapsed(), greeting.token.as_deref() == Some("t2"));
+    assert_eq!(waited >= Duration::from_millis(500), does == Does::Waits, "{what}: {waited:?}");
+    assert_eq!(renewed, does == Does::Renews, "{what}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_close_code_is_obeyed() {
-    for code in CloseCode::ALL {
+    assert_eq!(CLOSED.map(|(code, _)| code), CloseCode::ALL, "a row for each");
+    for (code, does) in CLOSED {
         let number = u32::from(code.number());
-        let mut config = only(Transport::WebTransport);
-        config.token = Token::provider(|| async { Ok("t".into()) });
-        let mut test = Test::start(config);
+        let mut test = Test::start(counting());
         let (peer, _) = test.greeted().await;
-        let start = Instant::now();
         peer.end(Some(number)).await;
-        match Advice::of(number) {
-            Advice::Never => {
-                let mut state = test.client.state();
-                let state = state.wait_for(State::is_closed).await.unwrap().clone();
-                let reason = CloseReason::Server { code: number, reason: "test".into() };
-                assert_eq!(state, State::Closed(reason), "{code:?}");
-            }
-            advice => {
-                let (_, _) = test.greeted().await;
-                let waited = start.elapsed();
-                let later = waited >= Duration::from_millis(500);
-                assert_eq!(advice == Advice::Later, later, "{code:?} {waited:?}");
-            }
+        assert_does(&mut test, does, &format!("{code:?}")).await;
+        if does == Does::Ends {
+            let reason = CloseReason::Server { code: number, reason: "test".into() };
+            assert_eq!(*test.client.state().borrow(), State::Closed(reason), "{code:?}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_refusal_of_a_greeting_is_obeyed() {
+    assert_eq!(REFUSED.map(|(code, _)| code), ErrorCode::ALL, "a row for each");
+    for (code, does) in REFUSED {
+        let mut test = Test::start(counting());
+        let mut peer = test.peer().await;
+        let greeting = peer.any_request().await.unwrap();
+        peer.answer_with(name::ERROR, &greeting, &code.with("no")).await;
+        assert_does(&mut test, does, &format!("{code:?}")).await;
     }
 }
 

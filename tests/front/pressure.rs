@@ -1,0 +1,278 @@
+//! Who connects slowly, too often, or with somebody else's address.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
+
+use crate::{
+    client::{BOTH, Client, open_session},
+    cut::Gate,
+    harness::{TestServer, ask, http_get, token},
+    tap::{Back, Tap, udp},
+};
+
+async fn told(base: &str) -> Value {
+    serde_json::from_str(&http_get(base, "/api/v1/transport").await).unwrap()
+}
+
+/// A server sends no more than three times what it was sent to an address that has not answered.
+#[tokio::test]
+async fn a_forged_address_is_sent_little() {
+    let server = TestServer::with(|config| config.session.handshake_timeout_ms = 3000).await;
+    let told = told(&server.base()).await;
+    for packets in [1, 2, 8] {
+        let failed = server.metric("fanfare_handshakes_failed").await;
+        let tap = Tap::start(udp(&told), Ipv4Addr::LOCALHOST, packets, Back::Nothing).await;
+        let instead = tap.in_place(&told);
+        let client = open_session(&instead);
+        tokio::pin!(client);
+        // Until the server gives up; it repeats itself meanwhile.
+        let given_up = async {
+            while server.metric("fanfare_handshakes_failed").await <= failed {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        // The first packet alone may hold too little of the greeting for an answer, or for a handshake.
+        tokio::select! {
+            _ = &mut client => panic!("nothing came back"),
+            () = given_up => {}
+            () = tokio::time::sleep(Duration::from_secs(8)) => assert_eq!(packets, 1, "the server waits on"),
+        }
+        let (to, back) = (tap.counted(|c| &c.to), tap.counted(|c| &c.back));
+        println!("{packets} packets: {back} bytes for {to}, {:.2} times", back as f64 / to as f64);
+        assert!(back <= 3 * to, "{back} bytes for {to}");
+        assert!(packets == 1 || back > 0, "the server did not answer at all");
+    }
+}
+
+#[tokio::test]
+async fn under_pressure_an_address_is_proven_first() {
+    let server = TestServer::with(|config| config.limits.lobby = 16).await;
+    let told = told(&server.base()).await;
+    let host = server.base().replace("http://", "");
+    for (others, proof) in [(0, false), (2, true)] {
+        let mut idle = Vec::new();
+        for _ in 0..others {
+            idle.push(TcpStream::connect(&host).await.unwrap());
+        }
+        // They have been taken notice of once a later one is answered.
+        http_get(&server.base(), "/health/live").await;
+        let tap = Tap::start(udp(&told), Ipv4Addr::LOCALHOST, usize::MAX, Back::All).await;
+        let session = open_session(&tap.in_place(&told)).await.expect("whoever proves it gets in");
+        assert_eq!(tap.counted(|c| &c.retries) > 0, proof, "with {others} others");
+        session.close(0, b"bye");
+        crate::closing::until_empty(&server).await;
+        drop((tap, idle));
+    }
+}
+
+/// What may come from an address before any work is done for it; others are not concerned.
+#[tokio::test]
+async fn an_address_that_tries_too_often_is_turned_away_at_the_door() {
+    let server = TestServer::with(|config| {
+        config.limits.exempt = vec!["127.0.0.1/32".parse().unwrap()];
+        config.limits.attempts_per_second_per_ip = 1;
+        config.limits.connections_per_ip = 20;
+    })
+    .await;
+    let told = told(&server.base()).await;
+    let host = server.base().replace("http://", "").parse().unwrap();
+    let from = |last| Ipv4Addr::new(127, 0, 1, last);
+    // TCP: closed without a word.
+    let answered = async |address: Ipv4Addr| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((address, 0).into()).unwrap();
+        let Ok(mut stream) = socket.connect(host).await else { return false };
+        let _ = stream.write_all(b"GET /health/live HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        !answer.is_empty()
+    };
+    let mut taken = 0;
+    while answered(from(1)).await {
+        taken += 1;
+        assert!(taken < 200, "nothing is ever refused");
+    }
+    assert!(taken >= 20, "{taken}");
+    assert!(answered(from(2)).await, "another address");
+    server.pass(10_000);
+    assert!(answered(from(1)).await, "some time later");
+    // QUIC: refused once the address is proven.
+    let mut taken = 0;
+    loop {
+        let tap = Tap::start(udp(&told), from(3), usize::MAX, Back::All).await;
+        if open_session(&tap.in_place(&told)).await.is_err() {
+            assert!(tap.counted(|c| &c.retries) > 0, "it had to be proven first");
+            break;
+        }
+        taken += 1;
+        assert!(taken < 200, "nothing is ever refused");
+    }
+    assert!(taken >= 20, "{taken}");
+    assert!(server.metric("fanfare_turned_away").await >= 2.0);
+    let tap = Tap::start(udp(&told), from(4), usize::MAX, Back::All).await;
+    open_session(&tap.in_place(&told)).await.expect("another address");
+    server.pass(10_000);
+    let tap = Tap::start(udp(&told), from(3), usize::MAX, Back::All).await;
+    open_session(&tap.in_place(&told)).await.expect("some time later");
+}
+
+#[tokio::test]
+async fn tokens_cannot_be_guessed_for_long() {
+    let server = TestServer::with(|config| {
+        config.limits.failures_per_minute_per_ip = 6;
+        config.limits.connections_per_ip = 20;
+        config.limits.attempts_per_second_per_ip = 10_000;
+        config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        config.limits.exempt.clear();
+    })
+    .await;
+    let base = server.base();
+    let host = base.replace("http://", "");
+    // Behind a trusted proxy each may have an address of its own, also on this machine.
+    let guess = async |address: &str, token: &str| {
+        use futures::{SinkExt, StreamExt};
+        use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
+        let mut request = format!("ws://{host}/ws").into_client_request().unwrap();
+        request.headers_mut().insert("x-forwarded-for", address.parse().unwrap());
+        let Ok((mut socket, _)) = tokio_tungstenite::connect_async(request).await else { return None };
+        let hello = json!({ "event": "authenticate", "data": { "token": token } }).to_string();
+        socket.send(Message::text(hello)).await.unwrap();
+        let Message::Text(text) = socket.next().await.unwrap().unwrap() else { panic!() };
+        Some(text.contains("authenticated"))
+    };
+    let good = token("ann", "acme", "member", &[]);
+    let mut guesses = 0;
+    while guess("192.0.2.1", "a.b.c").await.is_some() {
+        guesses += 1;
+        assert!(guesses < 200, "nothing is ever refused");
+    }
+    assert!((20..30).contains(&guesses), "{guesses}");
+    assert_eq!(guess("192.0.2.1", &good).await, None, "nobody comes from there now");
+    let forwarded = [("x-forwarded-for", "192.0.2.1"), ("authorization", &format!("Bearer {good}"))];
+    assert_eq!(ask(&base, "GET", "/api/v1/me", &forwarded, "").await.status, 429);
+    assert_eq!(guess("192.0.2.2", &good).await, Some(true), "others do");
+    server.pass(20_000);
+    assert_eq!(guess("192.0.2.1", &good).await, Some(true), "and so does it, some time later");
+    // An expired token is nobody's guess.
+    let past = crate::abuse::signed(
+        &json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": 1_700_000_000 }),
+    );
+    for _ in 0..50 {
+        assert_eq!(guess("192.0.2.3", &past).await, Some(false));
+    }
+}
+
+/// A server whose patience is short, and what it does with a connection on which this was sent.
+async fn after(server: &TestServer, sent: &[&[u8]], dribble: bool) -> String {
+    let mut stream = TcpStream::connect(server.base().replace("http://", "")).await.unwrap();
+    for part in sent {
+        stream.write_all(part).await.unwrap();
+    }
+    let (mut reader, mut writer) = stream.split();
+    let mut answer = Vec::new();
+    let ended = async {
+        let _ = reader.read_to_end(&mut answer).await;
+    };
+    // A byte now and then is no progress.
+    let more = async {
+        while dribble && writer.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = timeout(Duration::from_secs(20), ended) => ended.expect("it is still open"),
+        () = more => unreachable!(),
+    }
+    String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn slow_and_large_requests_end() {
+    let server = TestServer::with(|config| {
+        config.session.handshake_timeout_ms = 300;
+        config.session.request_timeout_ms = 300;
+        config.limits.message_bytes = 4096;
+    })
+    .await;
+    let timed_out = ["", "HTTP/1.1 408 Request Timeout"];
+    for dribble in [false, true] {
+        for start in ["", "GET", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nhost: a\r\nx: "] {
+            let end = after(&server, &[start.as_bytes()], dribble).await;
+            let bad = end == "HTTP/1.1 400 Bad Request" && dribble && start.is_empty();
+            assert!(timed_out.contains(&end.as_str()) || bad, "{start:?}, {dribble}: {end}");
+        }
+    }
+    // One that was answered and says nothing more.
+    let kept = after(&server, &[b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n"], false).await;
+    assert_eq!(kept, "HTTP/1.1 200 OK", "answered, and then closed");
+    let large = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(20_000));
+    let end = after(&server, &[large.as_bytes()], false).await;
+    assert_eq!(end, "HTTP/1.1 431 Request Header Fields Too Large");
+    let many = format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(200));
+    let end = after(&server, &[many.as_bytes()], false).await;
+    assert_eq!(end, "HTTP/1.1 431 Request Header Fields Too Large");
+    // A body that nobody asked for is not read.
+    let body = b"POST /api/v1/me HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\nxxxx";
+    assert_eq!(after(&server, &[body], false).await, "HTTP/1.1 405 Method Not Allowed");
+    crate::closing::until_empty(&server).await;
+}
+
+/// Those who wait without a word make room for those who speak.
+#[tokio::test]
+async fn the_silent_keep_nobody_out() {
+    let server = TestServer::with(|config| config.limits.lobby = 8).await;
+    let mut silent = Vec::new();
+    for round in 0..3 {
+        for kind in BOTH {
+            for _ in 0..4 {
+                silent.push(Client::connect(&server.base(), kind).await);
+            }
+        }
+        for kind in BOTH {
+            let mut ann = server.client(kind, "ann", "member").await;
+            ann.request("client:ping", json!({})).await.unwrap_or_else(|e| panic!("{round} {kind:?}: {e}"));
+        }
+    }
+    // The first of them was told, and when to come back.
+    let mut first = silent.remove(0);
+    let error = first.expect("error").await;
+    assert_eq!(error["data"]["code"], "CONNECTION_LIMIT");
+    assert_eq!(error["data"]["retry_after_ms"], 1000);
+    assert_eq!(first.expect_close().await.0, 4101);
+}
+
+/// What is under way of a connection is bounded by not reading on: a client that sends more has to wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_is_read_than_can_be_worked_on() {
+    for kind in BOTH {
+        let mut gate = None;
+        let server = TestServer::on(|hub, dir| gate.insert(Gate::open(hub, dir)).clone()).await;
+        let gate = gate.unwrap();
+        let mut ann = server.client(kind, "ann", "member").await;
+        let room = crate::chat::create(&mut ann, "room", &["bob"]).await;
+        gate.stop_at(0);
+        let say = json!({ "client_id": "m", "conversation_id": room, "text": "x" });
+        let said = ann.send_request("message:send", say).await;
+        assert!(gate.stopped_before(std::future::pending()).await);
+        // More than all buffers between here and there hold.
+        let filler = format!(r#"{{"event":"client:ping","data":{{"x":"{}"}}}}"#, "x".repeat(60_000));
+        let sending = async {
+            for _ in 0..600 {
+                ann.send_text(&filler).await;
+            }
+        };
+        let mut sending = Box::pin(sending);
+        let early = timeout(Duration::from_millis(1500), sending.as_mut()).await;
+        assert!(early.is_err(), "{kind:?}: 36 MB were read while a request was under way");
+        gate.let_go();
+        sending.await;
+        ann.answer(said).await.unwrap();
+    }
+}
