@@ -67,8 +67,11 @@ export type RequestData<E extends RequestName> = Requests[E] extends { client_id
   ? Omit<Requests[E], 'client_id'> & { client_id?: string }
   : Requests[E];
 
-/** Requests that are the client's own business. */
-type Internal = 'authenticate' | 'server:pong' | 'subscribe' | 'unsubscribe' | 'token:refresh';
+/**
+ * Requests that are the client's own business. Of `subscribe`, so is the channel `locations`: that is
+ * `Client.subscribe`.
+ */
+type Internal = 'authenticate' | 'server:pong' | 'token:refresh';
 export type RequestName = Exclude<keyof Answers & keyof Requests, Internal>;
 export type DurableName = { [E in RequestName]: Requests[E] extends { client_id: string } ? E : never }[RequestName];
 

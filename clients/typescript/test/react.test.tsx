@@ -14,6 +14,7 @@ import {
   useLocations,
   useLocationsRef,
   useMessages,
+  usePresence,
   useStats,
 } from '../src/react/index.ts';
 import { message, settle, World } from './fake.ts';
@@ -245,4 +246,23 @@ test('useStats looks again and again', async () => {
   expect(vi.getTimerCount()).toBe(0);
   vi.useRealTimers();
   client.close();
+});
+
+test('usePresence watches while it is shown, once for all', async () => {
+  const { link, wrapper } = await world();
+  const both = renderHook(() => [usePresence(['bob']), usePresence(['carol'])] as const, { wrapper });
+  await act(settle);
+  expect(link.asked('subscribe').map((said) => said.data)).toEqual([{ channels: ['presence'], users: ['bob', 'carol'] }]);
+  const person = (status: string, version: number) => ({ user_id: 'bob', status, version });
+  await act(async () => {
+    link.reply('subscribe', { subscriptions: [{ channel: 'presence', view: 4, epoch: 1 }] });
+    link.say({ event: 'presence:snapshot', data: { view: 4, users: [person('busy', 1)], more: false } });
+    await settle();
+  });
+  expect(both.result.current[0].get('bob')?.status).toBe('busy');
+  act(() => link.say({ event: 'presence:changed', data: { view: 4, users: [person('away', 2)] } }));
+  expect(both.result.current[1].get('bob')?.status).toBe('away');
+  both.unmount();
+  await act(settle);
+  expect(link.asked('unsubscribe').map((said) => said.data)).toEqual([{ channels: ['presence'] }]);
 });

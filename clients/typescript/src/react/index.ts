@@ -13,8 +13,9 @@ import {
   type RefObject,
 } from 'react';
 import type { Chat, ChatSnapshot, MessagesView } from '../chat/index.ts';
-import type { Agent, Client, Events, LocationOptions, Locations, State, Stats } from '../index.ts';
-import { chatOf, locationsOf, type LocationsView } from './stores.ts';
+import type { Agent, Client, Events, LocationOptions, Locations, Presence, State, Stats } from '../index.ts';
+import type { People } from '../presence/index.ts';
+import { chatOf, locationsOf, peopleOf, type LocationsView } from './stores.ts';
 
 export type { LocationsView } from './stores.ts';
 
@@ -86,6 +87,31 @@ export function useChat(): ChatSnapshot & { readonly chat: Chat } {
   const read = () => chat.snapshot;
   const snapshot = useSyncExternalStore(subscribe, read, read);
   return useMemo(() => ({ ...snapshot, chat }), [snapshot, chat]);
+}
+
+/** Who of these users is there; of everyone, without. Watches them while the component is shown. */
+export function usePresence(users?: readonly string[]): ReadonlyMap<string, Presence> {
+  const people = peopleOf(useClient());
+  // What is asked for, and not the array that says so, which may be a new one each time.
+  const wish = users && JSON.stringify(users);
+  const subscribe = useCallback(
+    (listener: () => void) => {
+      const off = people.subscribe(listener);
+      const release = people.watch(wish === undefined ? undefined : JSON.parse(wish));
+      return () => {
+        off();
+        release();
+      };
+    },
+    [people, wish],
+  );
+  const read = () => people.all;
+  return useSyncExternalStore(subscribe, read, read);
+}
+
+/** What is known of people; by it, one says what one is oneself. */
+export function usePeople(): People {
+  return peopleOf(useClient());
 }
 
 /** A conversation's messages. Opens it, and leaves it with the component. */

@@ -1,5 +1,6 @@
 // What the hooks share: one store for each client and wish, however many components look.
 import { Chat } from '../chat/index.ts';
+import { People } from '../presence/index.ts';
 import type { Agent, Client, FanfareError, LocationOptions, Locations } from '../index.ts';
 
 export interface LocationsView {
@@ -105,4 +106,13 @@ export function chatOf(client: Client): Chat {
   let chat = chats.get(client);
   if (!chat) chats.set(client, (chat = new Chat(client)));
   return chat;
+}
+
+const people = new WeakMap<Client, People>();
+
+/** What is known of people, and this device's own presence: as long as there is the client. */
+export function peopleOf(client: Client): People {
+  let found = people.get(client);
+  if (!found) people.set(client, (found = new People(client)));
+  return found;
 }
