@@ -40,6 +40,7 @@ mod outbox;
 mod positions;
 mod race;
 mod receive;
+mod renewal;
 mod session;
 mod shared;
 mod state;

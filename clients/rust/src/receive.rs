@@ -5,7 +5,7 @@ use std::time::Duration;
 use fanfare_proto::{
     Command, Cursor, ErrorBody, RequestId, ServerEvent, UnixMs,
     command::Subscribe,
-    event::{Subscribed, TopicState, name},
+    event::{Subscribed, TokenRefreshed, TopicState, name},
 };
 use serde::{
     Deserialize,
@@ -90,6 +90,10 @@ impl Actor {
             self.shared.counters.measured(sent.elapsed());
             return Ok(());
         }
+        if let Some(token) = session.renewal.answered(re) {
+            self.renewed(session, token, &event);
+            return Ok(());
+        }
         // Read before the waiting task learns of it: what follows on the lane belongs to the new view.
         let granted = event.data::<Subscribed>().ok();
         match self.outbox.answer(re, event) {
@@ -99,6 +103,20 @@ impl Actor {
             (Meaning::None, None) => {}
         }
         Ok(())
+    }
+
+    /// The server has answered a newer token. One that it refused is followed by another try.
+    fn renewed(&mut self, session: &mut Session, token: String, event: &ServerEvent) {
+        let renewed = if event.event == name::REPLY { event.data::<TokenRefreshed>().ok() } else { None };
+        let Some(renewed) = renewed else {
+            tracing::debug!("a newer token was refused");
+            return;
+        };
+        self.token = Some(token);
+        session.renewal.ends(renewed.expires_at, self.shared.server_now());
+        if !renewed.resubscribe.is_empty() {
+            self.follow_again();
+        }
     }
 
     fn followed(&mut self, subscribe: Subscribe, granted: Option<&Subscribed>) {
@@ -134,6 +152,7 @@ impl Actor {
     fn heartbeat(&mut self, session: &mut Session, ping: &Ping) -> Result<(), Loss> {
         session.pong = true;
         self.shared.server_said(ping.time);
+        session.renewal.look(ping.time);
         let pos: Vec<Cursor> = self.known(&ping.pos);
         // A position that is passed over costs nothing: the next resume starts a little earlier.
         if pos.is_empty() || self.items.capacity() == 0 {

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use fanfare_proto::{CloseCode, Command, Lane, Request, RequestId, ServerEvent, command::Empty, tick};
+use fanfare_proto::{
+    CloseCode, Command, Lane, Request, RequestId, ServerEvent,
+    command::{Empty, TokenRefresh},
+    tick,
+};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
@@ -15,6 +19,7 @@ use crate::{
     connect::Opened,
     link::{Goodbye, Incoming, Link},
     moving::Moving,
+    renewal::Renewal,
 };
 
 /// Added to two heartbeats before a silent connection counts as dead.
@@ -40,6 +45,7 @@ pub(crate) struct Session {
     /// What is followed is asked for again then: the server could not grant it now.
     pub(crate) follow_at: Option<Instant>,
     pub(crate) moving: Moving,
+    pub(crate) renewal: Renewal,
 }
 
 impl Actor {
@@ -57,9 +63,13 @@ impl Actor {
             next_ping: now,
             follow_at: None,
             moving: Moving::default(),
+            renewal: Renewal::default(),
             link,
         };
         self.shared.server_said(authenticated.time);
+        if self.config.token.renewable() {
+            session.renewal.ends(authenticated.expires_at, authenticated.time);
+        }
         self.shared.counters.sessions.add(1);
         self.shared.carry(Some(session.link.packets.clone()));
         let transport = session.link.transport;
@@ -93,6 +103,7 @@ impl Actor {
                 order = self.orders.recv() => match order {
                     Some(Order::Probe) => {
                         session.probe();
+                        session.renewal.look(self.shared.server_now());
                         Ok(())
                     }
                     order => match self.take(order) {
@@ -109,6 +120,14 @@ impl Actor {
                 }
                 () = sleep_until(session.next_ping) => {
                     self.ping(session);
+                    Ok(())
+                }
+                given = session.renewal.token(&self.config.token) => {
+                    match given {
+                        Ok(token) => self.refresh(session, token),
+                        // If none comes, the server closes in the end, and the next attempt asks for one.
+                        Err(error) => tracing::debug!(%error, "no newer token"),
+                    }
                     Ok(())
                 }
                 () = until(session.follow_at) => {
@@ -152,6 +171,15 @@ impl Actor {
         let id = self.outbox.next_id();
         if send(&session.link.ordered, Some(RequestId::Number(id)), Command::Ping(Empty {})) {
             session.ping = Some((id, now));
+        }
+    }
+
+    /// Hands a newer token to the server. If there is no room for it now, it is tried again.
+    fn refresh(&mut self, session: &mut Session, token: String) {
+        let id = self.outbox.next_id();
+        let command = Command::TokenRefresh(TokenRefresh { token: token.clone() });
+        if send(&session.link.ordered, Some(RequestId::Number(id)), command) {
+            session.renewal.sent(id, token);
         }
     }
 

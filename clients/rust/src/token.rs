@@ -31,7 +31,7 @@ impl Token {
         Self(Source::Fixed(token.into()))
     }
 
-    /// Asked for a token at the start, and again when the server says that the last one has expired.
+    /// Asked for a token at the start, again before that one ends, and when the server says that it has expired.
     pub fn provider<F, R>(provider: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,

@@ -7,6 +7,7 @@ mod life;
 mod loss;
 mod moving;
 mod places;
+mod renewal;
 mod requests;
 mod resume;
 mod server;
