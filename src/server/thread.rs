@@ -107,6 +107,8 @@ impl ShardThread {
             None => std::future::pending().await,
         };
         loop {
+            // One newcomer at a time: however many arrive together, those who are here have their turn between them.
+            tokio::task::yield_now().await;
             tokio::select! {
                 stage = next_stage(&mut stages) => {
                     if stage == Stage::Closing {

@@ -100,12 +100,8 @@ impl Greeting {
         });
         session.welcome(connection, id.as_ref());
         let cursors: Cursors = cursors.into_iter().map(|cursor| (cursor.topic.clone(), cursor)).collect();
-        if let Err(error) = session.resume(cursors).await {
-            tracing::warn!(%error, "a connection could not be resumed");
-            session.outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
-            session.outbox.close(CloseCode::Unavailable);
-            return Welcome::Refused;
-        }
+        // A task of its own: where many return at once it waits for its turn, and its requests do not.
+        tokio::task::spawn_local(session.clone().come_back(cursors));
         session.arrive();
         Welcome::Session(session)
     }

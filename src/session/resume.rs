@@ -3,10 +3,13 @@
 //! The connection has joined the hub before this runs, so what is published meanwhile is noted by the shard; placing
 //! a topic then catches up to whatever was seen.
 
+use std::{rc::Rc, time::Duration};
+
 use fanfare_proto::{
-    ErrorBody, Lane, Seq,
+    CloseCode, ErrorBody, ErrorCode, Lane, Seq,
     event::{self, TopicState, Topics, name},
 };
+use tokio::time::timeout;
 
 use super::{Cursors, Session};
 use crate::{
@@ -27,18 +30,47 @@ const PAGE: usize = 50;
 const PAGE_BYTES: usize = 64 * 1024;
 
 impl Session {
+    /// Resumes the connection, unless it ends before.
+    pub(super) async fn come_back(self: Rc<Self>, cursors: Cursors) {
+        let resumed = tokio::select! {
+            biased;
+            _ = self.outbox.closed() => return,
+            resumed = self.resume(cursors) => resumed,
+        };
+        if let Err(error) = resumed {
+            tracing::warn!(%error, "a connection could not be resumed");
+            self.outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
+            self.outbox.close(CloseCode::Unavailable);
+        }
+    }
+
+    /// Does a part of a resume when it is its turn. The wait may be long where many return; the work may not.
+    async fn in_turn<T>(
+        &self,
+        lane: Lane,
+        work: impl Future<Output = Result<T, ErrorBody>>,
+    ) -> Result<T, ErrorBody> {
+        let _turn = self.local.shard.turn(lane).await;
+        let limit = Duration::from_millis(self.local.services.config.session.auth_timeout_ms);
+        let late = |_| ErrorCode::Unavailable.with("the store is slow").retry_after(1000);
+        timeout(limit, work).await.map_err(late)?
+    }
+
     /// Tells the device where it stands in each topic, then sends what it missed.
-    pub(super) async fn resume(&self, cursors: Cursors) -> Result<(), ErrorBody> {
+    async fn resume(&self, cursors: Cursors) -> Result<(), ErrorBody> {
         let services = &*self.local.services;
         let identity = self.identity();
         let (org, user) = (&identity.org, &identity.user);
         // What everyone has comes first: urgent notices must not wait for a long list of conversations.
         let common = notice::topics(org);
-        let heads = self.resume_part(&common, &cursors, true).await?;
+        let heads = self.in_turn(Lane::Urgent, self.resume_part(&common, &cursors, true)).await?;
         let told = common.iter().zip(&heads).filter(|(topic, _)| topic.kind().lane() == Lane::Ordered);
         *self.told.borrow_mut() = told.map(|(topic, head)| (topic.name.clone(), head.epoch)).collect();
-        let conversations = chat::topics_of(services, org, user, MAX_CONVERSATIONS).await?;
-        self.resume_part(&conversations, &cursors, false).await?;
+        let conversations = async {
+            let topics = chat::topics_of(services, org, user, MAX_CONVERSATIONS).await?;
+            self.resume_part(&topics, &cursors, false).await
+        };
+        self.in_turn(Lane::Ordered, conversations).await?;
         self.local.shard.placed(self.member());
         Ok(())
     }

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use fanfare_proto::{CloseCode, Lane, Seq};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Member, Position, Shard};
 use crate::{
@@ -16,6 +16,13 @@ use crate::{
 /// Topics that may be read at once, for each lane: returning clients must not drown the store.
 const AT_ONCE: usize = 16;
 
+/// Connections that read where they stand at once, for each lane. Further ones wait in the order of their coming, so
+/// that a herd that returns leaves room in the store, and on the thread, for those who are here.
+const TURNS: usize = 8;
+
+/// Topics of one connection's ordered lane that are caught up at once: one with many does not keep others waiting.
+pub(super) const AT_ONCE_EACH: usize = 4;
+
 /// What one read takes.
 const PAGE: usize = 100;
 const PAGE_BYTES: usize = 64 * 1024;
@@ -25,11 +32,18 @@ const PAGE_BYTES: usize = 64 * 1024;
 pub(super) struct Permits {
     urgent: Semaphore,
     ordered: Semaphore,
+    urgent_turns: Semaphore,
+    ordered_turns: Semaphore,
 }
 
 impl Default for Permits {
     fn default() -> Self {
-        Self { urgent: Semaphore::new(AT_ONCE), ordered: Semaphore::new(AT_ONCE) }
+        Self {
+            urgent: Semaphore::new(AT_ONCE),
+            ordered: Semaphore::new(AT_ONCE),
+            urgent_turns: Semaphore::new(TURNS),
+            ordered_turns: Semaphore::new(TURNS),
+        }
     }
 }
 
@@ -67,6 +81,16 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// Waits for the turn of a connection that returns, in a lane. The turn is over when the permit is dropped.
+    pub async fn turn(&self, lane: Lane) -> Option<SemaphorePermit<'_>> {
+        let turns = match lane {
+            Lane::Urgent => &self.permits.urgent_turns,
+            Lane::Ordered => &self.permits.ordered_turns,
+        };
+        // It is never closed.
+        turns.acquire().await.ok()
     }
 
     /// Tells where a member stands, once that is known: it has everything up to `at`, and the log's end is `head`.
@@ -110,6 +134,10 @@ impl Shard {
         self.metrics.catch_ups.inc();
         let lane = topic.kind().lane();
         let permits = self.permits.of(lane);
+        let _own = match lane {
+            Lane::Urgent => None,
+            Lane::Ordered => member.catching_up.acquire().await.ok(),
+        };
         loop {
             // Room is waited for without a permit: a client that does not read must not hold up the others.
             member.outbox.room(lane).await;

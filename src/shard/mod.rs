@@ -14,7 +14,7 @@ use std::{
 };
 
 use fanfare_proto::{CloseCode, Cursor, Epoch, OrgId, Seq, TopicName, UserId};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use self::ticks::Followers;
 use crate::{
@@ -64,6 +64,7 @@ pub struct Member {
     /// It is to be closed, once what it asked for is done.
     leaving: Notify,
     positions: RefCell<HashMap<TopicName, Position>>,
+    catching_up: Semaphore,
     /// Until its topics have been looked up, an unknown topic is one whose position is still to be told.
     resuming: Cell<bool>,
 }
@@ -109,6 +110,7 @@ impl Shard {
             ticks,
             leaving: Notify::new(),
             positions: RefCell::default(),
+            catching_up: Semaphore::new(catch_up::AT_ONCE_EACH),
             resuming: Cell::new(true),
         });
         self.members.borrow_mut().entry(org.clone()).or_default().insert(id, member.clone());

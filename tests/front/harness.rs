@@ -274,6 +274,14 @@ impl Process {
         Self::start_at(&self.dir, self.store, "127.0.0.1:0").await
     }
 
+    /// SIGTERM, and another life at the same address once this one has ended.
+    pub async fn replace_here(mut self) -> Self {
+        let id = self.child.id().unwrap().to_string();
+        assert!(tokio::process::Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        assert!(self.child.wait().await.unwrap().success(), "it ends in good order");
+        Self::start_at(&self.dir, self.store, self.base.trim_start_matches("http://")).await
+    }
+
     /// The same, at the same address.
     pub async fn kill_and_restart_here(mut self) -> Self {
         self.child.kill().await.unwrap();

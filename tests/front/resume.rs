@@ -243,3 +243,78 @@ async fn many_topics_are_resumed_at_once_within_the_bounds_of_a_lane() {
     ann.close().await;
     crate::closing::until_empty(&server).await;
 }
+
+#[tokio::test]
+async fn devices_of_a_user_have_cursors_of_their_own_and_agree_on_what_is_read() {
+    let mut server = TestServer::start().await;
+    for (round, kind) in BOTH.into_iter().enumerate() {
+        let other = BOTH[1 - round];
+        let mut ann = server.client(kind, "ann", "member").await;
+        let room = create(&mut ann, &format!("v-{kind:?}"), &["bob"]).await;
+        let topic = format!("conversation:{room}");
+        let epoch = ann.expect("conversation:created").await["epoch"].clone();
+        for n in 0..6 {
+            say(&mut ann, &room, &format!("m{n}"), &n.to_string()).await;
+        }
+        let device = |name: &str, seq: u64| {
+            let cursors = json!([{ "topic": topic, "epoch": epoch, "seq": seq }]);
+            json!({ "token": token("bob", "acme", "member", &[]), "device_id": name, "cursors": cursors })
+        };
+        // Each has what it lacks by its own cursor, two tabs of a device included.
+        let mut phone = Client::open_with(&server.base(), kind, device("phone", 7)).await;
+        let mut laptop = Client::open_with(&server.base(), other, device("laptop", 3)).await;
+        let mut tab = Client::open_with(&server.base(), other, device("laptop", 5)).await;
+        assert_eq!(texts(&mut laptop, 4).await, ["2", "3", "4", "5"]);
+        assert_eq!(texts(&mut tab, 2).await, ["4", "5"]);
+        assert_eq!(phone.drain("message:new").await, Vec::<Value>::new());
+        assert_eq!(topic_state(&phone, &topic)["unread"], 6);
+        // What one reads, all have read; an older mark of another takes nothing back.
+        phone.request("message:read", json!({ "conversation_id": room, "seq": 6 })).await.unwrap();
+        for device in [&mut laptop, &mut tab] {
+            assert_eq!(device.expect("message:read").await["data"]["seq"], 6);
+        }
+        let late = laptop.request("message:read", json!({ "conversation_id": room, "seq": 4 })).await;
+        assert_eq!(late.unwrap()["seq"], 6);
+        server.restart().await;
+        for (name, kind) in [("phone", other), ("laptop", kind)] {
+            let again = Client::open_with(&server.base(), kind, device(name, 7)).await;
+            assert_eq!(topic_state(&again, &topic)["unread"], 1, "{name}");
+        }
+    }
+}
+
+/// Two processes that share nothing but the store: whoever returns to the other one goes on there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_goes_on_at_another_server_of_the_same_store() {
+    if !crate::store::is_shared() {
+        return;
+    }
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let servers = [Process::start(dirs[0].path()).await, Process::start(dirs[1].path()).await];
+    for round in 0..2 {
+        let (here, there) = (&servers[round].base, &servers[1 - round].base);
+        let (kind, other) = (BOTH[round], BOTH[1 - round]);
+        let mut ann = Client::open(here, kind, &token("ann", "acme", "member", &[])).await;
+        let mut bob = Client::open(here, kind, &token("bob", "acme", "member", &[])).await;
+        let room = create(&mut ann, &format!("n-{round}"), &["bob"]).await;
+        let topic = format!("conversation:{room}");
+        say(&mut ann, &room, "m0", "before").await;
+        let last = bob.expect("message:new").await;
+        bob.vanish();
+        let mut seqs = Vec::new();
+        for n in 0..30 {
+            seqs.push(say(&mut ann, &room, &format!("a{n}"), &format!("away {n}")).await["seq"].clone());
+        }
+        // The answer to the last one was lost: its author asks again, there.
+        ann.vanish();
+        let mut ann = Client::open(there, other, &token("ann", "acme", "member", &[])).await;
+        let again = say(&mut ann, &room, "a29", "away 29").await;
+        assert_eq!((&again["seq"], &again["duplicate"]), (&seqs[29], &json!(true)));
+        let cursor = json!([{ "topic": topic, "epoch": last["epoch"], "seq": last["seq"] }]);
+        let mut bob = Client::open_with(there, other, hello("bob", cursor)).await;
+        assert_eq!(topic_state(&bob, &topic)["recovered"], true);
+        assert_eq!(texts(&mut bob, 30).await, (0..30).map(|n| format!("away {n}")).collect::<Vec<_>>());
+        say(&mut ann, &room, "live", "live again").await;
+        assert_eq!(texts(&mut bob, 1).await, ["live again"], "nothing twice in between");
+    }
+}

@@ -28,7 +28,7 @@ thread_local! {
 pub fn variables() -> Vec<(&'static str, String)> {
     static TESTS: AtomicU64 = AtomicU64::new(1);
     static KEYSPACE: OnceLock<String> = OnceLock::new();
-    if env::var("FANFARE_TEST_STORE").as_deref() != Ok("scylla") {
+    if !is_shared() {
         return Vec::new();
     }
     let nodes = env::var("FANFARE_TEST_CQL").expect("FANFARE_TEST_CQL names a database");
@@ -52,6 +52,11 @@ pub fn variables() -> Vec<(&'static str, String)> {
         ("FANFARE_STORE__SCYLLA__CAS_TIMEOUT_MS", "5000".to_owned()),
         ("FANFARE_STORE__SCYLLA__APPEND_TIMEOUT_MS", "30000".to_owned()),
     ]
+}
+
+/// Whether several servers can have one store.
+pub fn is_shared() -> bool {
+    env::var("FANFARE_TEST_STORE").as_deref() == Ok("scylla")
 }
 
 /// The same in a configuration.
