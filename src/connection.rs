@@ -57,7 +57,9 @@ pub async fn run(link: Link, local: Rc<Local>, door: Arc<Door>, visitor: Visitor
     let entry = Entry::new(&local, door, peer.transport);
     let outbox = Rc::new(Outbox::new(local.services.config.bounds()));
     let (writers, ticks) = Writers::start(outgoing, &outbox);
-    let greeting = Greeting::new(local.clone(), outbox.clone(), entry.id, visitor.clone(), peer.bearer);
+    let transport = label(peer.transport);
+    let greeting =
+        Greeting::new(local.clone(), outbox.clone(), entry.id, transport, visitor.clone(), peer.bearer);
     // However this ends, whoever waits for room in the outbox must stop waiting.
     let _closed = CloseOnDrop(outbox.clone());
     let ended = serve(incoming, greeting, ticks, &local, &entry, visitor, &outbox).await;
@@ -267,6 +269,14 @@ fn closed_by_rule(ended: &Ended, outbox: &Outbox) {
     outbox.close(close);
 }
 
+const fn label(transport: Transport) -> &'static str {
+    match transport {
+        Transport::WebTransport => "webtransport",
+        Transport::WebSocket => "websocket",
+        Transport::Memory => "memory",
+    }
+}
+
 /// Counts the connection while it is there.
 #[derive(Debug)]
 struct Entry {
@@ -277,12 +287,7 @@ struct Entry {
 
 impl Entry {
     fn new(local: &Local, door: Arc<Door>, transport: Transport) -> Self {
-        let label = match transport {
-            Transport::WebTransport => "webtransport",
-            Transport::WebSocket => "websocket",
-            Transport::Memory => "memory",
-        };
-        let gauge = local.services.metrics.connections.get_or_create(&Label::of(label)).clone();
+        let gauge = local.services.metrics.connections.get_or_create(&Label::of(label(transport))).clone();
         gauge.inc();
         Self { id: door.next.fetch_add(1, Ordering::Relaxed), door, gauge }
     }

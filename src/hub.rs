@@ -1,18 +1,23 @@
 //! Between whoever publishes and the shards: one message for each shard that has receivers, never a lock held
 //! across work, never a wait.
 
+mod here;
+
+pub use here::Connection;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use fanfare_proto::{
-    Epoch, Lane, OrgId, Seq, UserId,
+    CloseCode, Epoch, Lane, OrgId, Seq, UserId,
     event::{self, LogEntry},
 };
 use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use self::here::Here;
 use crate::{
     id::{Audience, Topic},
     metrics::Metrics,
@@ -86,12 +91,14 @@ struct Port {
     lost: Arc<Lost>,
 }
 
-/// What did not fit in a shard's inbox: topics are read again from the log, followers of views start anew.
+/// What did not fit in a shard's inbox: topics are read again from the log, followers of views start anew. And what must
+/// not be lost in it: connections to be closed.
 #[derive(Debug, Default)]
 pub struct Lost {
     topics: Mutex<HashMap<Topic, LostEvents>>,
     views: Mutex<HashSet<u32>>,
-    /// Something was lost.
+    closing: Mutex<HashMap<(OrgId, u64), CloseCode>>,
+    /// Something was lost, or is to be closed.
     pub changed: Notify,
 }
 
@@ -117,6 +124,16 @@ impl Lost {
     /// Takes the views of which an event was lost.
     pub fn take_views(&self) -> HashSet<u32> {
         std::mem::take(&mut *lock(&self.views))
+    }
+
+    /// Takes the connections that are to be closed.
+    pub fn take_closing(&self) -> HashMap<(OrgId, u64), CloseCode> {
+        std::mem::take(&mut *lock(&self.closing))
+    }
+
+    fn close(&self, org: &OrgId, connection: u64, code: CloseCode) {
+        lock(&self.closing).insert((org.clone(), connection), code);
+        self.changed.notify_one();
     }
 
     fn add(&self, log: &Log) {
@@ -166,6 +183,7 @@ struct Interest {
     users: HashMap<OrgId, HashMap<UserId, Vec<u32>>>,
     orgs: HashMap<OrgId, Vec<u32>>,
     views: HashMap<u32, Vec<u32>>,
+    here: Here,
 }
 
 impl Hub {
@@ -183,13 +201,28 @@ impl Hub {
         (Arc::new(Self { ports, interest: Mutex::default(), metrics }), inboxes)
     }
 
-    /// A connection of this user joins a shard. It leaves when the guard is dropped.
-    pub fn join(self: &Arc<Self>, shard: usize, org: OrgId, user: UserId) -> Joined {
+    /// A connection joins a shard. It leaves when the guard is dropped.
+    pub fn join(self: &Arc<Self>, shard: usize, connection: &Arc<Connection>) -> Joined {
+        let identity = connection.identity();
+        let (org, user) = (identity.org.clone(), identity.user.clone());
         let mut interest = lock(&self.interest);
+        interest.here.add(org.clone(), shard, connection.clone());
         count(interest.orgs.entry(org.clone()).or_default(), shard, self.ports.len());
         let of_org = interest.users.entry(org.clone()).or_default();
         count(of_org.entry(user.clone()).or_default(), shard, self.ports.len());
-        Joined { hub: self.clone(), shard, org, user }
+        Joined { hub: self.clone(), shard, connection: connection.id, org, user }
+    }
+
+    /// The connections of an organisation to this node.
+    pub fn connections(&self, org: &OrgId) -> Vec<Arc<Connection>> {
+        lock(&self.interest).here.of(org)
+    }
+
+    /// Closes a connection, and answers whether the organisation has it.
+    pub fn close(&self, org: &OrgId, connection: u64, code: CloseCode) -> bool {
+        let Some(shard) = lock(&self.interest).here.shard_of(org, connection) else { return false };
+        self.ports[shard].lost.close(org, connection, code);
+        true
     }
 
     /// A connection of a shard follows a view. It stops when the guard is dropped.
@@ -288,6 +321,7 @@ pub fn encode(topic: &Topic, epoch: Epoch, event: &Event) -> Utf8Bytes {
 pub struct Joined {
     hub: Arc<Hub>,
     shard: usize,
+    connection: u64,
     org: OrgId,
     user: UserId,
 }
@@ -295,6 +329,7 @@ pub struct Joined {
 impl Drop for Joined {
     fn drop(&mut self) {
         let mut interest = lock(&self.hub.interest);
+        interest.here.remove(&self.org, self.connection);
         uncount(&mut interest.orgs, &self.org, self.shard);
         if let Some(of_org) = interest.users.get_mut(&self.org) {
             uncount(of_org, &self.user, self.shard);

@@ -65,6 +65,7 @@ fn the_settings_without_a_default_are_known() {
     assert_eq!(login.algorithms, [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA]);
     assert_eq!(login.role_names["org:admin"], "admin");
     assert_eq!(format!("{:?}", login.claims.roles), r#"["realm_access.roles"]"#);
+    assert!(config.policy().unwrap().knows("dispatcher"));
     assert_eq!(config.store.scylla.tls_key.as_deref(), Some(Path::new("cql-client.key")));
     let (user, password) = config.store.scylla.credentials().unwrap().unwrap();
     assert_eq!((user.as_str(), password.as_str()), ("fanfare", "…"));

@@ -104,11 +104,15 @@ pub enum CloseCode {
     TooLarge,
     /// The rules of the transport were broken.
     Violation,
+    /// Somebody closed this connection. It may come back.
+    Disconnected,
+    /// The token, its user or the device was revoked. Another token may be good.
+    Revoked,
 }
 
 impl CloseCode {
     /// Every code, for documents and tests.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::GoingAway,
         Self::Slow,
         Self::Silent,
@@ -116,10 +120,12 @@ impl CloseCode {
         Self::AuthTimeout,
         Self::ConnectionLimit,
         Self::Unavailable,
+        Self::Disconnected,
         Self::AuthFailed,
         Self::Abuse,
         Self::TooLarge,
         Self::Violation,
+        Self::Revoked,
     ];
 
     /// The number on the wire.
@@ -132,10 +138,12 @@ impl CloseCode {
             Self::AuthTimeout => 4100,
             Self::ConnectionLimit => 4101,
             Self::Unavailable => 4102,
+            Self::Disconnected => 4103,
             Self::AuthFailed => 4200,
             Self::Abuse => 4201,
             Self::TooLarge => 4202,
             Self::Violation => 4203,
+            Self::Revoked => 4204,
         }
     }
 
@@ -149,10 +157,12 @@ impl CloseCode {
             Self::AuthTimeout => "not authenticated in time",
             Self::ConnectionLimit => "too many connections",
             Self::Unavailable => "unavailable",
+            Self::Disconnected => "closed by an administrator",
             Self::AuthFailed => "authentication failed",
             Self::Abuse => "too many invalid messages",
             Self::TooLarge => "message too large",
             Self::Violation => "protocol violation",
+            Self::Revoked => "revoked",
         }
     }
 }

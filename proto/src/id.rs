@@ -232,11 +232,13 @@ pub enum TopicKind {
     Notice,
     /// Urgent notices to an organisation.
     UrgentNotice,
+    /// Revoked tokens, for servers among themselves. No client is sent it.
+    Revocation,
 }
 
 impl TopicKind {
     /// Every kind, for registries and tests.
-    pub const ALL: [Self; 3] = [Self::Conversation, Self::Notice, Self::UrgentNotice];
+    pub const ALL: [Self; 4] = [Self::Conversation, Self::Notice, Self::UrgentNotice, Self::Revocation];
 
     /// The kind's name on the wire and in stores.
     pub const fn as_str(self) -> &'static str {
@@ -244,13 +246,14 @@ impl TopicKind {
             Self::Conversation => "conversation",
             Self::Notice => "notice",
             Self::UrgentNotice => "urgent_notice",
+            Self::Revocation => "revocation",
         }
     }
 
     /// The lane that carries events of this kind.
     pub const fn lane(self) -> Lane {
         match self {
-            Self::UrgentNotice => Lane::Urgent,
+            Self::UrgentNotice | Self::Revocation => Lane::Urgent,
             Self::Conversation | Self::Notice => Lane::Ordered,
         }
     }

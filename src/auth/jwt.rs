@@ -33,6 +33,12 @@ pub enum Refused {
     /// It holds none of the roles that the server knows.
     #[error("the token holds no known role")]
     NoRole,
+    /// It was good, until somebody took it back.
+    #[error("the token has been revoked")]
+    Revoked,
+    /// Whether it has been revoked cannot be said now.
+    #[error("whether the token has been revoked cannot be said at the moment")]
+    Unknown,
     /// Whether it is valid cannot be said now: its issuer's keys are not to be had.
     #[error("the issuer's keys cannot be had at the moment")]
     Unavailable {
@@ -46,7 +52,8 @@ impl Refused {
     pub fn error(self) -> ErrorBody {
         match self {
             Self::Expired => ErrorCode::TokenExpired.with(self.to_string()),
-            Self::Invalid | Self::NoRole => ErrorCode::AuthFailed.with(self.to_string()),
+            Self::Invalid | Self::NoRole | Self::Revoked => ErrorCode::AuthFailed.with(self.to_string()),
+            Self::Unknown => ErrorCode::Unavailable.with(self.to_string()).retry_after(1000),
             Self::Unavailable { retry_after_ms } => {
                 ErrorCode::Unavailable.with(self.to_string()).retry_after(retry_after_ms)
             }
@@ -58,7 +65,8 @@ impl Refused {
         match self {
             Self::Expired => CloseCode::TokenExpired,
             Self::Invalid | Self::NoRole => CloseCode::AuthFailed,
-            Self::Unavailable { .. } => CloseCode::Unavailable,
+            Self::Revoked => CloseCode::Revoked,
+            Self::Unknown | Self::Unavailable { .. } => CloseCode::Unavailable,
         }
     }
 }

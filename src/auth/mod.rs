@@ -8,6 +8,7 @@ pub mod jwt;
 pub mod key;
 mod mint;
 pub mod policy;
+pub mod revocation;
 mod token;
 
 use fanfare_proto::{DepartmentId, IssuerId, OrgId, TeamId, TokenId, UnixMs, UserId};

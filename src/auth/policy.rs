@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use fanfare_proto::{Command, command::Channel};
+use fanfare_proto::{Command, OrgId, command::Channel};
 
 use super::Identity;
 
@@ -24,6 +24,7 @@ pub enum Reach {
 const NO: Reach = Reach::None;
 const DEP: Reach = Reach::Units;
 const YES: Reach = Reach::Organisation;
+const ANY: Reach = Reach::Everywhere;
 
 macro_rules! table {
     (
@@ -99,6 +100,12 @@ table! {
     WatchPeople     "watch_people"          [ YES,     YES,     YES,   YES,     YES,    YES,   YES,    NO  ]
     /// See who of the organisation is there.
     WatchEveryone   "watch_everyone"        [ NO,      YES,     YES,   NO,      YES,    NO,    YES,    NO  ]
+    /// See who is connected.
+    SeeConnections  "see_connections"       [ NO,      NO,      YES,   NO,      NO,     NO,    NO,     ANY ]
+    /// Close a connection.
+    Disconnect      "disconnect"            [ NO,      NO,      YES,   NO,      NO,     NO,    NO,     ANY ]
+    /// Revoke tokens, see what is revoked, and lift it.
+    Revoke          "revoke"                [ NO,      NO,      YES,   NO,      NO,     NO,    NO,     ANY ]
 }
 
 impl Role {
@@ -190,6 +197,29 @@ pub fn allows(identity: &Identity, command: &Command) -> bool {
 /// Whether one of the caller's roles allows the action, however far.
 pub fn may(identity: &Identity, action: Action) -> bool {
     identity.rights.reach(action) > Reach::None
+}
+
+/// An organisation that a caller acts in. Made from a verified token alone: the caller's own, or another one where the table
+/// lets the caller reach it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant(OrgId);
+
+impl Tenant {
+    /// The one named, or the caller's own; `None` where the caller may not do this there. Whether there is an organisation
+    /// of that name makes no difference.
+    pub fn of(identity: &Identity, action: Action, named: Option<&OrgId>) -> Option<Self> {
+        let needed = match named {
+            Some(other) if *other != identity.org => Reach::Everywhere,
+            _ => Reach::Units,
+        };
+        let org = named.unwrap_or(&identity.org);
+        (identity.rights.reach(action) >= needed).then(|| Self(org.clone()))
+    }
+
+    /// Its name.
+    pub const fn org(&self) -> &OrgId {
+        &self.0
+    }
 }
 
 /// How far an identity may go in each action: the furthest of its roles.

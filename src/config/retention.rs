@@ -22,6 +22,8 @@ pub struct Retention {
     pub short_fix_days: u32,
     /// The same for those of the organisations in `long_fix_organisations`.
     pub long_fix_days: u32,
+    /// Days that a revocation stands at most. More than any token lasts.
+    pub revocation_days: u32,
     /// Organisations whose agents' fixes are kept for a short time.
     pub short_fix_organisations: Vec<OrgId>,
     /// Organisations whose agents' fixes are kept for a long time.
@@ -37,6 +39,7 @@ impl Default for Retention {
             presence_days: 90,
             short_fix_days: 7,
             long_fix_days: 365,
+            revocation_days: 366,
             short_fix_organisations: Vec::new(),
             long_fix_organisations: Vec::new(),
         }
@@ -70,6 +73,7 @@ impl Retention {
             ("retention.fix_days", self.fix_days),
             ("retention.short_fix_days", self.short_fix_days),
             ("retention.long_fix_days", self.long_fix_days),
+            ("retention.revocation_days", self.revocation_days),
         ] {
             require((1..=3_650).contains(&days), key, "1 to 3650")?;
         }

@@ -4,15 +4,16 @@ pub mod chat;
 pub mod location;
 pub mod notice;
 pub mod presence;
+pub mod revocation;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fanfare_proto::{ClientId, ErrorBody, ErrorCode, UserId, event::Stored};
+use fanfare_proto::{ClientId, ErrorBody, ErrorCode, TokenId, UserId, event::Stored};
 use serde::Serialize;
 
 use crate::{
-    auth::Identity,
+    auth::{Identity, policy::Tenant, revocation::Revocations},
     config::Config,
     crowd::Crowd,
     error::refused,
@@ -40,6 +41,8 @@ pub struct Services {
     pub conversations: chat::Directory,
     /// Who is here, and how much they may do.
     pub crowd: Arc<Crowd>,
+    /// Tokens that no longer count.
+    pub revocations: Revocations,
     /// The time.
     pub clock: Clock,
     /// What is counted.
@@ -59,6 +62,13 @@ impl Caller<'_> {
     fn user(&self) -> &UserId {
         &self.identity.user
     }
+}
+
+/// Notes for those who look back: who did what, in which organisation, to what. Neither secrets nor contents.
+pub fn audit(caller: &Caller<'_>, tenant: &Tenant, what: &'static str, subject: &str) {
+    let Identity { org, user, token_id, .. } = caller.identity;
+    let token = token_id.as_ref().map_or("", TokenId::as_str);
+    tracing::info!(target: "fanfare::audit", what, subject, org = %tenant.org(), by = %user, by_org = %org, token);
 }
 
 /// An answer's payload as JSON text, or why there is none.

@@ -11,16 +11,16 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use fanfare_proto::{CloseCode, ErrorCode};
+use fanfare_proto::{CloseCode, ErrorCode, OrgId};
 
 use super::{Answer, Problem, Routes};
 use crate::{
     auth::{
         Identity,
-        policy::{self, Action},
+        policy::{self, Action, Tenant},
     },
     crowd::{Cost, Turned, Visitor},
-    domain::Services,
+    domain::{Caller, Services, revocation},
     metrics::Label,
     net,
 };
@@ -34,6 +34,19 @@ const REMEMBER: HeaderValue = HeaderValue::from_static("600");
 /// Who asks. Only [`enter`] makes it, so a handler that takes it runs for nobody without a token and a right.
 #[derive(Debug, Clone)]
 pub(super) struct By(pub(super) Arc<Identity>);
+
+impl By {
+    /// The caller, as domains know one.
+    pub(super) fn caller(&self) -> Caller<'_> {
+        Caller { identity: &self.0, source: 0 }
+    }
+
+    /// The organisation that the request is about: the caller's own, unless it names another and may.
+    pub(super) fn tenant(&self, action: Action, named: Option<&OrgId>) -> Answer<Tenant> {
+        let own_only = || ErrorCode::Unauthorized.with("this is not allowed to you").into();
+        Tenant::of(&self.0, action, named).ok_or_else(own_only)
+    }
+}
 
 impl<S: Sync> FromRequestParts<S> for By {
     type Rejection = Problem;
@@ -58,7 +71,8 @@ pub(super) async fn enter(
     let services = &*routes.services;
     let now = services.clock.now();
     services.crowd.may_try(client.ip(), now).map_err(|turned| turned_away(services, turned))?;
-    let identity = routes.verifier.verify(&token, now).await.map_err(|refused| {
+    let admitted = revocation::admit(services, &routes.verifier, &token, None).await;
+    let identity = admitted.map_err(|refused| {
         if refused.close() == CloseCode::AuthFailed {
             services.crowd.failed(client.ip(), now);
         }

@@ -2,11 +2,14 @@
 //! accepted the socket.
 
 mod address;
+mod asked;
 mod connect;
+mod connections;
 mod console;
 mod door;
 mod me;
 mod problem;
+mod revocations;
 mod table;
 mod watch;
 

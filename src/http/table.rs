@@ -8,7 +8,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 
-use super::{Routes, connect, door, me, watch};
+use super::{Routes, connect, connections, door, me, revocations, watch};
 use crate::auth::policy::Action;
 
 /// What a route asks of its caller.
@@ -42,11 +42,24 @@ pub fn table() -> Vec<Route> {
         get("/health/ready", Nothing, watch::ready),
         get("/metrics", Nothing, watch::metrics),
         get("/api/v1/me", Right(Action::Connect), me::who),
+        get("/api/v1/connections", Right(Action::SeeConnections), connections::list),
+        delete("/api/v1/connections/{connection_id}", Right(Action::Disconnect), connections::close),
+        get("/api/v1/revocations", Right(Action::Revoke), revocations::list),
+        post("/api/v1/revocations", Right(Action::Revoke), revocations::make),
+        delete("/api/v1/revocations/{revocation_id}", Right(Action::Revoke), revocations::lift),
     ]
 }
 
 fn get<T: 'static>(path: &'static str, needs: Needs, handler: impl Handler<T, Routes>) -> Route {
     Route { method: Method::GET, path, needs, handler: on(MethodFilter::GET, handler) }
+}
+
+fn post<T: 'static>(path: &'static str, needs: Needs, handler: impl Handler<T, Routes>) -> Route {
+    Route { method: Method::POST, path, needs, handler: on(MethodFilter::POST, handler) }
+}
+
+fn delete<T: 'static>(path: &'static str, needs: Needs, handler: impl Handler<T, Routes>) -> Route {
+    Route { method: Method::DELETE, path, needs, handler: on(MethodFilter::DELETE, handler) }
 }
 
 /// The rows as a router. Whoever lacks what a row asks for does not get to its handler.
@@ -62,4 +75,22 @@ pub(super) fn router(routes: &Routes) -> Router<Routes> {
         router = router.route(path, handler);
     }
     router
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documents_show_every_route() {
+        let text = include_str!("../../docs/api.md");
+        for Route { method, path, needs, .. } in table() {
+            let right = match needs {
+                Needs::Nothing => String::new(),
+                Needs::Right(action) => format!("`{}` ", action.as_str()),
+            };
+            let row = format!("| `{method} {path}` | {right}|");
+            assert!(text.contains(&row), "docs/api.md lacks {row}");
+        }
+    }
 }

@@ -90,6 +90,7 @@ pub(super) async fn expire_once(services: &Services) {
     for kind in TopicKind::ALL {
         let days = match kind {
             TopicKind::Notice | TopicKind::UrgentNotice => retention.notice_days,
+            TopicKind::Revocation => retention.revocation_days,
             _ => retention.conversation_days,
         };
         match services.store.expire(kind, before(days)).await {

@@ -25,10 +25,11 @@ use tokio::{
 pub use self::check::check;
 use self::thread::ShardThread;
 use crate::{
+    auth::revocation::Revocations,
     config::{Config, Invalid},
     connection::Door,
     crowd::{Crowd, Visitor},
-    domain::{Services, chat, location, presence},
+    domain::{Services, chat, location, presence, revocation},
     http::Routes,
     hub::Hub,
     metrics::{Label, Metrics},
@@ -127,6 +128,7 @@ impl Server {
             presences: presence::Presences::new(&config, Epoch(now.0 as u32), metrics.clone()),
             conversations: chat::Directory::default(),
             crowd: Crowd::new(&config.limits, &config.trusted_proxies),
+            revocations: Revocations::default(),
             clock,
             metrics: metrics.clone(),
             config: config.clone(),
@@ -200,6 +202,7 @@ impl Server {
             tokio::spawn(chores::presence(services.clone())),
             tokio::spawn(chores::nodes(services.clone())),
             tokio::spawn(chores::keep(services.clone())),
+            tokio::spawn(revocation::follow(services.clone())),
             tokio::spawn(identity.clone().watch()),
             tokio::spawn(door.verifier.clone().keep(metrics)),
         ];

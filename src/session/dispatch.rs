@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Session;
 use crate::{
-    auth::policy,
+    auth::{jwt::Refused, policy},
     domain::{Caller, chat, location, notice, presence},
     store::MarkKind,
 };
@@ -23,6 +23,11 @@ impl Session {
             return Err(ErrorCode::Unauthorized.with(format!("{} is not allowed to you", command.name())));
         }
         let services = &*self.local.services;
+        // It will be closed, but what it sent before must not be done any more.
+        let device = self.member().connection.device.as_ref();
+        if services.revocations.refuses(identity, device, services.clock.now()) {
+            return Err(Refused::Revoked.error());
+        }
         let caller = &Caller { identity, source: self.source };
         let data = match command {
             Command::Authenticate(_) => return Err(ErrorCode::InvalidMessage.with("already authenticated")),

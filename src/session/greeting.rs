@@ -1,11 +1,6 @@
 //! A connection before it is authenticated: it can do one thing.
 
-use std::{
-    cell::{OnceCell, RefCell},
-    collections::HashMap,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::OnceCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use fanfare_proto::{
     CloseCode, Command, DeviceId, ErrorCode, Lane, Request, RequestId,
@@ -17,7 +12,11 @@ use tokio::sync::Notify;
 
 use super::{Allowance, Cursors, Local, Queue, Session};
 use crate::{
-    auth::jwt::Verifier, crowd::Visitor, domain::location::recorder::Receipts, outbox::Outbox,
+    auth::jwt::Verifier,
+    crowd::Visitor,
+    domain::{location::recorder::Receipts, revocation},
+    hub::Connection,
+    outbox::Outbox,
     shard::TickPort,
 };
 
@@ -27,6 +26,7 @@ pub struct Greeting {
     local: Rc<Local>,
     outbox: Rc<Outbox>,
     connection: u64,
+    transport: &'static str,
     visitor: Visitor,
     bearer: Option<String>,
 }
@@ -46,10 +46,11 @@ impl Greeting {
         local: Rc<Local>,
         outbox: Rc<Outbox>,
         connection: u64,
+        transport: &'static str,
         visitor: Visitor,
         bearer: Option<String>,
     ) -> Self {
-        Self { local, outbox, connection, visitor, bearer }
+        Self { local, outbox, connection, transport, visitor, bearer }
     }
 
     /// Takes the first message: a session, or a refusal. Consumes itself, so that nothing else can be done before.
@@ -67,21 +68,29 @@ impl Greeting {
             let error = ErrorCode::AuthFailed.with("no token");
             return self.refuse(id.as_ref(), &error, CloseCode::AuthFailed);
         };
-        let now = self.local.services.clock.now();
-        let identity = match verifier.verify(token, now).await {
+        let device = command.device_id.as_ref();
+        let identity = match revocation::admit(&self.local.services, verifier, token, device).await {
             Ok(identity) => identity,
             Err(refused) => return self.refuse(id.as_ref(), &refused.error(), refused.close()),
         };
+        let now = self.local.services.clock.now();
         let guest = match self.visitor.admit(&identity.org, &identity.user, now) {
             Ok(guest) => guest,
             Err(full) => return self.refuse(id.as_ref(), &full.body(), CloseCode::ConnectionLimit),
         };
-        let Self { local, outbox, connection, .. } = self;
+        let Self { local, outbox, connection, transport, .. } = self;
         let Authenticate { device_id, cursors, .. } = command;
-        let membership =
-            local.shard.join(connection, identity.org.clone(), identity.user.clone(), outbox.clone(), ticks);
+        let source = source_of(device_id.as_ref(), connection);
+        let identity = Arc::new(identity);
+        let here = Connection::new(connection, identity.clone(), device_id.clone(), transport, now);
+        let membership = local.shard.join(here, outbox.clone(), ticks);
+        // What was revoked after it was looked at finds the connection from now on; what was meanwhile, this does.
+        if local.services.revocations.refuses(&identity, device_id.as_ref(), now) {
+            outbox.close(CloseCode::Revoked);
+            return Welcome::Refused;
+        }
         let session = Rc::new(Session {
-            source: source_of(device_id.as_ref(), connection),
+            source,
             guest,
             allowance: Allowance::new(&local.services.config.limits, now).into(),
             receipts: Receipts::new(outbox.clone()),
@@ -92,7 +101,6 @@ impl Greeting {
             ordered: Queue::default(),
             done: Notify::new(),
             local,
-            identity: RefCell::new(Rc::new(identity)),
             refreshed: Notify::new(),
             verifier: verifier.clone(),
             outbox,

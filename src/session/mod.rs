@@ -64,7 +64,6 @@ pub struct Local {
 #[derive(Debug)]
 pub struct Session {
     local: Rc<Local>,
-    identity: RefCell<Rc<Identity>>,
     /// A newer token has come.
     refreshed: Notify,
     verifier: Arc<Verifier>,
@@ -247,8 +246,8 @@ impl Session {
     }
 
     /// Who this is now. A request that is being done keeps the identity that it was allowed with.
-    fn identity(&self) -> Rc<Identity> {
-        self.identity.borrow().clone()
+    fn identity(&self) -> Arc<Identity> {
+        self.member().connection.identity()
     }
 
     fn member(&self) -> &Rc<Member> {

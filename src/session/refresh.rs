@@ -1,9 +1,9 @@
 //! Staying with a newer token.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use fanfare_proto::{
-    ErrorBody, ErrorCode,
+    CloseCode, ErrorBody, ErrorCode,
     command::{Channel, TokenRefresh},
     event::TokenRefreshed,
 };
@@ -17,6 +17,13 @@ impl Session {
     pub(super) async fn refresh(&self, command: &TokenRefresh) -> Result<Value, ErrorBody> {
         let verified = self.verifier.verify(&command.token, self.local.services.clock.now()).await;
         let newer = verified.map_err(Refused::error)?;
+        let connection = &self.member().connection;
+        let services = &self.local.services;
+        // Known is known here, even when it is some time ago: whoever is connected already would otherwise be cut off
+        // by a store that is away for longer than a token lasts.
+        if services.revocations.refuses(&newer, connection.device.as_ref(), services.clock.now()) {
+            return Err(Refused::Revoked.error());
+        }
         let current = self.identity();
         if !newer.is_same_user(&current) {
             return Err(ErrorCode::Unauthorized.with("a token of somebody else"));
@@ -27,7 +34,12 @@ impl Session {
             self.following.borrow_mut().drain().map(|(channel, _)| channel).collect()
         };
         let answer = TokenRefreshed { expires_at: newer.expires_at, roles: newer.role_names(), resubscribe };
-        self.identity.replace(Rc::new(newer));
+        let newer = Arc::new(newer);
+        connection.renew(newer.clone());
+        // Revoked between the look above and now, when it was not yet found here.
+        if services.revocations.refuses(&newer, connection.device.as_ref(), services.clock.now()) {
+            self.outbox.close(CloseCode::Revoked);
+        }
         self.refreshed.notify_one();
         Ok(json!(answer))
     }

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use self::ticks::Followers;
 use crate::{
-    hub::{self, Hub, Inbox, Log, Publication, State},
+    hub::{self, Connection, Hub, Inbox, Log, Publication, State},
     id::Audience,
     metrics::Metrics,
     outbox::Outbox,
@@ -57,6 +57,8 @@ pub struct Member {
     pub org: OrgId,
     /// The user.
     pub user: UserId,
+    /// What all threads see of it.
+    pub connection: Arc<Connection>,
     /// Where events for it go.
     pub outbox: Rc<Outbox>,
     /// Where ticks for it go.
@@ -94,18 +96,16 @@ impl Shard {
     }
 
     /// Makes a connection known, here and to the hub. From now on it receives; it is gone when the guard is dropped.
-    pub fn join(
-        self: &Rc<Self>,
-        id: u64,
-        org: OrgId,
-        user: UserId,
-        outbox: Rc<Outbox>,
-        ticks: TickPort,
-    ) -> Membership {
+    pub fn join(self: &Rc<Self>, connection: Connection, outbox: Rc<Outbox>, ticks: TickPort) -> Membership {
+        let connection = Arc::new(connection);
+        let identity = connection.identity();
+        let (id, org, user) = (connection.id, identity.org.clone(), identity.user.clone());
+        let joined = self.hub.join(self.index, &connection);
         let member = Rc::new(Member {
             id,
             org: org.clone(),
             user: user.clone(),
+            connection,
             outbox,
             ticks,
             leaving: Notify::new(),
@@ -115,11 +115,20 @@ impl Shard {
         });
         self.members.borrow_mut().entry(org.clone()).or_default().insert(id, member.clone());
         let mut users = self.users.borrow_mut();
-        let of_org = users.entry(org.clone()).or_default();
-        of_org.entry(user.clone()).or_default().push(member.clone());
+        let of_org = users.entry(org).or_default();
+        of_org.entry(user).or_default().push(member.clone());
         drop(users);
-        let joined = self.hub.join(self.index, org, user);
         Membership { shard: self.clone(), member, _joined: joined }
+    }
+
+    /// Closes these connections, as far as they are still there.
+    fn close(&self, closing: HashMap<(OrgId, u64), CloseCode>) {
+        let members = self.members.borrow();
+        for ((org, id), code) in closing {
+            if let Some(member) = members.get(&org).and_then(|of_org| of_org.get(&id)) {
+                member.outbox.close(code);
+            }
+        }
     }
 
     /// Closes every connection.
@@ -136,6 +145,7 @@ impl Shard {
                 biased;
                 publication = inbox.urgent.recv() => publication,
                 () = inbox.lost.changed.notified() => {
+                    self.close(inbox.lost.take_closing());
                     self.repair(inbox.lost.take());
                     self.repair_views(&inbox.lost.take_views());
                     continue;

@@ -246,6 +246,12 @@ impl Client {
         found
     }
 
+    /// All that has come and was not waited for, once the server has answered a ping sent now.
+    pub async fn everything(&mut self) -> Vec<Got> {
+        self.request("client:ping", json!({})).await.unwrap();
+        self.kept.drain(..).collect()
+    }
+
     /// The QUIC endpoint of a WebTransport client.
     pub fn endpoint(&self) -> &quinn::Endpoint {
         match &self.out {

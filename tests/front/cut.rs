@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use fanfare::{
@@ -24,10 +24,11 @@ use crate::{
     harness::TestServer,
 };
 
-/// The real store, stopped at one of its calls until it is let go.
+/// The real store, stopped at one of its calls until it is let go, or out of reach.
 #[derive(Debug)]
 pub struct Gate {
     store: Arc<Sqlite>,
+    away: AtomicBool,
     /// Calls until the one that is stopped; `usize::MAX` for none.
     left: AtomicUsize,
     stopped: Semaphore,
@@ -38,7 +39,18 @@ impl Gate {
     pub fn open(hub: &Arc<Hub>, dir: &std::path::Path) -> Arc<Self> {
         std::fs::create_dir_all(dir).unwrap();
         let store = Sqlite::open(dir, hub.clone(), &Options::default()).unwrap();
-        Arc::new(Self { store, left: usize::MAX.into(), stopped: Semaphore::new(0), go: Semaphore::new(0) })
+        Arc::new(Self {
+            store,
+            away: false.into(),
+            left: usize::MAX.into(),
+            stopped: Semaphore::new(0),
+            go: Semaphore::new(0),
+        })
+    }
+
+    /// Whether every call fails from now on.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
     }
 
     pub fn stop_at(&self, call: usize) {
@@ -58,6 +70,9 @@ impl Gate {
     }
 
     async fn pass(&self) -> Result<(), StoreError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("it is away".into()));
+        }
         let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| match left {
             usize::MAX => None,
             0 => Some(usize::MAX),

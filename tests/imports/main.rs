@@ -28,7 +28,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("error", &["store::StoreError"]),
     ("config", &["auth", "outbox::Bounds", "store::FixClass"]),
     ("crowd", &["config::Limits", "limit"]),
-    ("hub", &["id", "metrics", "net::Packet", "outbox::StateKey", "store::Committed", "store::Event"]),
+    (
+        "hub",
+        &[
+            "auth::Identity",
+            "id",
+            "metrics",
+            "net::Packet",
+            "outbox::StateKey",
+            "store::Committed",
+            "store::Event",
+        ],
+    ),
     ("shard", &["hub", "id", "metrics", "net::Datagrams", "net::Packet", "outbox", "store"]),
     (
         "domain",
@@ -50,15 +61,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "auth", "config", "crowd", "domain", "error", "id", "limit", "metrics", "outbox", "shard",
+            "auth", "config", "crowd", "domain", "error", "hub", "id", "limit", "metrics", "outbox", "shard",
             "stage", "store",
         ],
     ),
-    ("http", &["auth", "crowd", "domain", "metrics", "net", "stage"]),
+    ("http", &["auth", "crowd", "domain", "hub", "metrics", "net", "stage"]),
     ("connection", &["auth::jwt", "crowd::Visitor", "metrics", "net", "outbox", "session", "shard", "stage"]),
     (
         "server",
         &[
+            "auth::revocation::Revocations",
             "config",
             "connection",
             "crowd",

@@ -563,7 +563,7 @@ export type TokenRefreshed = {
 };
 
 /** Kinds of topic. A kind decides the lane, so within a topic nothing overtakes. */
-export type TopicKind = "conversation" | "notice" | "urgent_notice";
+export type TopicKind = "conversation" | "notice" | "urgent_notice" | "revocation";
 
 /** A topic as a client names it, `kind:key`. Its organisation is the connection's. */
 export type TopicName = `${TopicKind}:${string}`;
@@ -702,7 +702,7 @@ export const DURABLE = ['conversation:create', 'message:send', 'system:broadcast
 export const LOG_EVENTS = ['conversation:created', 'message:new', 'system:broadcast'] as const;
 
 /** Kinds of topic on the urgent lane; all others travel on the ordered one. */
-export const URGENT_KINDS = ['urgent_notice'] as const;
+export const URGENT_KINDS = ['urgent_notice', 'revocation'] as const;
 
 /** Close codes: what happened, and when to come back. */
 export const CLOSE = {
@@ -713,10 +713,12 @@ export const CLOSE = {
   4100: { reason: 'not authenticated in time', advice: 'later' },
   4101: { reason: 'too many connections', advice: 'later' },
   4102: { reason: 'unavailable', advice: 'later' },
+  4103: { reason: 'closed by an administrator', advice: 'later' },
   4200: { reason: 'authentication failed', advice: 'never' },
   4201: { reason: 'too many invalid messages', advice: 'never' },
   4202: { reason: 'message too large', advice: 'never' },
   4203: { reason: 'protocol violation', advice: 'never' },
+  4204: { reason: 'revoked', advice: 'never' },
 } as const;
 
 /** Limits of the protocol. */

@@ -1,0 +1,314 @@
+//! Tokens that no longer count although they have not ended. What is known of them, and whom it concerns; where it is kept
+//! is the business of `domain::revocation`.
+
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use fanfare_proto::{DeviceId, Epoch, OrgId, Seq, TokenId, UnixMs, UserId};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, watch};
+
+use super::{Identity, jwt::LEEWAY_MS};
+
+/// What is known may be this old, in milliseconds, for somebody new to be let in by it.
+pub const KNOWN_FOR_MS: u64 = 30_000;
+
+/// Most revocations that may stand, in all and of an organisation. At up to 800 bytes each they take 40 MB at most.
+pub const MOST: usize = 50_000;
+/// See [`MOST`].
+pub const MOST_OF_ONE: usize = 5_000;
+
+/// How often those that have ended are removed. Until then they are looked past.
+const SWEEP_MS: u64 = 60_000;
+
+/// Whom a revocation is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Subject {
+    /// A device of a user, whatever token it shows.
+    Device {
+        /// The user.
+        user_id: UserId,
+        /// The device, as it names itself.
+        device_id: DeviceId,
+    },
+    /// All tokens of a user that were issued before, and those that do not say when they were.
+    User {
+        /// The user.
+        user_id: UserId,
+    },
+    /// One token.
+    Token {
+        /// Its `jti`.
+        token_id: TokenId,
+    },
+}
+
+/// A revocation, as it is kept and as it is told to those who may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// Names it.
+    pub revocation_id: String,
+    /// Whose user or token it is about.
+    pub organization_id: OrgId,
+    /// Whom it is about.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// When it was made.
+    pub at: UnixMs,
+    /// When it ends by itself: the tokens that it is about have expired by then.
+    pub until: UnixMs,
+    /// Who made it.
+    pub by: UserId,
+    /// Why, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What happened to a revocation.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// It was made.
+    Made(Revocation),
+    /// It was lifted.
+    Lifted {
+        /// The tenant.
+        org: OrgId,
+        /// Which one.
+        id: String,
+    },
+}
+
+/// The revocations that stand, as far as this node knows. Shared by all its threads; its lock is held for look-ups.
+#[derive(Debug, Default)]
+pub struct Revocations {
+    state: RwLock<State>,
+    /// Attempts to learn more.
+    attempts: watch::Sender<u64>,
+    ask: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    standing: HashMap<OrgId, HashMap<Subject, Revocation>>,
+    count: usize,
+    /// The log is known up to here …
+    position: Option<(Epoch, Seq)>,
+    /// … and was at this time.
+    known_at: Option<UnixMs>,
+    /// When those that have ended were last removed.
+    swept: UnixMs,
+}
+
+impl Revocations {
+    /// Whether this identity's token, shown by this device, is revoked.
+    pub fn refuses(&self, identity: &Identity, device: Option<&DeviceId>, now: UnixMs) -> bool {
+        let state = self.read();
+        let Some(of_org) = state.standing.get(&identity.org) else { return false };
+        let stands = |subject: Subject| of_org.get(&subject).filter(|revocation| now < revocation.until);
+        let user_id = || identity.user.clone();
+        let by_user = stands(Subject::User { user_id: user_id() }).is_some_and(|revocation| {
+            // Issuers' clocks differ from ours: in doubt it was issued before.
+            identity.issued_at.is_none_or(|issued| issued < revocation.at.plus(LEEWAY_MS))
+        });
+        let device = device.map(|device| Subject::Device { user_id: user_id(), device_id: device.clone() });
+        let token = identity.token_id.clone().map(|token_id| Subject::Token { token_id });
+        by_user || device.into_iter().chain(token).any(|subject| stands(subject).is_some())
+    }
+
+    /// The revocations of an organisation that stand, in order of their ids, those after `after` only.
+    pub fn of(&self, org: &OrgId, after: Option<&str>, limit: usize, now: UnixMs) -> Vec<Revocation> {
+        let state = self.read();
+        let of_org = state.standing.get(org).into_iter().flat_map(HashMap::values);
+        let mut found: Vec<_> = of_org
+            .filter(|revocation| now < revocation.until)
+            .filter(|revocation| after.is_none_or(|after| revocation.revocation_id.as_str() > after))
+            .collect();
+        found.sort_by(|a, b| a.revocation_id.cmp(&b.revocation_id));
+        found.into_iter().take(limit).cloned().collect()
+    }
+
+    /// The one of this id.
+    pub fn get(&self, org: &OrgId, id: &str, now: UnixMs) -> Option<Revocation> {
+        let state = self.read();
+        let mut of_org = state.standing.get(org)?.values();
+        of_org.find(|revocation| revocation.revocation_id == id && now < revocation.until).cloned()
+    }
+
+    /// How many stand: in all, and of an organisation.
+    pub fn count(&self, org: &OrgId) -> (usize, usize) {
+        let state = self.read();
+        (state.count, state.standing.get(org).map_or(0, HashMap::len))
+    }
+
+    /// Up to where the log is known.
+    pub fn position(&self) -> Option<(Epoch, Seq)> {
+        self.read().position
+    }
+
+    /// Takes what the log says next. `now` ends what has ended.
+    pub fn learn(&self, epoch: Epoch, seq: Seq, changes: Vec<Change>, now: UnixMs) {
+        let mut state = self.write();
+        for change in changes {
+            state.change(change);
+        }
+        state.position = Some((epoch, seq));
+        if now.since(state.swept) >= SWEEP_MS {
+            state.swept = now;
+            state.standing.retain(|_, of_org| {
+                of_org.retain(|_, revocation| now < revocation.until);
+                !of_org.is_empty()
+            });
+        }
+        state.count = state.standing.values().map(HashMap::len).sum();
+    }
+
+    /// The log was read to its end, beginning at this time.
+    pub fn known(&self, at: UnixMs) {
+        self.write().known_at = Some(at);
+        self.attempts.send_modify(|attempts| *attempts += 1);
+    }
+
+    /// The log could not be read.
+    pub fn not_known(&self) {
+        self.attempts.send_modify(|attempts| *attempts += 1);
+    }
+
+    /// Whether what is known is recent enough to let somebody in by it.
+    pub fn is_recent(&self, now: UnixMs) -> bool {
+        self.read().known_at.is_some_and(|at| now.since(at) < KNOWN_FOR_MS)
+    }
+
+    /// Waits until somebody wants to know more than is known.
+    pub async fn asked(&self) {
+        self.ask.notified().await;
+    }
+
+    /// Asks for what the log says now, and waits for an attempt to read it that begins after this.
+    pub async fn look(&self) {
+        let mut attempts = self.attempts.subscribe();
+        attempts.borrow_and_update();
+        // One may be under way already, and have read before: then one more.
+        for _ in 0..2 {
+            self.ask.notify_one();
+            if attempts.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Made(mut revocation) => {
+                let of_org = self.standing.entry(revocation.organization_id.clone()).or_default();
+                // One about the same replaces it, and never shortens it.
+                if let Some(before) = of_org.get(&revocation.subject) {
+                    revocation.at = revocation.at.max(before.at);
+                    revocation.until = revocation.until.max(before.until);
+                }
+                of_org.insert(revocation.subject.clone(), revocation);
+            }
+            Change::Lifted { org, id } => {
+                if let Some(of_org) = self.standing.get_mut(&org) {
+                    of_org.retain(|_, revocation| revocation.revocation_id != id);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fanfare_proto::IssuerId;
+
+    use super::*;
+    use crate::auth::policy::Policy;
+
+    fn ann(issued: Option<u64>, token: Option<&str>) -> Identity {
+        Identity {
+            org: OrgId::new("acme").unwrap(),
+            user: UserId::new("ann").unwrap(),
+            issuer: IssuerId::default(),
+            token_id: token.map(|id| TokenId::new(id).unwrap()),
+            issued_at: issued.map(UnixMs),
+            rights: Policy::default().rights(["member"].into_iter(), false).unwrap(),
+            departments: vec![],
+            teams: vec![],
+            expires_at: UnixMs(u64::MAX),
+        }
+    }
+
+    fn made(id: &str, org: &str, subject: &serde_json::Value, at: u64, until: u64) -> Change {
+        let mut all = serde_json::json!({
+            "revocation_id": id, "organization_id": org, "at": at, "until": until, "by": "boss",
+        });
+        all.as_object_mut().unwrap().extend(subject.as_object().unwrap().clone());
+        Change::Made(serde_json::from_value(all).unwrap())
+    }
+
+    fn known(changes: Vec<Change>) -> Revocations {
+        let revocations = Revocations::default();
+        revocations.learn(Epoch(1), Seq(1), changes, UnixMs(0));
+        revocations
+    }
+
+    #[test]
+    fn by_user_only_what_was_issued_before_is_refused() {
+        let user = serde_json::json!({ "user_id": "ann" });
+        let all = known(vec![made("r", "acme", &user, 100_000, 900_000)]);
+        let refused = |issued, now| all.refuses(&ann(issued, None), None, UnixMs(now));
+        assert!(refused(Some(99_000), 200_000));
+        assert!(refused(Some(104_999), 200_000), "clocks differ");
+        assert!(!refused(Some(105_000), 200_000));
+        assert!(refused(None, 200_000), "who knows?");
+        assert!(!refused(None, 900_000), "it has ended");
+        let other = Identity { org: OrgId::new("other").unwrap(), ..ann(None, None) };
+        assert!(!all.refuses(&other, None, UnixMs(200_000)), "somebody else of the same name");
+    }
+
+    #[test]
+    fn devices_and_tokens_are_told_apart() {
+        let device = serde_json::json!({ "user_id": "ann", "device_id": "phone" });
+        let token = serde_json::json!({ "token_id": "t1" });
+        let all = known(vec![made("a", "acme", &device, 1, 9), made("b", "acme", &token, 1, 9)]);
+        let phone = DeviceId::new("phone").unwrap();
+        let desk = DeviceId::new("desk").unwrap();
+        assert!(all.refuses(&ann(Some(8), None), Some(&phone), UnixMs(2)));
+        assert!(!all.refuses(&ann(Some(8), None), Some(&desk), UnixMs(2)));
+        assert!(!all.refuses(&ann(Some(8), None), None, UnixMs(2)));
+        assert!(all.refuses(&ann(None, Some("t1")), None, UnixMs(2)));
+        assert!(!all.refuses(&ann(None, Some("t2")), None, UnixMs(2)));
+    }
+
+    #[test]
+    fn lifted_and_ended_ones_are_forgotten() {
+        let user = || serde_json::json!({ "user_id": "ann" });
+        let org = OrgId::new("acme").unwrap();
+        let lifted = || Change::Lifted { org: org.clone(), id: "a".into() };
+        let all = known(vec![made("a", "acme", &user(), 1, 9), lifted()]);
+        assert!(!all.refuses(&ann(None, None), None, UnixMs(2)));
+        all.learn(
+            Epoch(1),
+            Seq(4),
+            vec![made("b", "acme", &user(), 1, 9), made("c", "acme", &user(), 2, 5)],
+            UnixMs(2),
+        );
+        let kept = all.get(&org, "c", UnixMs(2)).unwrap();
+        assert_eq!((kept.at, kept.until), (UnixMs(2), UnixMs(9)), "a second one shortens nothing");
+        assert_eq!(all.count(&org), (1, 1));
+        all.learn(Epoch(1), Seq(4), vec![], UnixMs(SWEEP_MS));
+        assert_eq!(all.count(&org), (0, 0));
+    }
+}

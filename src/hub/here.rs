@@ -1,0 +1,75 @@
+//! Who is connected to this node.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use fanfare_proto::{DeviceId, OrgId, UnixMs};
+
+use crate::auth::Identity;
+
+/// An authenticated connection, as all threads see it.
+#[derive(Debug)]
+pub struct Connection {
+    /// Tells connections of this node apart.
+    pub id: u64,
+    /// The device, as it names itself.
+    pub device: Option<DeviceId>,
+    /// How it is connected.
+    pub transport: &'static str,
+    /// Since when.
+    pub since: UnixMs,
+    identity: Mutex<Arc<Identity>>,
+}
+
+impl Connection {
+    /// A connection of this identity.
+    pub const fn new(
+        id: u64,
+        identity: Arc<Identity>,
+        device: Option<DeviceId>,
+        transport: &'static str,
+        since: UnixMs,
+    ) -> Self {
+        Self { id, device, transport, since, identity: Mutex::new(identity) }
+    }
+
+    /// Who it is, by the token that holds now.
+    pub fn identity(&self) -> Arc<Identity> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It is the same user by a newer token.
+    pub fn renew(&self, identity: Arc<Identity>) {
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+}
+
+/// The connections of a node, each with its shard.
+#[derive(Debug, Default)]
+pub(super) struct Here(HashMap<OrgId, HashMap<u64, (usize, Arc<Connection>)>>);
+
+impl Here {
+    pub(super) fn add(&mut self, org: OrgId, shard: usize, connection: Arc<Connection>) {
+        self.0.entry(org).or_default().insert(connection.id, (shard, connection));
+    }
+
+    pub(super) fn remove(&mut self, org: &OrgId, id: u64) {
+        if let Some(of_org) = self.0.get_mut(org) {
+            of_org.remove(&id);
+            if of_org.is_empty() {
+                self.0.remove(org);
+            }
+        }
+    }
+
+    pub(super) fn of(&self, org: &OrgId) -> Vec<Arc<Connection>> {
+        let of_org = self.0.get(org).into_iter().flat_map(HashMap::values);
+        of_org.map(|(_, connection)| connection.clone()).collect()
+    }
+
+    pub(super) fn shard_of(&self, org: &OrgId, id: u64) -> Option<usize> {
+        self.0.get(org)?.get(&id).map(|(shard, _)| *shard)
+    }
+}
