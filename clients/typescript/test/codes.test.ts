@@ -15,10 +15,12 @@ const ROWS: Record<keyof typeof CLOSE, Does> = {
   4100: 'waits',
   4101: 'waits',
   4102: 'waits',
+  4103: 'waits',
   4200: 'renews',
   4201: 'ends',
   4202: 'ends',
   4203: 'ends',
+  4204: 'ends',
 };
 
 test('every code has a row, and no row is without its code', () => {

@@ -59,10 +59,12 @@ const CLOSED: [(CloseCode, Does); CloseCode::ALL.len()] = [
     (CloseCode::AuthTimeout, Does::Waits),
     (CloseCode::ConnectionLimit, Does::Waits),
     (CloseCode::Unavailable, Does::Waits),
+    (CloseCode::Disconnected, Does::Waits),
     (CloseCode::AuthFailed, Does::Ends),
     (CloseCode::Abuse, Does::Ends),
     (CloseCode::TooLarge, Does::Ends),
     (CloseCode::Violation, Does::Ends),
+    (CloseCode::Revoked, Does::Ends),
 ];
 
 /// Every code that `authenticate` may be refused with.
