@@ -19,7 +19,11 @@ before(async () => {
   assert.equal(process.env.FANFARE_OWN_NETWORK, '1', 'fallback.sh runs this: it cuts the network that it runs in');
   nft('add', 'table', 'inet', 'cut');
   nft('add', 'chain', 'inet', 'cut', 'input', '{ type filter hook input priority 0; }');
-  server = await Server.start([], { FANFARE_LIMITS__MESSAGES_PER_SECOND: '10000' });
+  server = await Server.start([], {
+    FANFARE_LIMITS__MESSAGES_PER_SECOND: '10000',
+    FANFARE_LIMITS__MESSAGES_PER_SECOND_PER_USER: '10000',
+    FANFARE_LIMITS__MESSAGES_PER_SECOND_PER_ORGANISATION: '10000',
+  });
 });
 afterEach(heal);
 after(() => server?.stop());
