@@ -16,6 +16,8 @@ use crate::{
     events::Item,
     outbox::Outbox,
     shared::Shared,
+    wanted::Wanted,
+    watched::Watched,
 };
 
 /// Owns everything about a client. Handles reach it through their queue.
@@ -28,6 +30,8 @@ pub(crate) struct Actor {
     pub(crate) outbox: Outbox,
     /// Where the next connection resumes: after what is in the application's queue.
     pub(crate) cursors: Cursors,
+    pub(crate) wanted: Wanted,
+    pub(crate) watched: Watched,
     backoff: Backoff,
     pub(crate) token: Option<String>,
     /// Who won the last race, and when.
@@ -62,6 +66,8 @@ impl Actor {
         Self {
             outbox: Outbox::new(config.limits.unanswered),
             cursors: config.cursors.clone(),
+            wanted: Wanted::default(),
+            watched: Watched::default(),
             backoff: Backoff::new(&config.limits),
             config,
             dialer,

@@ -10,6 +10,7 @@ use fanfare_proto::{
         Unsubscribe,
     },
     event::{Conversations, History, LatestFixes, Receipt, Stored, Subscribed, Track, WindowFixes},
+    presence::{Availability, Presence, PresenceGet, PresencePage, PresenceSet},
 };
 use serde::de::DeserializeOwned;
 use tokio::{
@@ -210,6 +211,30 @@ impl Client {
         let channels = vec![fanfare_proto::command::Channel::Locations];
         self.subscribe(Subscribe { channels, department_id, users: None }).await?;
         Ok(Positions::new(self.clone()))
+    }
+
+    /// Follows who is there, of these users or, where the user may, of everyone; told by
+    /// [`Event::PresenceSnapshot`](crate::Event::PresenceSnapshot) and
+    /// [`Event::PresenceChanged`](crate::Event::PresenceChanged), also after reconnects. Replaces what was watched before;
+    /// positions are followed beside it. Ends with [`Client::unsubscribe`].
+    pub async fn watch_presence(&self, users: Option<Vec<UserId>>) -> Result<Subscribed, Error> {
+        let channels = vec![fanfare_proto::command::Channel::Presence];
+        self.subscribe(Subscribe { channels, department_id: None, users }).await
+    }
+
+    /// Says what this device is and what the user shows beside the name; what is `None` stays. A text is durable when
+    /// this answers. A status is the device's for as long as it is there: say it again after a long absence.
+    pub async fn set_presence(
+        &self,
+        status: Option<Availability>,
+        text: Option<String>,
+    ) -> Result<Presence, Error> {
+        self.ask(Command::PresenceSet(PresenceSet { status, text })).await
+    }
+
+    /// Who is there: a page.
+    pub async fn presence(&self, page: PresenceGet) -> Result<PresencePage, Error> {
+        self.ask(Command::PresenceGet(page)).await
     }
 
     /// Starts sending this device's fixes. One tracker at a time.

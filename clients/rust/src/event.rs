@@ -3,6 +3,7 @@
 use fanfare_proto::{
     Cursor, Epoch, ErrorBody, Seq, ServerEvent, TopicName,
     event::{Authenticated, Conversation, LogEntry, MessageNew, Notice, Receipt, TopicState, name},
+    presence::{PresenceChanged, PresenceSnapshot},
 };
 
 /// What happened. Events of a log come once, in the order of their topic, also across reconnects.
@@ -40,6 +41,16 @@ pub enum Event {
     Delivered(Receipt),
     /// A member has read up to a position.
     Read(Receipt),
+    /// Part of those whom this client watches, as they are: after [`Client::watch_presence`](crate::Client::watch_presence),
+    /// and after each reconnect. Never older than what was told of somebody before.
+    PresenceSnapshot {
+        /// The first part: what was shown before holds no longer.
+        anew: bool,
+        /// The part.
+        part: PresenceSnapshot,
+    },
+    /// Who of those has changed. Never older than what was told of them before.
+    PresenceChanged(PresenceChanged),
     /// The server complains, not about a request that waits for its answer.
     Error(ErrorBody),
     /// An event that this version does not know, or that holds something else than expected.

@@ -48,6 +48,8 @@ mod stats;
 mod table;
 mod token;
 mod tracker;
+mod wanted;
+mod watched;
 
 #[cfg(test)]
 mod tests;

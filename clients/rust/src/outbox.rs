@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fanfare_proto::{
     Command, ErrorBody, Lane, Request, RequestId, ServerEvent,
-    command::{Priority, Subscribe},
+    command::{Channel, Priority, Subscribe},
     event::name,
 };
 use tokio::{sync::oneshot, time::Instant};
@@ -21,8 +21,19 @@ pub(crate) enum Meaning {
     None,
     /// These channels are followed, also after the next reconnect.
     Subscribed(Subscribe),
-    /// None is followed.
-    Unsubscribed,
+    /// These are followed no longer.
+    Unsubscribed(Vec<Channel>),
+}
+
+impl Meaning {
+    /// The channels that it is about.
+    fn channels(&self) -> &[Channel] {
+        match self {
+            Self::None => &[],
+            Self::Subscribed(subscribe) => &subscribe.channels,
+            Self::Unsubscribed(channels) => channels,
+        }
+    }
 }
 
 /// Requests without an answer, at most `limit`. Full: a new one is refused.
@@ -64,7 +75,7 @@ impl Outbox {
                 let _ = reply.send(Err(error));
             }
         };
-        // The client's own requests always find room: it has at most one.
+        // The client's own requests always find room: it has at most one of each channel.
         if self.pending.len() >= self.limit && reply.is_some() {
             return refuse(reply, Error::Busy);
         }
@@ -72,7 +83,7 @@ impl Outbox {
         let (lane, repeat) = (lane(&command), repeatable(&command));
         let meaning = match &command {
             Command::Subscribe(subscribe) => Meaning::Subscribed(subscribe.clone()),
-            Command::Unsubscribe(_) => Meaning::Unsubscribed,
+            Command::Unsubscribe(unsubscribe) => Meaning::Unsubscribed(unsubscribe.channels.clone()),
             _ => Meaning::None,
         };
         let request = Request { id: Some(RequestId::Number(id)), command };
@@ -89,9 +100,9 @@ impl Outbox {
         self.pending.values().any(|p| !p.sent && p.lane == lane)
     }
 
-    /// Whether a request that changes what is followed waits for its answer.
-    pub(crate) fn subscribes(&self) -> bool {
-        self.pending.values().any(|p| p.meaning != Meaning::None)
+    /// Whether a request that changes how a channel is followed waits for its answer.
+    pub(crate) fn subscribes(&self, channel: Channel) -> bool {
+        self.pending.values().any(|p| p.meaning.channels().contains(&channel))
     }
 
     /// Hands unsent texts of a lane to `send`, oldest first, until it refuses one.
@@ -107,8 +118,8 @@ impl Outbox {
         }
     }
 
-    /// Passes an answer on. Returns what it means to the client where the request was done, and the refusal where the
-    /// client itself had asked.
+    /// Passes an answer on. Returns what the request means to the client, where it was done or the client itself had
+    /// asked, and in that case the refusal.
     pub(crate) fn answer(&mut self, re: &RequestId, event: ServerEvent) -> (Meaning, Option<ErrorBody>) {
         let RequestId::Number(id) = re else {
             return (Meaning::None, None);
@@ -132,7 +143,7 @@ impl Outbox {
         if let Some(reply) = pending.reply {
             let _ = reply.send(result);
         }
-        (if done { pending.meaning } else { Meaning::None }, refusal)
+        (if done || refusal.is_some() { pending.meaning } else { Meaning::None }, refusal)
     }
 
     /// The connection is gone: what was sent is unsent again, what must not be repeated fails, and what the client

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanfare_proto::{
     Command, Cursor, ErrorBody, RequestId, ServerEvent, UnixMs,
-    command::Subscribe,
+    command::{Channel, Subscribe},
     event::{Subscribed, TokenRefreshed, TopicState, name},
 };
 use serde::{
@@ -23,6 +23,7 @@ use crate::{
     events::Item,
     outbox::Meaning,
     session::Session,
+    watched::Watched,
 };
 
 /// How soon what is followed is asked for again where the server cannot grant it now.
@@ -78,6 +79,14 @@ impl Actor {
                 self.location(&event);
                 Ok(())
             }
+            name::PRESENCE_SNAPSHOT => {
+                let part = event.data();
+                self.presence(part, Watched::snapshot)
+            }
+            name::PRESENCE_CHANGED => {
+                let changed = event.data();
+                self.presence(changed, Watched::changed)
+            }
             _ => self.event(event),
         }
     }
@@ -97,10 +106,13 @@ impl Actor {
         // Read before the waiting task learns of it: what follows on the lane belongs to the new view.
         let granted = event.data::<Subscribed>().ok();
         match self.outbox.answer(re, event) {
-            (Meaning::Subscribed(subscribe), _) => self.followed(subscribe, granted.as_ref()),
-            (Meaning::Unsubscribed, _) => self.shared.positions().clear(),
-            (Meaning::None, Some(refusal)) => return self.not_followed(session, refusal),
-            (Meaning::None, None) => {}
+            (Meaning::Subscribed(subscribe), Some(refusal)) => {
+                return self.not_followed(session, &subscribe.channels, refusal);
+            }
+            (Meaning::Subscribed(subscribe), None) => self.followed(subscribe, granted.as_ref()),
+            (Meaning::Unsubscribed(channels), _) => drop(self.forget(&channels)),
+            // The client itself asks for nothing else.
+            (Meaning::None, _) => {}
         }
         Ok(())
     }
@@ -114,38 +126,57 @@ impl Actor {
         };
         self.token = Some(token);
         session.renewal.ends(renewed.expires_at, self.shared.server_now());
-        if !renewed.resubscribe.is_empty() {
-            self.follow_again();
-        }
+        self.follow_again(&renewed.resubscribe);
     }
 
     fn followed(&mut self, subscribe: Subscribe, granted: Option<&Subscribed>) {
-        let mut table = self.shared.positions();
-        table.wanted = Some(subscribe);
+        self.wanted.add(subscribe);
         for subscription in granted.into_iter().flat_map(|granted| &granted.subscriptions) {
-            table.subscribed(subscription, Instant::now());
+            match subscription.channel {
+                Channel::Locations => self.shared.positions().subscribed(subscription, Instant::now()),
+                Channel::Presence => self.watched.begin(subscription),
+            }
         }
+    }
+
+    /// These are followed no longer. Answers what to tell an application that did not ask for it.
+    fn forget(&mut self, channels: &[Channel]) -> Option<Event> {
+        self.wanted.remove(channels);
+        if channels.contains(&Channel::Locations) {
+            self.shared.positions().clear();
+        }
+        if channels.contains(&Channel::Presence) { self.watched.end() } else { None }
     }
 
     /// What was followed on the last connection is refused on this one.
-    fn not_followed(&mut self, session: &mut Session, refusal: ErrorBody) -> Result<(), Loss> {
+    fn not_followed(
+        &mut self,
+        session: &mut Session,
+        channels: &[Channel],
+        refusal: ErrorBody,
+    ) -> Result<(), Loss> {
         if passes(refusal.code) {
             let said = Duration::from_millis(refusal.retry_after_ms.unwrap_or(0));
+            session.unfollowed.extend(channels);
             session.follow_at = Some(Instant::now() + said.clamp(FOLLOW_AGAIN, FOLLOW_AGAIN_MAX));
             return Ok(());
         }
-        self.shared.positions().clear();
+        if let Some(nobody) = self.forget(channels) {
+            self.put(Some(nobody), Vec::new())?;
+        }
         self.put(Some(Event::Error(refusal)), Vec::new())
     }
 
-    /// Asks again for what was followed on the last connection.
-    pub(crate) fn follow_again(&mut self) {
-        let wanted = self.shared.positions().wanted.clone();
-        // What the application asked meanwhile, and what is sent again now, says better what it wants.
-        if let Some(wanted) = wanted.filter(|_| !self.outbox.subscribes()) {
-            // It ends with the connection, not before.
-            let deadline = Instant::now() + FOR_EVER;
-            self.outbox.add(Command::Subscribe(wanted), deadline, None);
+    /// Asks again for those of these channels that were followed, each by itself: one that is refused takes no other
+    /// with it.
+    pub(crate) fn follow_again(&mut self, channels: &[Channel]) {
+        for &channel in channels {
+            // What the application asked meanwhile, and what is sent again now, says better what it wants.
+            if let Some(wanted) = self.wanted.get(channel).filter(|_| !self.outbox.subscribes(channel)) {
+                // It ends with the connection, not before.
+                let deadline = Instant::now() + FOR_EVER;
+                self.outbox.add(Command::Subscribe(wanted.clone()), deadline, None);
+            }
         }
     }
 
@@ -228,6 +259,23 @@ impl Actor {
         };
         drop(table);
         self.shared.counters.unreadable.add(bad.unwrap_or(1));
+    }
+
+    /// News of presence is never dropped: where there is no room, the connection is closed, and a snapshot follows on
+    /// the next one.
+    fn presence<T, E>(
+        &mut self,
+        news: Result<T, E>,
+        take: impl FnOnce(&mut Watched, T) -> Option<Event>,
+    ) -> Result<(), Loss> {
+        let Ok(news) = news else {
+            self.shared.counters.unreadable.add(1);
+            return Ok(());
+        };
+        match take(&mut self.watched, news) {
+            Some(event) => self.put(Some(event), Vec::new()),
+            None => Ok(()),
+        }
     }
 
     /// An event for the application. Those of a log come once; the others may be dropped.

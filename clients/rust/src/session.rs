@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanfare_proto::{
     CloseCode, Command, Lane, Request, RequestId, ServerEvent,
-    command::{Empty, TokenRefresh},
+    command::{Channel, Empty, TokenRefresh},
     tick,
 };
 use tokio::{
@@ -42,7 +42,9 @@ pub(crate) struct Session {
     /// The ping on its way: its id and when it was sent.
     pub(crate) ping: Option<(u64, Instant)>,
     next_ping: Instant,
-    /// What is followed is asked for again then: the server could not grant it now.
+    /// What the server could not grant now.
+    pub(crate) unfollowed: Vec<Channel>,
+    /// It is asked for again then.
     pub(crate) follow_at: Option<Instant>,
     pub(crate) moving: Moving,
     pub(crate) renewal: Renewal,
@@ -61,6 +63,7 @@ impl Actor {
             pong: false,
             ping: None,
             next_ping: now,
+            unfollowed: Vec::new(),
             follow_at: None,
             moving: Moving::default(),
             renewal: Renewal::default(),
@@ -76,7 +79,7 @@ impl Actor {
         let end = match self.put(Some(Event::Open(authenticated)), Vec::new()) {
             Ok(()) => {
                 self.shared.enter(State::Open(transport));
-                self.follow_again();
+                self.follow_again(&self.wanted.channels());
                 self.serve(&mut session).await
             }
             Err(loss) => End::Lost(loss),
@@ -132,7 +135,7 @@ impl Actor {
                 }
                 () = until(session.follow_at) => {
                     session.follow_at = None;
-                    self.follow_again();
+                    self.follow_again(&std::mem::take(&mut session.unfollowed));
                     Ok(())
                 }
                 () = until(session.moving.at) => {

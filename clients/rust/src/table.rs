@@ -8,7 +8,6 @@ use std::{
 
 use fanfare_proto::{
     Epoch, Fix, Motion, Position, UnixMs, UserId,
-    command::Subscribe,
     event::{AliasedAgent, LocationAgents, LocationRemoved, LocationSnapshot, Subscription},
     tick::{Tick, Ticks},
 };
@@ -33,8 +32,6 @@ pub(crate) struct Table {
     listeners: Vec<Weak<Listener>>,
     /// Agents and ticks that found no room.
     pub(crate) refused: u64,
-    /// What is followed, to ask for it again after a reconnect.
-    pub(crate) wanted: Option<Subscribe>,
     aliases: HashMap<u32, UserId>,
     /// Who was named since the view began: the others go when its snapshot is complete.
     named: HashSet<UserId>,
@@ -94,7 +91,7 @@ impl Table {
         listener
     }
 
-    /// The server granted a channel.
+    /// The server granted the channel.
     pub(crate) fn subscribed(&mut self, subscription: &Subscription, now: Instant) {
         self.begin((subscription.view, subscription.epoch), now);
     }
@@ -153,7 +150,8 @@ impl Table {
 
     /// A packet of ticks. It may overtake the names of its agents, and the word that its view begins.
     pub(crate) fn ticks(&mut self, packet: Ticks, now: Instant) {
-        if self.wanted.is_none() {
+        // Nothing is followed.
+        if self.view.is_none() {
             return;
         }
         let view = (packet.view, packet.epoch);

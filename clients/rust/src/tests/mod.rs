@@ -6,6 +6,7 @@ mod fake;
 mod life;
 mod loss;
 mod moving;
+mod people;
 mod places;
 mod renewal;
 mod requests;

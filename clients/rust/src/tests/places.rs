@@ -15,7 +15,7 @@ use fanfare_proto::{
 use super::fake::{Peer, Test, config};
 use crate::{Change, Event, Positions, link::Incoming};
 
-fn agent(alias: u32, id: &str, time: Option<u64>) -> AliasedAgent {
+pub(super) fn agent(alias: u32, id: &str, time: Option<u64>) -> AliasedAgent {
     AliasedAgent {
         alias,
         agent_id: id.parse().unwrap(),
@@ -36,7 +36,7 @@ fn snapshot(view: u32, agents: Vec<AliasedAgent>, more: bool) -> LocationSnapsho
     LocationSnapshot { view, epoch: Epoch(1), agents, more }
 }
 
-async fn ticks(peer: &mut Peer, view: u32, ticks: &[(u32, u64)]) {
+pub(super) async fn ticks(peer: &mut Peer, view: u32, ticks: &[(u32, u64)]) {
     let ticks: Vec<_> = ticks
         .iter()
         .map(|&(alias, time)| Tick {
@@ -70,7 +70,7 @@ async fn follow(test: &mut Test) -> (Positions, Peer) {
 }
 
 /// Who is where, as (agent, time).
-async fn settled(positions: &Positions) -> Vec<(String, u64)> {
+pub(super) async fn settled(positions: &Positions) -> Vec<(String, u64)> {
     super::idle().await;
     let mut all: Vec<_> = positions.all().into_iter().map(|p| (p.agent_id.to_string(), p.time.0)).collect();
     all.sort();
