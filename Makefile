@@ -20,7 +20,8 @@ check: format lint deny ## While you work: formatting, lints, unit and protocol 
 
 test: prepare console format lint deny unit ## Everything that CI runs; installs what it needs (Debian, as root)
 	fuzz/short.sh 5
-	@$(MAKE) --no-print-directory client browser fallback network
+	@FANFARE_BIN="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug/fanfare" $(MAKE) --no-print-directory client browser fallback
+	@$(MAKE) --no-print-directory network
 
 bench: ## CPU and memory beside Socket.IO's in one run, then the stores (release build, several minutes)
 	npm --prefix benches/socketio ci --no-audit --no-fund
@@ -70,7 +71,7 @@ $(CLIENT)/dist/index.js: $(CLIENT)/node_modules/.package-lock.json $(shell find 
 	@touch $@
 
 client: $(CLIENT)/dist/index.js console ## Tests of the browser's client and of the console's parts, in Node and both browsers
-	cargo build --locked
+	[ -n "$$FANFARE_BIN" ] || cargo build --locked
 	npm --prefix $(CLIENT) test
 	npm --prefix $(CLIENT) run test:integration
 	npm --prefix console test

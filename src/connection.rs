@@ -117,7 +117,7 @@ async fn greet(
     let deadline = Duration::from_millis(local.services.config.session.auth_timeout_ms);
     let first = async {
         loop {
-            match incoming.recv().await {
+            match incoming.recv(true).await {
                 Ok(Received::Event(_, text)) => return Ok(text),
                 Ok(Received::Ticks(_) | Received::Alive) => {}
                 Err(ended) => return Err(ended),
@@ -217,7 +217,7 @@ async fn attend(
                     beat = now + heartbeat;
                 } else {
                     // What came while this process could not run counts too.
-                    match incoming.recv().now_or_never() {
+                    match incoming.recv(true).now_or_never() {
                         None => outbox.close(CloseCode::Silent),
                         Some(Err(ended)) => return Some(ended),
                         Some(Ok(received)) => {
@@ -227,16 +227,25 @@ async fn attend(
                     }
                 }
             }
-            received = async {
-                session.room().await;
-                incoming.recv().await
-            } => {
+            received = next(incoming, session) => {
                 heard = Instant::now();
                 match received {
                     Ok(received) => hear(session, received),
                     Err(ended) => return Some(ended),
                 }
             }
+        }
+    }
+}
+
+/// The next thing that there is room for.
+async fn next(incoming: &mut Incoming, session: &Session) -> Result<Received, Ended> {
+    loop {
+        let (urgent, ordered) = (session.has_room(Lane::Urgent), session.has_room(Lane::Ordered));
+        tokio::select! {
+            biased;
+            received = incoming.recv(ordered), if urgent => return received,
+            () = session.progress(), if !ordered => {}
         }
     }
 }

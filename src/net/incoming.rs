@@ -26,11 +26,13 @@ impl Incoming {
         Self(Source::Memory(incoming))
     }
 
-    /// The next thing the peer sent; urgent events first. Cancel safe: a dropped call loses nothing. Once ended, it
-    /// stays ended.
-    pub async fn recv(&mut self) -> Result<Received, Ended> {
+    /// The next thing the peer sent; urgent events first. Without `ordered`, events of that lane stay unread; where
+    /// everything comes in one stream, all of it does. Cancel safe: a dropped call loses nothing. Once ended, it stays
+    /// ended.
+    pub async fn recv(&mut self, ordered: bool) -> Result<Received, Ended> {
         match &mut self.0 {
-            Source::WebTransport(incoming) => incoming.recv().await,
+            Source::WebTransport(incoming) => incoming.recv(ordered).await,
+            Source::WebSocket(_) | Source::Memory(_) if !ordered => std::future::pending().await,
             Source::WebSocket(incoming) => incoming.recv().await,
             Source::Memory(incoming) => incoming.recv().await,
         }

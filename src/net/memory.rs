@@ -152,10 +152,10 @@ mod tests {
         let (mut link, mut client) = pair(4);
         client.ticks("early").await;
         client.event("{}").await;
-        assert_eq!(link.incoming.recv().await, Ok(Received::Event(Lane::Ordered, "{}".into())));
+        assert_eq!(link.incoming.recv(true).await, Ok(Received::Event(Lane::Ordered, "{}".into())));
         link.incoming.admit();
         client.ticks("later").await;
-        assert_eq!(link.incoming.recv().await, Ok(Received::Ticks("later".into())));
+        assert_eq!(link.incoming.recv(true).await, Ok(Received::Ticks("later".into())));
         let Outgoing::Pipe(mut pipe) = link.outgoing else { panic!("a pipe") };
         pipe.write(&[Item::Event("a".into()), Item::Ping]).await.unwrap();
         pipe.close(4001, "bye").await;
@@ -164,8 +164,8 @@ mod tests {
         assert_eq!(client.recv().await, Some(FromServer::Closed { code: 4001, reason: "bye".into() }));
         client.close(7, "me too").await;
         let ended = Err(Ended::Closed { code: 7, reason: "me too".into() });
-        assert_eq!(link.incoming.recv().await, ended);
-        assert_eq!(link.incoming.recv().await, ended);
+        assert_eq!(link.incoming.recv(true).await, ended);
+        assert_eq!(link.incoming.recv(true).await, ended);
     }
 
     #[tokio::test]

@@ -93,6 +93,12 @@ struct Queue {
     running: Cell<bool>,
 }
 
+impl Queue {
+    fn in_flight(&self) -> usize {
+        self.waiting.borrow().len() + usize::from(self.running.get())
+    }
+}
+
 impl Session {
     /// When the token ends.
     pub fn expires_at(&self) -> UnixMs {
@@ -151,11 +157,18 @@ impl Session {
         }
     }
 
-    /// Waits until another request may be read.
-    pub async fn room(&self) {
-        while self.in_flight() >= self.local.services.config.limits.in_flight {
-            self.done.notified().await;
-        }
+    /// Whether another request of a lane may be read. Ordinary ones that wait leave room for urgent ones.
+    pub fn has_room(&self, lane: Lane) -> bool {
+        let waiting = match lane {
+            Lane::Urgent => self.urgent.in_flight(),
+            Lane::Ordered => self.in_flight(),
+        };
+        waiting < self.local.services.config.limits.in_flight
+    }
+
+    /// Waits until a request is done.
+    pub async fn progress(&self) {
+        self.done.notified().await;
     }
 
     /// Waits until the connection is to be closed, as the server is going away.
@@ -166,7 +179,7 @@ impl Session {
     /// Waits until every request that was read is answered.
     pub async fn answered(&self) {
         while self.in_flight() > 0 {
-            self.done.notified().await;
+            self.progress().await;
         }
     }
 
@@ -180,10 +193,7 @@ impl Session {
     }
 
     fn in_flight(&self) -> usize {
-        [&self.urgent, &self.ordered]
-            .iter()
-            .map(|q| q.waiting.borrow().len() + usize::from(q.running.get()))
-            .sum()
+        self.urgent.in_flight() + self.ordered.in_flight()
     }
 
     fn enqueue(self: &Rc<Self>, lane: Lane, request: Request) {

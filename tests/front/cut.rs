@@ -29,7 +29,7 @@ use crate::{
 pub struct Gate {
     store: Arc<Sqlite>,
     away: AtomicBool,
-    /// Calls until the one that is stopped; `usize::MAX` for none.
+    /// Calls by requests until the one that is stopped; `usize::MAX` for none.
     left: AtomicUsize,
     stopped: Semaphore,
     go: Semaphore,
@@ -72,6 +72,10 @@ impl Gate {
     async fn pass(&self) -> Result<(), StoreError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("it is away".into()));
+        }
+        // What the server asks by itself, again and again, it asks on other threads: it is not counted.
+        if !std::thread::current().name().is_some_and(|name| name.starts_with("shard-")) {
+            return Ok(());
         }
         let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| match left {
             usize::MAX => None,

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    client::{BOTH, Client, open_session},
+    client::{BOTH, Client, Kind, open_session},
     cut::Gate,
     harness::{TestServer, ask, http_get, token},
     tap::{Back, Tap, udp},
@@ -274,5 +274,28 @@ async fn no_more_is_read_than_can_be_worked_on() {
         gate.let_go();
         sending.await;
         ann.answer(said).await.unwrap();
+    }
+}
+
+/// Ordinary requests that the store keeps waiting leave room for an alarm, where it comes on a stream of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_urgent_is_read_although_all_else_waits() {
+    let mut gate = None;
+    let server = TestServer::on(|hub, dir| gate.insert(Gate::open(hub, dir)).clone()).await;
+    let gate = gate.unwrap();
+    let mut ann = server.client(Kind::WebTransport, "ann", "supervisor").await;
+    let room = crate::chat::create(&mut ann, "room", &["bob"]).await;
+    gate.stop_at(0);
+    for n in 0..=server.config.limits.in_flight {
+        let say = json!({ "client_id": format!("m{n}"), "conversation_id": room, "text": "x" });
+        ann.send_request("message:send", say).await;
+    }
+    assert!(gate.stopped_before(std::future::pending()).await);
+    // It needs no store, so its answer shows that it was read.
+    ann.send_urgent(&json!({ "event": "client:ping", "data": {} })).await;
+    ann.expect("client:pong").await;
+    gate.let_go();
+    for n in 0..=server.config.limits.in_flight {
+        assert_eq!(ann.expect("message:new").await["client_id"], format!("m{n}"));
     }
 }

@@ -64,8 +64,8 @@ impl Incoming {
         if self.admitted { self.max_frame } else { self.max_frame.min(GREETING_BYTES) }
     }
 
-    /// Urgent commands before all else, the end after all else.
-    pub(in crate::net) async fn recv(&mut self) -> Result<Received, Ended> {
+    /// Urgent commands before all else, the end after all else. Without `ordered`, that stream is not read.
+    pub(in crate::net) async fn recv(&mut self, ordered: bool) -> Result<Received, Ended> {
         if let Some(ended) = &self.ended {
             return Err(ended.clone());
         }
@@ -73,7 +73,7 @@ impl Incoming {
         let mut datagram = pin!(quic.read_datagram());
         let mut datagrams = true;
         let received = poll_fn(|cx| {
-            if let Poll::Ready(event) = self.poll_events(cx) {
+            if let Poll::Ready(event) = self.poll_events(cx, ordered) {
                 return Poll::Ready(event);
             }
             // Ends: no more can arrive while this shard is busy here than quinn's receive buffer holds.
@@ -103,9 +103,13 @@ impl Incoming {
         received
     }
 
-    fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Ended>> {
+    fn poll_events(&mut self, cx: &mut Context<'_>, ordered: bool) -> Poll<Result<Received, Ended>> {
         self.take_streams(cx);
-        for (lane, stream) in [(Lane::Urgent, &mut self.urgent), (Lane::Ordered, &mut self.ordered)] {
+        let lanes = [
+            (Lane::Urgent, self.urgent.as_mut()),
+            (Lane::Ordered, self.ordered.as_mut().filter(|_| ordered)),
+        ];
+        for (lane, stream) in lanes {
             let Some(commands) = stream else { continue };
             if let Poll::Ready(frame) = commands.poll_frame(cx)? {
                 // An empty frame keeps the connection alive and says nothing.

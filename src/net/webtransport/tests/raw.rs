@@ -179,7 +179,7 @@ async fn connect_may_come_before_settings() {
             commands.write_all(&[byte]).await.unwrap();
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        assert_eq!(link.incoming.recv().await, Ok(Received::Event(Lane::Ordered, "slowly".into())));
+        assert_eq!(link.incoming.recv(true).await, Ok(Received::Event(Lane::Ordered, "slowly".into())));
     })
     .await;
 }
@@ -208,7 +208,7 @@ async fn streams_and_capsules_may_come_with_the_request() {
         link.incoming.admit();
         let mut got = Vec::new();
         let ended = loop {
-            match link.incoming.recv().await {
+            match link.incoming.recv(true).await {
                 Ok(received) => got.push(received),
                 Err(ended) => break ended,
             }
@@ -257,7 +257,7 @@ async fn other_requests_are_answered_before_and_after() {
         let (mut send, _recv) = session;
         // The end of the stream without a capsule.
         send.finish().unwrap();
-        assert_eq!(link.incoming.recv().await, Err(Ended::Closed { code: 0, reason: String::new() }));
+        assert_eq!(link.incoming.recv(true).await, Err(Ended::Closed { code: 0, reason: String::new() }));
         raw.quic.closed().await;
         assert!(start.elapsed() < Duration::from_secs(1));
     })
@@ -296,7 +296,7 @@ async fn a_reset_of_the_sessions_stream_ends_it() {
         let (raw, (mut send, _recv, _control)) = raw;
         send.reset(0u32.into()).unwrap();
         let mut link = link.unwrap();
-        assert!(matches!(link.incoming.recv().await, Err(Ended::Closed { code: 0, .. })));
+        assert!(matches!(link.incoming.recv(true).await, Err(Ended::Closed { code: 0, .. })));
         raw.quic.closed().await;
     })
     .await;
@@ -338,11 +338,11 @@ async fn rubbish_ends_only_its_own_link() {
             } else {
                 (None, Some(raw.bidi(case.1).await))
             };
-            let _ = timeout(Duration::from_millis(50), link.incoming.recv()).await;
+            let _ = timeout(Duration::from_millis(50), link.incoming.recv(true)).await;
         }
         session.send_datagram(Bytes::from_static(b"alive")).unwrap();
         good.incoming.admit();
-        assert_eq!(good.incoming.recv().await, Ok(Received::Ticks("alive".into())));
+        assert_eq!(good.incoming.recv(true).await, Ok(Received::Ticks("alive".into())));
     })
     .await;
 }
@@ -390,7 +390,7 @@ async fn changed_bytes_end_at_most_their_own_link() {
             link.incoming.admit();
             let end = async {
                 loop {
-                    if let Err(ended) = link.incoming.recv().await {
+                    if let Err(ended) = link.incoming.recv(true).await {
                         break ended;
                     }
                 }
@@ -421,7 +421,7 @@ async fn a_client_may_move_to_another_address() {
         let mut link = link.unwrap();
         raw.endpoint.rebind(std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).unwrap();
         let _commands = raw.bidi(&[&[0x40, 0x41, 0x00][..], &framed("moved")].concat()).await;
-        assert_eq!(link.incoming.recv().await, Ok(Received::Event(Lane::Ordered, "moved".into())));
+        assert_eq!(link.incoming.recv(true).await, Ok(Received::Event(Lane::Ordered, "moved".into())));
     })
     .await;
 }
