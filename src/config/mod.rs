@@ -262,11 +262,13 @@ impl Config {
                 builder = builder.set_override(&key, value.as_str())?;
             }
         }
-        let loaded: Self = builder
+        let mut loaded: Self = builder
             .add_source(source)
             .add_source(environment.source(Some(variables)))
             .build()?
             .try_deserialize()?;
+        // An empty variable is an empty list, not a list of nothing.
+        loaded.origins.retain(|origin| !origin.is_empty());
         loaded.check()?;
         Ok(loaded)
     }

@@ -171,7 +171,7 @@ async fn a_configuration_is_checked_without_a_start() {
     assert_eq!(done(check()).await, "the configuration is good\n");
     for (setting, value, told) in [
         ("FANFARE_TICKS__FLUSH_MS", "5", "ticks.flush_ms must be 10 to 1000"),
-        ("FANFARE_AUTH__SECRET", "short", "auth.secret must have at least 32 bytes"),
+        ("FANFARE_AUTH__SECRET", "short", "auth.secret: a shared secret has at least 32 bytes"),
         ("FANFARE_AUTH__ALGORITHM", "none", "`none` is none of HS256"),
         ("FANFARE_LOG__FILTER", "a=b=c", "log.filter"),
         ("FANFARE_LIMITS__CONNECTION", "5", "unknown field `connection`"),
@@ -181,6 +181,9 @@ async fn a_configuration_is_checked_without_a_start() {
         let said = refused(command).await;
         assert!(said.contains(told) && said.matches(told).count() == 1, "{said}");
     }
+    let mut command = check();
+    command.env("FANFARE_ORIGINS", "");
+    assert_eq!(done(command).await, "the configuration is good\n");
     fs::write(dir.path().join("key.pem"), "no key").unwrap();
     let mut command = check();
     command.env("FANFARE_TLS__CERTIFICATE", "key.pem").env("FANFARE_TLS__KEY", "key.pem");

@@ -60,9 +60,8 @@ pub(super) fn writer(path: &Path, migrations: &[&str], sync: Synchronous) -> Res
 /// Opens a file to read. Its writer must have been opened before.
 pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.execute_batch(
-        "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; PRAGMA cell_size_check = ON;",
-    )?;
+    let settings = "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; PRAGMA cell_size_check = ON;";
+    connection.execute_batch(settings).map_err(|error| named(path, error.into()))?;
     Ok(connection)
 }
 
