@@ -49,7 +49,7 @@ cassandra: ## A Cassandra for development and tests: prints its address, runs un
 
 faults: ## The database stopped and killed 20 times in 10 minutes, under load; prints what was lost, doubled, out of order
 	FANFARE_TEST_KILLS=20 FANFARE_TEST_SECONDS=600 tests/cassandra/with.sh \
-		cargo test --package fanfare --all-features --locked --test store -- --nocapture --test-threads=1 \
+		cargo test --workspace --all-features --locked --test store -- --nocapture --test-threads=1 \
 		--include-ignored the_checker_finds cql_the_only_node
 
 prepare: ## Install what the browser and network tests need, if it is missing
