@@ -11,26 +11,12 @@ use fanfare_client::{
 };
 use tokio::process::Command;
 
-use crate::harness::{Server, TRANSPORTS, fanfare};
+use crate::harness::{Server, TRANSPORTS, done, fanfare, refused};
 
 fn run(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = fanfare(dir);
     command.args(arguments);
     command
-}
-
-/// What it says, if it succeeds.
-async fn done(mut command: Command) -> String {
-    let output = command.output().await.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Why it fails.
-async fn refused(mut command: Command) -> String {
-    let output = command.output().await.unwrap();
-    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8(output.stderr).unwrap()
 }
 
 async fn client(server: &Server, user: &str, transport: &str) -> (Client, Events) {

@@ -157,3 +157,17 @@ fn read(stream: impl AsyncRead + Unpin + Send + 'static, lines: mpsc::UnboundedS
 pub async fn output(mut command: Command) -> Output {
     timeout(PATIENCE, command.stdin(Stdio::null()).output()).await.expect("it does not end").unwrap()
 }
+
+/// What it says, if it succeeds.
+pub async fn done(mut command: Command) -> String {
+    let output = command.output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Why it fails.
+pub async fn refused(mut command: Command) -> String {
+    let output = command.output().await.unwrap();
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).unwrap()
+}

@@ -12,7 +12,7 @@ use fanfare::{
 use fanfare_proto::{ClientId, Epoch, JsonFix, OrgId, TopicKey, TopicKind, TopicName, UnixMs, UserId};
 use tokio::process::Command;
 
-use crate::harness::{Server, fanfare};
+use crate::harness::{Server, done, fanfare, refused};
 
 struct Nobody;
 
@@ -66,20 +66,6 @@ fn transfer(dir: &Path, what: &str, data: &str, file: &str) -> Command {
     let mut command = fanfare(dir);
     command.args(["--data-dir", data, what, file]);
     command
-}
-
-/// What it says, if it succeeds.
-async fn done(mut command: Command) -> String {
-    let output = command.output().await.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Why it fails.
-async fn refused(mut command: Command) -> String {
-    let output = command.output().await.unwrap();
-    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8(output.stderr).unwrap()
 }
 
 /// A file without its first line, which says when it was made.
