@@ -55,8 +55,9 @@ fn decide(
     events: &[NewEvent],
 ) -> rusqlite::Result<(Vec<Outcome>, Vec<bool>)> {
     let mut earlier = connection.prepare_cached(
-        "SELECT seq, at, count FROM event WHERE topic = ?1 AND author = ?2 AND client_id = ?3
-         ORDER BY seq DESC LIMIT 1",
+        // Left to choose, SQLite walks the whole topic backwards, as that is in order.
+        "SELECT seq, at, count FROM event INDEXED BY event_request
+         WHERE topic = ?1 AND author = ?2 AND client_id = ?3 ORDER BY seq DESC LIMIT 1",
     )?;
     let (mut seq, mut count) = row.map_or((0, 0), |row| (row.head, row.count));
     let mut outcomes = Vec::with_capacity(events.len());
