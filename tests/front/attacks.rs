@@ -14,6 +14,7 @@ use crate::{
     harness::{Process, http_get, token},
     reluctant::Reluctant,
     tap::{Back, Tap, udp},
+    until::until,
 };
 
 /// What an attacker keeps while the server is looked at.
@@ -49,9 +50,7 @@ impl Attack<'_> {
             tokio::task::yield_now().await;
         }
         // Until the server has looked at the first of them, and at the rest of this burst.
-        while tap.counted(|counts| &counts.back) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("something comes back", async || tap.counted(|counts| &counts.back) > 0).await;
         let retries = tap.counted(|counts| &counts.retries);
         self.keep((tap, endpoint));
         retries
@@ -250,7 +249,7 @@ async fn attacks_cost_little_and_keep_nobody_out() {
     for name in NAMES {
         let dir = tempfile::tempdir().unwrap();
         // The attacker's addresses are counted, and ours are not.
-        let server = Process::with(dir.path(), &[("FANFARE_LIMITS__EXEMPT", "127.0.0.1/32")]).await;
+        let server = Process::start_with(dir.path(), &[("FANFARE_LIMITS__EXEMPT", "127.0.0.1/32")]).await;
         let told = serde_json::from_str(&http_get(&server.base, "/api/v1/transport").await).unwrap();
         // What every first connection costs is no attack's.
         for kind in BOTH {

@@ -10,6 +10,7 @@ use crate::{
     cut::Gate,
     harness::{Answered, TestServer, ask, token},
     reluctant::Reluctant,
+    until::until,
 };
 
 async fn get(base: &str, path: &str) -> Answered {
@@ -18,11 +19,8 @@ async fn get(base: &str, path: &str) -> Answered {
 
 /// Waits until a GET of this path is answered with this status.
 async fn until_answered(base: &str, path: &str, status: u16) {
-    let start = Instant::now();
-    while get(base, path).await.status != status {
-        assert!(start.elapsed() < Duration::from_secs(10), "{path} is not answered with {status}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let what = format!("{path} is answered with {status}");
+    until(&what, async || get(base, path).await.status == status).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

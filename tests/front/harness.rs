@@ -223,13 +223,6 @@ impl Process {
         self.child.kill().await.unwrap();
     }
 
-    /// With some settings, as variables.
-    pub async fn with(dir: &Path, settings: &[(&'static str, &str)]) -> Self {
-        let mut variables = store::variables();
-        variables.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        Self::start_at(dir, variables, "127.0.0.1:0").await
-    }
-
     async fn start_at(dir: &Path, store: Vec<(&'static str, String)>, listen: &str) -> Self {
         let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_fanfare"))
             .args(["serve", "--listen", listen, "--data-dir"])
@@ -274,12 +267,21 @@ impl Process {
         Self::start_at(&self.dir, self.store, "127.0.0.1:0").await
     }
 
-    /// SIGTERM, and another life at the same address once this one has ended.
+    /// SIGTERM, and waits until it has ended.
+    pub async fn stop(mut self) {
+        self.end().await;
+    }
+
+    /// The same, and another life at the same address then.
     pub async fn replace_here(mut self) -> Self {
+        self.end().await;
+        Self::start_at(&self.dir, self.store, self.base.trim_start_matches("http://")).await
+    }
+
+    async fn end(&mut self) {
         let id = self.child.id().unwrap().to_string();
         assert!(tokio::process::Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
         assert!(self.child.wait().await.unwrap().success(), "it ends in good order");
-        Self::start_at(&self.dir, self.store, self.base.trim_start_matches("http://")).await
     }
 
     /// The same, at the same address.

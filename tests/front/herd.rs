@@ -14,6 +14,8 @@ use tokio_tungstenite::{connect_async, tungstenite::Message};
 use crate::{
     client::{Client, Kind},
     harness::{Process, token},
+    late::{Late, p99},
+    until::pace,
 };
 
 /// People who share the same conversations.
@@ -26,6 +28,10 @@ const MISSED: usize = 5;
 /// All clients are back by then, and what two others say arrives within.
 const BACK: Duration = Duration::from_secs(20);
 const TALK: Duration = Duration::from_millis(200);
+
+/// Between two messages of these, and between two attempts of one that comes back.
+const TALKS: Duration = Duration::from_millis(20);
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// The limits that keep one person from doing what the test does for thousands.
 const SETTINGS: [(&str, &str); 7] = [
@@ -63,12 +69,10 @@ async fn furnish(base: String, group: usize) -> (Vec<String>, Value) {
 /// Comes back until it is live: it has been told of all its topics, and has every event that it missed, once.
 async fn come_back(base: &str, hello: &str) {
     let url = format!("{}/ws", base.replace("http", "ws"));
-    loop {
-        // What is refused, or broken off, is tried again, as a client would.
-        if attempt(&url, hello).await.is_some() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut pace = pace(AGAIN);
+    // What is refused, or broken off, is tried again, as a client would.
+    while attempt(&url, hello).await.is_none() {
+        pace.tick().await;
     }
 }
 
@@ -92,25 +96,6 @@ async fn attempt(url: &str, hello: &str) -> Option<()> {
     // It stays, and answers no ping: it is not asked for longer than this test takes.
     tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
     Some(())
-}
-
-/// How late this process gets to run what is due.
-async fn lateness(over: impl Future<Output = ()>) -> Vec<Duration> {
-    let beat = Duration::from_millis(10);
-    let mut late = Vec::new();
-    tokio::pin!(over);
-    loop {
-        let due = Instant::now() + beat;
-        tokio::select! {
-            () = &mut over => return late,
-            () = tokio::time::sleep(beat) => late.push(due.elapsed()),
-        }
-    }
-}
-
-fn p99(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() * 99 / 100]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,32 +144,27 @@ async fn a_herd_that_returns_after_a_kill_9_is_live_soon_and_in_nobodys_way() {
         });
     }
     let (over, is_over) = tokio::sync::watch::channel(false);
-    let talk = tokio::spawn({
-        let is_over = is_over.clone();
-        async move {
-            let mut times = Vec::new();
-            while !*is_over.borrow() || times.len() < 20 {
-                let data = json!({ "client_id": format!("t{}", times.len()), "conversation_id": room, "text": "hello" });
-                let said = Instant::now();
-                ann.send_request("message:send", data).await;
-                bob.expect("message:new").await;
-                times.push(said.elapsed());
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            times
+    let talk = tokio::spawn(async move {
+        let (mut times, mut pace) = (Vec::new(), pace(TALKS));
+        while !*is_over.borrow() || times.len() < 20 {
+            pace.tick().await;
+            let data =
+                json!({ "client_id": format!("t{}", times.len()), "conversation_id": room, "text": "hello" });
+            let said = Instant::now();
+            ann.send_request("message:send", data).await;
+            bob.expect("message:new").await;
+            times.push(said.elapsed());
         }
+        times
     });
-    let mut ended = is_over.clone();
-    let late = tokio::spawn(lateness(async move {
-        let _ = ended.wait_for(|over| *over).await;
-    }));
+    let late = Late::begin();
     start.wait().await;
     let mut times = herd.join_all().await;
     over.send_replace(true);
-    let (talk, late) = (talk.await.unwrap(), late.await.unwrap());
+    let (talk, late) = (talk.await.unwrap(), late.p99());
     times.sort_unstable();
     let (half, all) = (times[clients / 2], times[clients - 1]);
-    let (said, talk, late) = (talk.len(), p99(talk), p99(late));
+    let (said, talk) = (talk.len(), p99(talk));
     println!(
         "{clients} clients with {ROOMS} topics each: half live after {half:?}, all after {all:?}; meanwhile {said} \
          messages of two others took {talk:?} at p99, and this process ran {late:?} late at p99"

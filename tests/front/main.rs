@@ -17,8 +17,10 @@ mod doors;
 mod gate;
 mod harness;
 mod issuer;
+mod late;
 mod store;
 mod tap;
+mod until;
 
 mod abuse;
 mod attacks;

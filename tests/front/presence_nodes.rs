@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use fanfare::{
@@ -25,6 +26,7 @@ use crate::{
     harness::{Process, TestServer, token},
     presence::{Shown, set, until_connections, watch},
     store,
+    until::{pace, until},
 };
 
 /// A node's way to the store that all share.
@@ -96,7 +98,7 @@ async fn pass_until(
     user: &str,
     status: &str,
 ) -> u64 {
-    let mut passed = 0;
+    let (mut passed, mut pace) = (0, pace(Duration::from_millis(20)));
     loop {
         for event in watcher.drain("presence:changed").await {
             shown.take(&event);
@@ -105,7 +107,7 @@ async fn pass_until(
             return passed;
         }
         // Slowly enough for whoever lives to renew its lease.
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        pace.tick().await;
         for node in nodes {
             node.server.pass(80);
         }
@@ -184,12 +186,7 @@ async fn people_of_a_dead_node_are_gone_within_its_lease_and_the_grace() {
         let kind = fanfare::store::RecordKind::Node;
         store.list(&servers, kind, "nodes", None, 10, now).await.unwrap().len()
     };
-    let removed = async {
-        while left().await > 1 {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(20), removed).await.expect("its records go");
+    until("its records go", async || left().await <= 1).await;
     // It lives after all: its people are back.
     a.cut(false);
     shown.until_status(&mut ann, "bob", "busy").await;
@@ -233,9 +230,7 @@ async fn after_a_kill_nobody_stays_who_is_not_there() {
     // What is known of them later is what the node has told: a page and its lease, some time from now on.
     let written = async || crate::harness::metric(&server.base, "fanfare_presence_writes").await;
     let before = written().await;
-    while written().await < before + 3.0 {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    until("it is written", async || written().await >= before + 3.0).await;
     let killed = crate::positions::now();
     let server = server.kill_and_restart().await;
     let mut ann = open(&server.base, Kind::WebSocket, "ann").await;

@@ -14,6 +14,7 @@ use crate::{
     cut::Gate,
     harness::{TestServer, ask, http_get, token},
     tap::{Back, Tap, udp},
+    until::{pace, until},
 };
 
 async fn told(base: &str) -> Value {
@@ -32,11 +33,8 @@ async fn a_forged_address_is_sent_little() {
         let client = open_session(&instead);
         tokio::pin!(client);
         // Until the server gives up; it repeats itself meanwhile.
-        let given_up = async {
-            while server.metric("fanfare_handshakes_failed").await <= failed {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
+        let given_up =
+            until("the server gives up", async || server.metric("fanfare_handshakes_failed").await > failed);
         // The first packet alone may hold too little of the greeting for an answer, or for a handshake.
         tokio::select! {
             _ = &mut client => panic!("nothing came back"),
@@ -180,9 +178,10 @@ async fn after(server: &TestServer, sent: &[&[u8]], dribble: bool) -> String {
         let _ = reader.read_to_end(&mut answer).await;
     };
     // A byte now and then is no progress.
+    let mut pace = pace(Duration::from_millis(20));
     let more = async {
         while dribble && writer.write_all(b"x").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            pace.tick().await;
         }
         std::future::pending::<()>().await;
     };
