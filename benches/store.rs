@@ -12,7 +12,7 @@ use std::{
 use ::scylla::client::session_builder::SessionBuilder;
 use bytes::Bytes;
 use fanfare::{
-    id::{Audience, Topic},
+    id::{Audience, Tenant, Topic},
     store::{
         Append, Committed, Event, FixClass, From, NewEvent, Store, StoredFix,
         scylla::{self, Scylla},
@@ -31,7 +31,10 @@ impl Committed for Deaf {
 
 fn topic(n: usize) -> Topic {
     let key = TopicKey::new(&format!("conversation-{n}")).unwrap();
-    Topic { org: OrgId::new("organisation").unwrap(), name: TopicName { kind: TopicKind::Conversation, key } }
+    Topic {
+        org: Tenant::stored(OrgId::new("organisation").unwrap()),
+        name: TopicName { kind: TopicKind::Conversation, key },
+    }
 }
 
 fn append(topic: &Topic, client: &str) -> Append {
@@ -204,7 +207,7 @@ async fn fixes(backend: &Backend) {
     };
     let opened = backend.open("fixes");
     let store = Arc::clone(&opened.store);
-    let org = OrgId::new("organisation").unwrap();
+    let org = Tenant::stored(OrgId::new("organisation").unwrap());
     let agents: Arc<Vec<_>> =
         Arc::new((0..AGENTS).map(|n| UserId::new(&format!("agent-{n:06}")).unwrap()).collect());
     let (elapsed, times) = callers(4, |task| {

@@ -1,8 +1,8 @@
 //! What a peer is told when something inside went wrong.
 
-use fanfare_proto::{ErrorBody, ErrorCode, OrgId};
+use fanfare_proto::{ErrorBody, ErrorCode};
 
-use crate::store::StoreError;
+use crate::{id::Tenant, store::StoreError};
 
 /// How long a client waits before it repeats what the store could not do.
 const RETRY_MS: u64 = 1000;
@@ -25,7 +25,7 @@ pub fn refused(error: StoreError) -> ErrorBody {
 }
 
 /// Something stored does not have the shape that this server wrote.
-pub fn corrupt(org: &OrgId, what: &str, why: &dyn std::fmt::Display) -> ErrorBody {
+pub fn corrupt(org: &Tenant, what: &str, why: &dyn std::fmt::Display) -> ErrorBody {
     tracing::error!(%org, what, %why, "stored data does not decode");
     ErrorCode::InternalError.with("internal error")
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use fanfare_proto::{
-    CloseCode, Epoch, Lane, OrgId, Seq, UserId,
+    CloseCode, Epoch, Lane, Seq, UserId,
     event::{self, LogEntry},
 };
 use tokio::sync::{Notify, mpsc};
@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use self::here::Here;
 use crate::{
-    id::{Audience, Topic},
+    id::{Audience, Tenant, Topic},
     metrics::Metrics,
     net::Packet,
     outbox::StateKey,
@@ -55,7 +55,7 @@ pub struct Log {
 #[derive(Debug)]
 pub struct State {
     /// The tenant.
-    pub org: OrgId,
+    pub org: Tenant,
     /// Who receives it.
     pub audience: Audience,
     /// What it is the state of.
@@ -97,7 +97,7 @@ struct Port {
 pub struct Lost {
     topics: Mutex<HashMap<Topic, LostEvents>>,
     views: Mutex<HashSet<u32>>,
-    closing: Mutex<HashMap<(OrgId, u64), CloseCode>>,
+    closing: Mutex<HashMap<(Tenant, u64), CloseCode>>,
     /// Something was lost, or is to be closed.
     pub changed: Notify,
 }
@@ -127,11 +127,11 @@ impl Lost {
     }
 
     /// Takes the connections that are to be closed.
-    pub fn take_closing(&self) -> HashMap<(OrgId, u64), CloseCode> {
+    pub fn take_closing(&self) -> HashMap<(Tenant, u64), CloseCode> {
         std::mem::take(&mut *lock(&self.closing))
     }
 
-    fn close(&self, org: &OrgId, connection: u64, code: CloseCode) {
+    fn close(&self, org: &Tenant, connection: u64, code: CloseCode) {
         lock(&self.closing).insert((org.clone(), connection), code);
         self.changed.notify_one();
     }
@@ -180,8 +180,8 @@ pub struct Hub {
 /// For each shard, the connections of a user and of an organisation. Empty entries are removed.
 #[derive(Debug, Default)]
 struct Interest {
-    users: HashMap<OrgId, HashMap<UserId, Vec<u32>>>,
-    orgs: HashMap<OrgId, Vec<u32>>,
+    users: HashMap<Tenant, HashMap<UserId, Vec<u32>>>,
+    orgs: HashMap<Tenant, Vec<u32>>,
     views: HashMap<u32, Vec<u32>>,
     here: Here,
 }
@@ -214,12 +214,12 @@ impl Hub {
     }
 
     /// The connections of an organisation to this node.
-    pub fn connections(&self, org: &OrgId) -> Vec<Arc<Connection>> {
+    pub fn connections(&self, org: &Tenant) -> Vec<Arc<Connection>> {
         lock(&self.interest).here.of(org)
     }
 
     /// Closes a connection, and answers whether the organisation has it.
-    pub fn close(&self, org: &OrgId, connection: u64, code: CloseCode) -> bool {
+    pub fn close(&self, org: &Tenant, connection: u64, code: CloseCode) -> bool {
         let Some(shard) = lock(&self.interest).here.shard_of(org, connection) else { return false };
         self.ports[shard].lost.close(org, connection, code);
         true
@@ -263,7 +263,7 @@ impl Hub {
         }
     }
 
-    fn shards_of(&self, org: &OrgId, audience: &Audience) -> Vec<usize> {
+    fn shards_of(&self, org: &Tenant, audience: &Audience) -> Vec<usize> {
         let interest = lock(&self.interest);
         match audience {
             Audience::Organisation => with_receivers(interest.orgs.get(org)),
@@ -322,7 +322,7 @@ pub struct Joined {
     hub: Arc<Hub>,
     shard: usize,
     connection: u64,
-    org: OrgId,
+    org: Tenant,
     user: UserId,
 }
 

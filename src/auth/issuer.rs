@@ -13,6 +13,7 @@ use super::{
     key::{Algorithm, Key},
     policy::{Policy, Rights},
 };
+use crate::id::Tenant;
 
 /// Ends after the year 9999 are no times.
 const LAST_SECOND: f64 = 253_402_300_800.0;
@@ -125,7 +126,7 @@ impl Issuer {
         let teams = texts(&self.claims.teams, "its teams are no list of texts")?;
         let teams = teams.into_iter().map(str::parse).collect::<Result<_, _>>();
         Ok(Identity {
-            org: self.organisation(claims)?,
+            org: Tenant::verified(self.organisation(claims)?),
             user: self.user(claims)?,
             issuer: self.id.clone(),
             token_id,

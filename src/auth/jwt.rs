@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use fanfare_proto::{CloseCode, ErrorBody, ErrorCode, OrgId, UnixMs};
+use fanfare_proto::{CloseCode, ErrorBody, ErrorCode, UnixMs};
 use futures::future::join_all;
 use serde_json::Value;
 
@@ -16,7 +16,10 @@ use super::{
     policy::Policy,
     token::Token,
 };
-use crate::metrics::{Label, Metrics};
+use crate::{
+    id::Tenant,
+    metrics::{Label, Metrics},
+};
 
 /// Tokens may be this much past their end, or this much before their start, in milliseconds: clocks differ.
 pub const LEEWAY_MS: u64 = 5_000;
@@ -148,7 +151,7 @@ impl Verifier {
             return Err(invalid("its signature is wrong"));
         }
         let identity = issuer.identify(&token.claims, &self.policy, now)?;
-        if identity.org == OrgId::servers() {
+        if identity.org == Tenant::servers() {
             return Err(invalid("its organisation is what servers keep for themselves"));
         }
         // A longer prefix is another issuer's: its users are not for this one to name.

@@ -11,13 +11,15 @@ pub mod policy;
 pub mod revocation;
 mod token;
 
-use fanfare_proto::{DepartmentId, IssuerId, OrgId, TeamId, TokenId, UnixMs, UserId};
+use fanfare_proto::{DepartmentId, IssuerId, TeamId, TokenId, UnixMs, UserId};
+
+use crate::id::Tenant;
 
 /// What a verified token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The organisation. Everything that the caller touches belongs to it.
-    pub org: OrgId,
+    pub org: Tenant,
     /// The caller.
     pub user: UserId,
     /// Who vouches for it. Token ids are unique within an issuer only.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use super::{Identity, jwt::LEEWAY_MS};
+use crate::id::Tenant;
 
 /// What is known may be this old, in milliseconds, for somebody new to be let in by it.
 pub const KNOWN_FOR_MS: u64 = 30_000;
@@ -71,11 +72,16 @@ pub struct Revocation {
 #[derive(Debug, Clone)]
 pub enum Change {
     /// It was made.
-    Made(Revocation),
+    Made {
+        /// The tenant.
+        org: Tenant,
+        /// The new one.
+        revocation: Revocation,
+    },
     /// It was lifted.
     Lifted {
         /// The tenant.
-        org: OrgId,
+        org: Tenant,
         /// Which one.
         id: String,
     },
@@ -92,7 +98,7 @@ pub struct Revocations {
 
 #[derive(Debug, Default)]
 struct State {
-    standing: HashMap<OrgId, HashMap<Subject, Revocation>>,
+    standing: HashMap<Tenant, HashMap<Subject, Revocation>>,
     count: usize,
     /// The log is known up to here …
     position: Option<(Epoch, Seq)>,
@@ -119,7 +125,7 @@ impl Revocations {
     }
 
     /// The revocations of an organisation that stand, in order of their ids, those after `after` only.
-    pub fn of(&self, org: &OrgId, after: Option<&str>, limit: usize, now: UnixMs) -> Vec<Revocation> {
+    pub fn of(&self, org: &Tenant, after: Option<&str>, limit: usize, now: UnixMs) -> Vec<Revocation> {
         let state = self.read();
         let of_org = state.standing.get(org).into_iter().flat_map(HashMap::values);
         let mut found: Vec<_> = of_org
@@ -131,14 +137,14 @@ impl Revocations {
     }
 
     /// The one of this id.
-    pub fn get(&self, org: &OrgId, id: &str, now: UnixMs) -> Option<Revocation> {
+    pub fn get(&self, org: &Tenant, id: &str, now: UnixMs) -> Option<Revocation> {
         let state = self.read();
         let mut of_org = state.standing.get(org)?.values();
         of_org.find(|revocation| revocation.revocation_id == id && now < revocation.until).cloned()
     }
 
     /// How many stand: in all, and of an organisation.
-    pub fn count(&self, org: &OrgId) -> (usize, usize) {
+    pub fn count(&self, org: &Tenant) -> (usize, usize) {
         let state = self.read();
         (state.count, state.standing.get(org).map_or(0, HashMap::len))
     }
@@ -211,8 +217,8 @@ impl Revocations {
 impl State {
     fn change(&mut self, change: Change) {
         match change {
-            Change::Made(mut revocation) => {
-                let of_org = self.standing.entry(revocation.organization_id.clone()).or_default();
+            Change::Made { org, mut revocation } => {
+                let of_org = self.standing.entry(org).or_default();
                 // One about the same replaces it, and never shortens it.
                 if let Some(before) = of_org.get(&revocation.subject) {
                     revocation.at = revocation.at.max(before.at);
@@ -236,9 +242,13 @@ mod tests {
     use super::*;
     use crate::auth::policy::Policy;
 
+    fn tenant(name: &str) -> Tenant {
+        Tenant::verified(OrgId::new(name).unwrap())
+    }
+
     fn ann(issued: Option<u64>, token: Option<&str>) -> Identity {
         Identity {
-            org: OrgId::new("acme").unwrap(),
+            org: tenant("acme"),
             user: UserId::new("ann").unwrap(),
             issuer: IssuerId::default(),
             token_id: token.map(|id| TokenId::new(id).unwrap()),
@@ -255,7 +265,7 @@ mod tests {
             "revocation_id": id, "organization_id": org, "at": at, "until": until, "by": "boss",
         });
         all.as_object_mut().unwrap().extend(subject.as_object().unwrap().clone());
-        Change::Made(serde_json::from_value(all).unwrap())
+        Change::Made { org: tenant(org), revocation: serde_json::from_value(all).unwrap() }
     }
 
     fn known(changes: Vec<Change>) -> Revocations {
@@ -274,7 +284,7 @@ mod tests {
         assert!(!refused(Some(105_000), 200_000));
         assert!(refused(None, 200_000), "who knows?");
         assert!(!refused(None, 900_000), "it has ended");
-        let other = Identity { org: OrgId::new("other").unwrap(), ..ann(None, None) };
+        let other = Identity { org: tenant("other"), ..ann(None, None) };
         assert!(!all.refuses(&other, None, UnixMs(200_000)), "somebody else of the same name");
     }
 
@@ -295,7 +305,7 @@ mod tests {
     #[test]
     fn lifted_and_ended_ones_are_forgotten() {
         let user = || serde_json::json!({ "user_id": "ann" });
-        let org = OrgId::new("acme").unwrap();
+        let org = tenant("acme");
         let lifted = || Change::Lifted { org: org.clone(), id: "a".into() };
         let all = known(vec![made("a", "acme", &user(), 1, 9), lifted()]);
         assert!(!all.refuses(&ann(None, None), None, UnixMs(2)));

@@ -13,12 +13,12 @@ use fanfare_proto::{ClientId, ErrorBody, ErrorCode, TokenId, UserId, event::Stor
 use serde::Serialize;
 
 use crate::{
-    auth::{Identity, policy::Tenant, revocation::Revocations},
+    auth::{Identity, revocation::Revocations},
     config::Config,
     crowd::Crowd,
     error::refused,
     hub::Hub,
-    id::{Audience, Topic},
+    id::{Audience, Tenant, Topic},
     metrics::Metrics,
     store::{Append, NewEvent, Store},
     time::Clock,

@@ -1,20 +1,20 @@
 //! Notices to everyone of an organisation. Urgent ones have a topic of their own, so nothing is in their way.
 
 use fanfare_proto::{
-    OrgId, TopicKey, TopicKind, TopicName,
+    TopicKey, TopicKind, TopicName,
     command::{Priority, SystemBroadcast},
     event::{self, Notice},
 };
 
 use super::{Answer, Caller, Said, Services, answer, json, say};
-use crate::id::{Audience, Topic};
+use crate::id::{Audience, Tenant, Topic};
 
 /// The topics that every connection of an organisation has, urgent first.
-pub fn topics(org: &OrgId) -> [Topic; 2] {
+pub fn topics(org: &Tenant) -> [Topic; 2] {
     [TopicKind::UrgentNotice, TopicKind::Notice].map(|kind| topic(org, kind))
 }
 
-fn topic(org: &OrgId, kind: TopicKind) -> Topic {
+fn topic(org: &Tenant, kind: TopicKind) -> Topic {
     Topic { org: org.clone(), name: TopicName { kind, key: TopicKey::all() } }
 }
 

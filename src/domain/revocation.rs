@@ -20,11 +20,10 @@ use crate::{
     auth::{
         Identity,
         jwt::{Refused, Verifier},
-        policy::Tenant,
         revocation::{Change, MOST, MOST_OF_ONE, Revocation, Subject},
     },
     error::{corrupt, refused},
-    id::{Audience, Topic},
+    id::{Audience, Tenant, Topic},
     store::{Append, Event, From, NewEvent},
 };
 
@@ -61,10 +60,9 @@ struct Lifted {
     revocation_id: String,
 }
 
-/// Of all organisations: no tenant's commands name topics of this kind, so it need not be told apart from theirs.
-fn topic() -> Result<Topic, ErrorBody> {
-    let org = OrgId::new("fanfare").map_err(|error| ErrorCode::InternalError.with(error.to_string()))?;
-    Ok(Topic { org, name: TopicName { kind: TopicKind::Revocation, key: TopicKey::all() } })
+/// Of all organisations.
+fn topic() -> Topic {
+    Topic { org: Tenant::servers(), name: TopicName { kind: TopicKind::Revocation, key: TopicKey::all() } }
 }
 
 /// Who the bearer of a token is, unless it is revoked. Every door asks this.
@@ -104,7 +102,7 @@ pub async fn make(
             ErrorCode::InvalidMessage.with("until lies in the past, or after retention.revocation_days")
         );
     }
-    let (all, of_org) = services.revocations.count(tenant.org());
+    let (all, of_org) = services.revocations.count(tenant);
     if all >= MOST || of_org >= MOST_OF_ONE {
         return Err(ErrorCode::RateLimitExceeded.with("too many revocations stand: lift some"));
     }
@@ -122,7 +120,7 @@ pub async fn make(
     let revocation = match stored {
         None => revocation,
         Some(first) => match change(&first)? {
-            Change::Made(first) => first,
+            Change::Made { revocation, .. } => revocation,
             Change::Lifted { .. } => return Err(ErrorCode::Conflict.with("client_id was used before")),
         },
     };
@@ -137,7 +135,7 @@ pub async fn lift(
     tenant: &Tenant,
     id: &str,
 ) -> Result<(), ErrorBody> {
-    let found = services.revocations.get(tenant.org(), id, services.clock.now());
+    let found = services.revocations.get(tenant, id, services.clock.now());
     let Some(revocation) = found else { return Err(ErrorCode::RoomNotFound.with("no such thing")) };
     let lifted = Lifted { organization_id: tenant.org().clone(), revocation_id: revocation.revocation_id };
     let name = format!("{}-lifted", lifted.revocation_id);
@@ -169,7 +167,7 @@ async fn append(
         data,
         countable: false,
     };
-    let topic = topic()?;
+    let topic = topic();
     let audience = Audience::Members(Arc::new([]));
     let append = Append { topic: topic.clone(), expect: None, events: vec![event], audience };
     let appended = services.store.append(append).await.map_err(refused)?;
@@ -211,7 +209,7 @@ pub async fn follow(services: Arc<Services>) {
 /// Reads what is new in the log, and closes the connections that it concerns.
 async fn catch_up(services: &Services) -> Result<(), ErrorBody> {
     let revocations = &services.revocations;
-    let topic = topic()?;
+    let topic = topic();
     let begun = services.clock.now();
     loop {
         let position = revocations.position();
@@ -226,10 +224,10 @@ async fn catch_up(services: &Services) -> Result<(), ErrorBody> {
         }
         let upto = page.events.last().map_or(after, |event| event.seq);
         let changes: Vec<Change> = page.events.iter().filter_map(|event| change(event).ok()).collect();
-        let concerned: Vec<OrgId> = changes
+        let concerned: Vec<Tenant> = changes
             .iter()
             .filter_map(|change| match change {
-                Change::Made(revocation) => Some(revocation.organization_id.clone()),
+                Change::Made { org, .. } => Some(org.clone()),
                 Change::Lifted { .. } => None,
             })
             .collect();
@@ -243,7 +241,7 @@ async fn catch_up(services: &Services) -> Result<(), ErrorBody> {
 }
 
 /// Closes the connections of these organisations that show what is revoked.
-fn close(services: &Services, mut orgs: Vec<OrgId>) {
+fn close(services: &Services, mut orgs: Vec<Tenant>) {
     orgs.sort();
     orgs.dedup();
     let now = services.clock.now();
@@ -257,23 +255,26 @@ fn close(services: &Services, mut orgs: Vec<OrgId>) {
     }
 }
 
+/// What an event says. Whose it is, the server that stored it took from a token.
 fn change(event: &Event) -> Result<Change, ErrorBody> {
-    let org = &topic()?.org;
-    let wrong = |error: serde_json::Error| corrupt(org, "revocation", &error);
+    let wrong = |error: serde_json::Error| corrupt(&Tenant::servers(), "revocation", &error);
     match event.name.as_str() {
-        MADE => Ok(Change::Made(serde_json::from_slice(&event.data).map_err(wrong)?)),
+        MADE => {
+            let revocation: Revocation = serde_json::from_slice(&event.data).map_err(wrong)?;
+            Ok(Change::Made { org: Tenant::stored(revocation.organization_id.clone()), revocation })
+        }
         LIFTED => {
             let lifted: Lifted = serde_json::from_slice(&event.data).map_err(wrong)?;
-            Ok(Change::Lifted { org: lifted.organization_id, id: lifted.revocation_id })
+            Ok(Change::Lifted { org: Tenant::stored(lifted.organization_id), id: lifted.revocation_id })
         }
-        other => Err(corrupt(org, "revocation", &other)),
+        other => Err(corrupt(&Tenant::servers(), "revocation", &other)),
     }
 }
 
 /// The id that a request makes: the same for every repeat, unlike that of any other request.
 fn derive_id(tenant: &Tenant, caller: &Caller<'_>, client_id: &ClientId) -> String {
     let mut hash = Sha256::new();
-    let (org, own) = (tenant.org().as_str(), caller.identity.org.as_str());
+    let (org, own) = (tenant.as_str(), caller.identity.org.as_str());
     for part in [org, own, caller.user().as_str(), client_id.as_str()] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);

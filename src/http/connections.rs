@@ -59,7 +59,7 @@ pub(super) async fn list(
 ) -> Answer<Json<List>> {
     let tenant = by.tenant(Action::SeeConnections, which.organization_id.as_ref())?;
     let after = which.after.as_deref().map(|after| u64::from_str_radix(after, 16).unwrap_or(u64::MAX));
-    let mut found = routes.services.hub.connections(tenant.org());
+    let mut found = routes.services.hub.connections(&tenant);
     found.retain(|connection| after.is_none_or(|after| connection.id > after));
     if let Some(user) = &which.user_id {
         found.retain(|connection| connection.identity().user == *user);
@@ -79,7 +79,7 @@ pub(super) async fn close(
 ) -> Answer {
     let tenant = by.tenant(Action::Disconnect, whose.organization_id.as_ref())?;
     let number = u64::from_str_radix(&id, 16).map_err(|_| Problem::not_found())?;
-    if !routes.services.hub.close(tenant.org(), number, CloseCode::Disconnected) {
+    if !routes.services.hub.close(&tenant, number, CloseCode::Disconnected) {
         return Err(Problem::not_found());
     }
     domain::audit(&by.caller(), &tenant, "connection:closed", &id);

@@ -17,10 +17,11 @@ use super::{Answer, Problem, Routes};
 use crate::{
     auth::{
         Identity,
-        policy::{self, Action, Tenant},
+        policy::{self, Action},
     },
     crowd::{Cost, Turned, Visitor},
     domain::{Caller, Services, revocation},
+    id::Tenant,
     metrics::Label,
     net,
 };
@@ -44,7 +45,7 @@ impl By {
     /// The organisation that the request is about: the caller's own, unless it names another and may.
     pub(super) fn tenant(&self, action: Action, named: Option<&OrgId>) -> Answer<Tenant> {
         let own_only = || ErrorCode::Unauthorized.with("this is not allowed to you").into();
-        Tenant::of(&self.0, action, named).ok_or_else(own_only)
+        policy::tenant(&self.0, action, named).ok_or_else(own_only)
     }
 }
 
@@ -79,7 +80,7 @@ pub(super) async fn enter(
         refused.error()
     })?;
     // The same share as on connections: whoever asks here as well does not get more.
-    let spent = services.crowd.spend(&identity.org, &identity.user, Cost::Message, now);
+    let spent = services.crowd.spend(identity.org.org(), &identity.user, Cost::Message, now);
     spent.map_err(|excess| ErrorCode::RateLimitExceeded.with(excess.what).retry_after(excess.wait_ms))?;
     if !policy::may(&identity, action) {
         return Err(ErrorCode::Unauthorized.with("this is not allowed to you").into());

@@ -21,7 +21,7 @@ pub(super) struct Me {
 pub(super) async fn who(By(identity): By) -> Json<Me> {
     Json(Me {
         user_id: identity.user.clone(),
-        organization_id: identity.org.clone(),
+        organization_id: identity.org.org().clone(),
         roles: identity.role_names(),
         departments: identity.departments.clone(),
         teams: identity.teams.clone(),

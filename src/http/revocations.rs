@@ -84,7 +84,7 @@ pub(super) async fn list(
     let tenant = by.tenant(Action::Revoke, part.organization_id.as_ref())?;
     let services = &routes.services;
     let now = services.clock.now();
-    let revocations = services.revocations.of(tenant.org(), part.after.as_deref(), PAGE, now);
+    let revocations = services.revocations.of(&tenant, part.after.as_deref(), PAGE, now);
     let full = revocations.len() == PAGE;
     let next = revocations.last().filter(|_| full).map(|last| last.revocation_id.clone());
     Ok(Json(List { revocations, next }))

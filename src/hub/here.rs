@@ -5,9 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use fanfare_proto::{DeviceId, OrgId, UnixMs};
+use fanfare_proto::{DeviceId, UnixMs};
 
 use crate::auth::Identity;
+use crate::id::Tenant;
 
 /// An authenticated connection, as all threads see it.
 #[derive(Debug)]
@@ -48,14 +49,14 @@ impl Connection {
 
 /// The connections of a node, each with its shard.
 #[derive(Debug, Default)]
-pub(super) struct Here(HashMap<OrgId, HashMap<u64, (usize, Arc<Connection>)>>);
+pub(super) struct Here(HashMap<Tenant, HashMap<u64, (usize, Arc<Connection>)>>);
 
 impl Here {
-    pub(super) fn add(&mut self, org: OrgId, shard: usize, connection: Arc<Connection>) {
+    pub(super) fn add(&mut self, org: Tenant, shard: usize, connection: Arc<Connection>) {
         self.0.entry(org).or_default().insert(connection.id, (shard, connection));
     }
 
-    pub(super) fn remove(&mut self, org: &OrgId, id: u64) {
+    pub(super) fn remove(&mut self, org: &Tenant, id: u64) {
         if let Some(of_org) = self.0.get_mut(org) {
             of_org.remove(&id);
             if of_org.is_empty() {
@@ -64,12 +65,12 @@ impl Here {
         }
     }
 
-    pub(super) fn of(&self, org: &OrgId) -> Vec<Arc<Connection>> {
+    pub(super) fn of(&self, org: &Tenant) -> Vec<Arc<Connection>> {
         let of_org = self.0.get(org).into_iter().flat_map(HashMap::values);
         of_org.map(|(_, connection)| connection.clone()).collect()
     }
 
-    pub(super) fn shard_of(&self, org: &OrgId, id: u64) -> Option<usize> {
+    pub(super) fn shard_of(&self, org: &Tenant, id: u64) -> Option<usize> {
         self.0.get(org)?.get(&id).map(|(shard, _)| *shard)
     }
 }

@@ -74,7 +74,7 @@ impl Greeting {
             Err(refused) => return self.refuse(id.as_ref(), &refused.error(), refused.close()),
         };
         let now = self.local.services.clock.now();
-        let guest = match self.visitor.admit(&identity.org, &identity.user, now) {
+        let guest = match self.visitor.admit(identity.org.org(), &identity.user, now) {
             Ok(guest) => guest,
             Err(full) => return self.refuse(id.as_ref(), &full.body(), CloseCode::ConnectionLimit),
         };
@@ -140,7 +140,7 @@ impl Session {
         let welcome = Authenticated {
             connection_id: format!("{connection:x}"),
             user_id: identity.user.clone(),
-            organization_id: identity.org.clone(),
+            organization_id: identity.org.org().clone(),
             roles: identity.role_names(),
             expires_at: identity.expires_at,
             heartbeat_ms: services.config.session.heartbeat_ms,

@@ -13,13 +13,14 @@ use std::{
     sync::Arc,
 };
 
-use fanfare_proto::{CloseCode, Cursor, Epoch, OrgId, Seq, TopicName, UserId};
+use fanfare_proto::{CloseCode, Cursor, Epoch, Seq, TopicName, UserId};
 use tokio::sync::{Notify, Semaphore};
 
 use self::ticks::Followers;
 use crate::{
     hub::{self, Connection, Hub, Inbox, Log, Publication, State},
     id::Audience,
+    id::Tenant,
     metrics::Metrics,
     outbox::Outbox,
     store::Store,
@@ -39,8 +40,8 @@ pub struct Shard {
     pub store: Arc<dyn Store>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
-    members: RefCell<HashMap<OrgId, HashMap<u64, Rc<Member>>>>,
-    users: RefCell<HashMap<OrgId, HashMap<UserId, Devices>>>,
+    members: RefCell<HashMap<Tenant, HashMap<u64, Rc<Member>>>>,
+    users: RefCell<HashMap<Tenant, HashMap<UserId, Devices>>>,
     followers: RefCell<HashMap<u32, Followers>>,
     permits: catch_up::Permits,
 }
@@ -54,7 +55,7 @@ pub struct Member {
     /// Tells connections apart.
     pub id: u64,
     /// The tenant.
-    pub org: OrgId,
+    pub org: Tenant,
     /// The user.
     pub user: UserId,
     /// What all threads see of it.
@@ -122,7 +123,7 @@ impl Shard {
     }
 
     /// Closes these connections, as far as they are still there.
-    fn close(&self, closing: HashMap<(OrgId, u64), CloseCode>) {
+    fn close(&self, closing: HashMap<(Tenant, u64), CloseCode>) {
         let members = self.members.borrow();
         for ((org, id), code) in closing {
             if let Some(member) = members.get(&org).and_then(|of_org| of_org.get(&id)) {
@@ -217,7 +218,7 @@ impl Shard {
         }
     }
 
-    fn receivers(&self, org: &OrgId, audience: &Audience) -> Vec<Rc<Member>> {
+    fn receivers(&self, org: &Tenant, audience: &Audience) -> Vec<Rc<Member>> {
         match audience {
             Audience::Organisation => self
                 .members

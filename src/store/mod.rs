@@ -14,14 +14,14 @@ pub mod transfer;
 use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
-use fanfare_proto::{Epoch, Lane, OrgId, Seq, UnixMs, UserId};
+use fanfare_proto::{Epoch, Lane, Seq, UnixMs, UserId};
 
 pub use self::shapes::{
     Append, Appended, Entry, Event, FixClass, FixKey, From, Head, History, Keep, Mark, MarkKind, NewEvent,
     Outcome, Page, Position, Put, Record, RecordKind, Roll, RollPage, Slot, StoredFix, Timer, Version,
     Window, WindowKey,
 };
-use crate::id::{Audience, Topic};
+use crate::id::{Audience, Tenant, Topic};
 
 /// A backend. Methods never block the caller's thread.
 #[async_trait::async_trait]
@@ -98,7 +98,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Records of a partition in key order, those after `after` only.
     async fn list(
         &self,
-        org: &OrgId,
+        org: &Tenant,
         kind: RecordKind,
         partition: &str,
         after: Option<&str>,
@@ -113,7 +113,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// An agent's fixes of a span of time, of all classes, rising by (time, source, counter), those after `after` only.
     async fn track(
         &self,
-        org: &OrgId,
+        org: &Tenant,
         agent: &UserId,
         span: RangeInclusive<UnixMs>,
         after: Option<FixKey>,
@@ -127,7 +127,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// there is more.
     async fn window(
         &self,
-        org: &OrgId,
+        org: &Tenant,
         among: Option<Arc<BTreeSet<UserId>>>,
         span: RangeInclusive<UnixMs>,
         after: Option<WindowKey>,
@@ -136,7 +136,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// The newest fix (by its own time) of every agent of an organisation, of those newer than `since`; of several
     /// with its newest time, any. One of a day that was removed and came again may be missing.
-    async fn latest(&self, org: &OrgId, since: UnixMs) -> Result<Vec<StoredFix>, StoreError>;
+    async fn latest(&self, org: &Tenant, since: UnixMs) -> Result<Vec<StoredFix>, StoreError>;
 
     /// Removes fixes of a class taken before `before`, by whole days: a day goes when all of it is older. Answers how
     /// many days.

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use fanfare::{
-    id::{Audience, Topic},
+    id::{Audience, Tenant, Topic},
     store::{
         Append, Committed, Event, FixClass, NewEvent, Store, StoredFix,
         sqlite::{Options, Sqlite},
@@ -25,7 +25,7 @@ const TOPICS: usize = 200;
 /// A store that takes a moment to read and longer to write.
 async fn fill(dir: &Path) {
     let store = Sqlite::open(dir, Arc::new(Nobody), &Options::default()).unwrap();
-    let org = OrgId::new("acme").unwrap();
+    let org = Tenant::stored(OrgId::new("acme").unwrap());
     let event = |n: usize| NewEvent {
         author: UserId::new("ann").unwrap(),
         client_id: ClientId::new(&format!("c{n}")).unwrap(),

@@ -24,11 +24,11 @@ macro_rules! passing {
             history(slot: &Slot, after: u64, limit: usize, max_bytes: usize) -> History;
             restore(topic: &Topic, events: Vec<Event>) -> ();
             begin_history(slot: &Slot, last: u64) -> ();
-            list(org: &OrgId, kind: RecordKind, partition: &str, after: Option<&str>, limit: usize, now: UnixMs) -> Vec<(String, Record)>;
+            list(org: &Tenant, kind: RecordKind, partition: &str, after: Option<&str>, limit: usize, now: UnixMs) -> Vec<(String, Record)>;
             put_fixes(fixes: Vec<StoredFix>) -> ();
-            track(org: &OrgId, agent: &UserId, span: RangeInclusive<UnixMs>, after: Option<FixKey>, limit: usize) -> Vec<StoredFix>;
-            latest(org: &OrgId, since: UnixMs) -> Vec<StoredFix>;
-            window(org: &OrgId, among: Option<Arc<BTreeSet<UserId>>>, span: RangeInclusive<UnixMs>, after: Option<WindowKey>, limit: usize) -> Window;
+            track(org: &Tenant, agent: &UserId, span: RangeInclusive<UnixMs>, after: Option<FixKey>, limit: usize) -> Vec<StoredFix>;
+            latest(org: &Tenant, since: UnixMs) -> Vec<StoredFix>;
+            window(org: &Tenant, among: Option<Arc<BTreeSet<UserId>>>, span: RangeInclusive<UnixMs>, after: Option<WindowKey>, limit: usize) -> Window;
             expire_fixes(class: FixClass, before: UnixMs) -> u64;
             mark(topic: &Topic, user: &UserId, kind: MarkKind, to: Position) -> Mark;
             marks(topic: &Topic) -> Vec<(UserId, Mark)>;
@@ -48,13 +48,13 @@ macro_rules! passing {
 
             use bytes::Bytes;
             use fanfare::{
-                id::Topic,
+                id::{Tenant, Topic},
                 store::{
                     Append, Appended, Event, FixClass, FixKey, From, Head, History, Mark, MarkKind, Page, Position, Put, Record,
                     RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer, Window, WindowKey,
                 },
             };
-            use fanfare_proto::{OrgId, Seq, TopicKind, UnixMs, UserId};
+            use fanfare_proto::{Seq, TopicKind, UnixMs, UserId};
 
             #[async_trait::async_trait]
             impl Store for $type {

@@ -182,7 +182,7 @@ async fn people_of_a_dead_node_are_gone_within_its_lease_and_the_grace() {
     // What the dead node has left is removed, and what it knew is stored.
     let now = fanfare_proto::UnixMs(crate::positions::now());
     let left = async || {
-        let servers = fanfare_proto::OrgId::servers();
+        let servers = fanfare::id::Tenant::servers();
         let kind = fanfare::store::RecordKind::Node;
         store.list(&servers, kind, "nodes", None, 10, now).await.unwrap().len()
     };

@@ -23,9 +23,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("stage", &[]),
     ("net", &[]),
     ("outbox", &[]),
-    ("auth", &["metrics"]),
+    ("auth", &["id", "metrics"]),
     ("store", &["id"]),
-    ("error", &["store::StoreError"]),
+    ("error", &["id::Tenant", "store::StoreError"]),
     ("config", &["auth", "outbox::Bounds", "store::FixClass"]),
     ("crowd", &["config::Limits", "limit"]),
     (
@@ -65,7 +65,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "stage", "store",
         ],
     ),
-    ("http", &["auth", "crowd", "domain", "hub", "metrics", "net", "stage"]),
+    ("http", &["auth", "crowd", "domain", "hub", "id::Tenant", "metrics", "net", "stage"]),
     ("connection", &["auth::jwt", "crowd::Visitor", "metrics", "net", "outbox", "session", "shard", "stage"]),
     (
         "server",
@@ -92,6 +92,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &str, &str)] = &[
     // Ticks are packed once for all receivers, so the table makes packets. No other domain knows of any.
     ("domain", "net::Packet", "domain/location/table.rs"),
+];
+
+/// Functions that only these files, or the files below these folders, may call; tests of their own besides. That a tenant comes
+/// from nowhere else is what keeps organisations apart.
+const ONLY_CALLED_IN: &[(&str, &str, &[&str])] = &[
+    ("Tenant", "verified", &["auth/"]),
+    // What servers leave in the store for each other says whose it is: revocations, and who is there.
+    ("Tenant", "stored", &["store/", "domain/revocation.rs", "domain/presence/pages.rs"]),
 ];
 
 /// Other crates that one part alone may use.
@@ -153,6 +161,13 @@ fn a_planted_violation_is_found() {
     assert_eq!(found("hub.rs", "use crate::net::*;"), 1);
     assert_eq!(found("domain/chat.rs", "use crate::net::Packet;"), 1);
     assert_eq!(found("domain/location/table.rs", "use crate::net::{Packet, Link};"), 1);
+    // Tenants made of a client's text, under whatever name.
+    assert_eq!(found("domain/chat.rs", "fn f(org: OrgId) { Tenant::stored(org) }"), 1);
+    assert_eq!(found("http/connections.rs", "fn f(org: OrgId) { crate::id::Tenant::verified(org) }"), 1);
+    assert_eq!(found("http/me.rs", "fn f(org: Option<OrgId>) { org.map(Tenant::stored) }"), 1);
+    assert_eq!(found("domain/revocation.rs", "fn f(org: OrgId) { Tenant::verified(org) }"), 1);
+    assert_eq!(found("domain/chat.rs", "use crate::id::Tenant as T;"), 1);
+    assert_eq!(found("domain/chat.rs", "type T = Tenant;"), 1);
     // Other crates.
     assert_eq!(found("domain/chat.rs", "use rusqlite::Connection;"), 1);
     assert_eq!(found("session/mod.rs", "fn f(c: quinn::Connection) {}"), 1);
@@ -167,7 +182,38 @@ fn what_is_allowed_passes() {
     passes("net/webtransport/adapter/streams.rs", "pub(in crate::net::webtransport) struct S;");
     passes("hub.rs", "// crate::session, \"crate::server\"\nconst S: &str = \"crate::server::x\";");
     passes("hub.rs", "/* crate::session */ fn f<'a>(c: char) -> bool { c == '\"' || crate::id::x::<u8>() }");
+    passes("auth/issuer.rs", "fn f(org: OrgId) { Tenant::verified(org) }");
+    passes("store/sqlite/value.rs", "fn f(org: OrgId) { Tenant::stored(org) }");
+    passes(
+        "domain/chat.rs",
+        "fn f(id: &Tenant) {} #[cfg(test)] mod tests { fn g() { Tenant::stored(org); } }",
+    );
     passes("limit.rs", "#[cfg(test)] mod tests { use super::*; }");
+}
+
+/// Calls of what the file may not call. A type that is renamed could not be found again, so that counts as well.
+fn calls(file: &str, tokens: &[String]) -> Vec<String> {
+    let tests = ["#", "[", "cfg", "(", "test", ")", "]", "mod"];
+    let end = tokens.windows(tests.len()).position(|window| window == tests).unwrap_or(tokens.len());
+    let tokens = &tokens[..end];
+    let mut problems = Vec::new();
+    for (of, name, places) in ONLY_CALLED_IN {
+        let called = tokens.windows(3).any(|three| three == [*of, "::", *name]);
+        if called && !places.iter().any(|place| file.starts_with(place)) {
+            problems.push(format!("{file} calls {of}::{name}"));
+        }
+    }
+    for of in ONLY_CALLED_IN.iter().map(|(of, ..)| *of).collect::<BTreeSet<_>>() {
+        let imported = tokens.windows(2).any(|two| two == [of, "as"]);
+        let mut aliases = tokens.split(|token| token == "type").skip(1);
+        let aliased = aliases.any(|rest| {
+            rest.split(|token| token == ";").next().is_some_and(|alias| alias.ends_with(&[of.to_owned()]))
+        });
+        if imported || aliased {
+            problems.push(format!("{file} renames {of}"));
+        }
+    }
+    problems
 }
 
 fn root() -> PathBuf {
@@ -219,6 +265,7 @@ fn problems(file: &str, text: &str) -> Vec<String> {
         }
     }
     let tokens = tokens(text);
+    problems.extend(calls(file, &tokens));
     for (name, owners) in CRATES {
         let used = tokens.windows(2).any(|pair| pair[0] == *name && pair[1] == "::");
         if used && !owners.contains(&module.as_str()) {

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use fanfare::{
-    id::{Audience, Topic},
+    id::{Audience, Tenant, Topic},
     store::{
         Append, Committed, Event, FixClass, From, NewEvent, Store, StoredFix,
         sqlite::{Options, Sqlite},
@@ -34,7 +34,10 @@ const VARIABLE: &str = "FANFARE_CRASH_TEST";
 
 fn topic(key: &str) -> Topic {
     let key = TopicKey::new(key).unwrap();
-    Topic { org: OrgId::new("org").unwrap(), name: TopicName { kind: TopicKind::Conversation, key } }
+    Topic {
+        org: Tenant::stored(OrgId::new("org").unwrap()),
+        name: TopicName { kind: TopicKind::Conversation, key },
+    }
 }
 
 fn append(key: &str, client: &str) -> Append {
@@ -107,7 +110,13 @@ fn fix(round: u64, counter: u64) -> StoredFix {
     let time = UnixMs(round * 86_400_000 + counter);
     let agent = UserId::new("agent").unwrap();
     let fix = Fix { counter, time, position, motion: Motion::default() };
-    StoredFix { org: OrgId::new("org").unwrap(), agent, source: 1, class: FixClass::Standard, fix }
+    StoredFix {
+        org: Tenant::stored(OrgId::new("org").unwrap()),
+        agent,
+        source: 1,
+        class: FixClass::Standard,
+        fix,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,7 +134,7 @@ async fn nothing_answered_is_lost() {
         let store = Sqlite::open(dir.path(), Arc::new(Deaf), &Options::default()).unwrap();
         events = check(&store, &told).await;
         let day = UnixMs(u64::from(round) * 86_400_000);
-        let org = OrgId::new("org").unwrap();
+        let org = Tenant::stored(OrgId::new("org").unwrap());
         let agent = UserId::new("agent").unwrap();
         let track = store.track(&org, &agent, day..=day.plus(86_399_999), None, usize::MAX).await.unwrap();
         assert!(track.len() as u64 >= fixes, "{} of {fixes} fixes", track.len());

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command, sync::Arc};
 
 use bytes::Bytes;
 use fanfare::{
-    id::{Audience, Topic},
+    id::{Audience, Tenant, Topic},
     store::{
         Append, From, NewEvent, Store, StoreError,
         sqlite::{Options, Sqlite, backup},
@@ -25,7 +25,10 @@ fn refused(dir: &Path) -> String {
 
 fn topic() -> Topic {
     let key = TopicKey::new("c").unwrap();
-    Topic { org: OrgId::new("org").unwrap(), name: TopicName { kind: TopicKind::Conversation, key } }
+    Topic {
+        org: Tenant::stored(OrgId::new("org").unwrap()),
+        name: TopicName { kind: TopicKind::Conversation, key },
+    }
 }
 
 async fn append(store: &Sqlite, n: usize, size: usize) -> Result<Seq, StoreError> {

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use fanfare::{
-    id::{Audience, Topic},
+    id::{Audience, Tenant, Topic},
     store::{
         Append, FixClass, From, MarkKind, NewEvent, Position, Put, RecordKind, Slot, Store, StoreError,
         StoredFix, Timer,
@@ -20,11 +20,11 @@ pub(crate) fn sqlite(dir: &Path) -> Arc<dyn Store> {
     Sqlite::open(dir, Arc::new(Deaf), &Options::default()).unwrap()
 }
 
-fn org(name: &str) -> OrgId {
-    OrgId::new(name).unwrap()
+fn org(name: &str) -> Tenant {
+    Tenant::stored(OrgId::new(name).unwrap())
 }
 
-fn topic(org: &OrgId, kind: TopicKind, key: &str) -> Topic {
+fn topic(org: &Tenant, kind: TopicKind, key: &str) -> Topic {
     Topic { org: org.clone(), name: TopicName { kind, key: TopicKey::new(key).unwrap() } }
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use fanfare_proto::{
-    ClientId, ConversationId, ErrorBody, ErrorCode, OrgId, Seq, UserId,
+    ClientId, ConversationId, ErrorBody, ErrorCode, Seq, UserId,
     command::{
         ConversationCreate, ConversationKind, ConversationList, MAX_MEMBERS, MessageHistory, MessageMark,
         MessageSend,
@@ -30,7 +30,7 @@ use super::{Answer, Caller, Said, Services, answer, json, say};
 use crate::{
     error::{corrupt, refused},
     hub::State,
-    id::{Audience, Topic},
+    id::{Audience, Tenant, Topic},
     outbox::StateKey,
     store::{Event, From, Head, Mark, MarkKind, Position},
 };
@@ -219,7 +219,7 @@ pub async fn mark(services: &Services, caller: &Caller<'_>, command: MessageMark
 /// The topics of all conversations of a user, for a resume. `at_most` bounds them.
 pub async fn topics_of(
     services: &Services,
-    org: &OrgId,
+    org: &Tenant,
     user: &UserId,
     at_most: usize,
 ) -> Result<Vec<Topic>, ErrorBody> {
@@ -257,7 +257,7 @@ fn log_event(topic: &Topic, head: Head, event: Event) -> Result<LogEvent, ErrorB
 }
 
 /// The id that a creation request makes: the same for every repeat, unlike that of any other request.
-fn derive_id(org: &OrgId, author: &UserId, client_id: &ClientId) -> ConversationId {
+fn derive_id(org: &Tenant, author: &UserId, client_id: &ClientId) -> ConversationId {
     let mut hash = Sha256::new();
     for part in [org.as_str(), author.as_str(), client_id.as_str()] {
         hash.update((part.len() as u64).to_be_bytes());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fanfare_proto::{
-    ConversationId, ErrorBody, ErrorCode, OrgId, Seq, TopicKey, TopicKind, TopicName, UserId,
+    ConversationId, ErrorBody, ErrorCode, Seq, TopicKey, TopicKind, TopicName, UserId,
     command::ConversationKind,
 };
 use quick_cache::sync::Cache;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     domain::{Caller, Services},
     error::{corrupt, refused},
-    id::Topic,
+    id::{Tenant, Topic},
     store::{Put, Record, RecordKind, Slot, StoreError},
 };
 
@@ -55,7 +55,7 @@ impl Default for Directory {
 
 pub(super) async fn ids_of(
     services: &Services,
-    org: &OrgId,
+    org: &Tenant,
     user: &UserId,
     after: Option<&str>,
     limit: usize,
@@ -116,7 +116,7 @@ pub(super) async fn put_once(services: &Services, slot: &Slot, value: Bytes) -> 
     }
 }
 
-pub(super) fn topic(org: &OrgId, id: &ConversationId) -> Topic {
+pub(super) fn topic(org: &Tenant, id: &ConversationId) -> Topic {
     Topic { org: org.clone(), name: TopicName { kind: TopicKind::Conversation, key: TopicKey::from(id) } }
 }
 
@@ -129,7 +129,7 @@ pub(super) fn state(topic: &Topic) -> Slot {
     }
 }
 
-pub(super) fn membership(org: &OrgId, user: &UserId, id: &ConversationId) -> Slot {
+pub(super) fn membership(org: &Tenant, user: &UserId, id: &ConversationId) -> Slot {
     Slot {
         org: org.clone(),
         kind: RecordKind::Membership,

@@ -15,7 +15,7 @@ use std::{
 };
 
 use fanfare_proto::{
-    BadFix, DepartmentId, Epoch, ErrorBody, ErrorCode, Fix, Lane, OrgId, UnixMs,
+    BadFix, DepartmentId, Epoch, ErrorBody, ErrorCode, Fix, Lane, UnixMs,
     command::{Channel, LocationHistory, LocationLatest, LocationUpdate},
     event::{
         self, AgentFix, LatestFixes, LocationSnapshot, LocationStored, RejectedFix, Subscription, Track,
@@ -35,6 +35,7 @@ use super::{Answer, Caller, Services, answer};
 use crate::{
     auth::policy::{self, Action},
     error::refused,
+    id::Tenant,
     shard::{Following, Member, Shard},
     store::{FixKey, StoredFix},
 };
@@ -50,7 +51,7 @@ const FIXES_PER_PAGE: u16 = 200;
 /// The tables of all organisations.
 #[derive(Debug)]
 pub struct Locations {
-    tables: Mutex<HashMap<OrgId, Arc<Slot>>>,
+    tables: Mutex<HashMap<Tenant, Arc<Slot>>>,
     next_view: AtomicU32,
     epoch: Epoch,
     agents: usize,
@@ -69,19 +70,19 @@ impl Locations {
         Self { tables: Mutex::default(), next_view: AtomicU32::new(1), epoch, agents }
     }
 
-    fn slot(&self, org: &OrgId) -> Arc<Slot> {
+    fn slot(&self, org: &Tenant) -> Arc<Slot> {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Slot { table: Arc::new(Table::new(self.epoch, self.agents)), restored: OnceCell::new() };
         tables.entry(org.clone()).or_insert_with(|| Arc::new(new())).clone()
     }
 
-    fn table(&self, org: &OrgId) -> Arc<Table> {
+    fn table(&self, org: &Tenant) -> Arc<Table> {
         self.slot(org).table.clone()
     }
 }
 
 /// The table with what was stored before the server started.
-async fn whole_table(services: &Services, org: &OrgId) -> Result<Arc<Table>, ErrorBody> {
+async fn whole_table(services: &Services, org: &Tenant) -> Result<Arc<Table>, ErrorBody> {
     let slot = services.locations.slot(org);
     let restore = || async {
         let since = oldest(services, org, services.clock.now());
@@ -164,11 +165,11 @@ fn show(services: &Services, caller: &Caller<'_>, table: &Table, fix: Fix) -> St
     if table.place(agent, &identity.departments, fix) == Placed::Full {
         services.metrics.fixes_not_shown.inc();
     }
-    let class = services.config.retention.fix_class(&identity.org);
+    let class = services.config.retention.fix_class(identity.org.org());
     StoredFix { org: identity.org.clone(), agent: agent.clone(), source: caller.source, class, fix }
 }
 
-fn check_time(services: &Services, org: &OrgId, fix: &Fix, now: UnixMs) -> Result<(), BadFix> {
+fn check_time(services: &Services, org: &Tenant, fix: &Fix, now: UnixMs) -> Result<(), BadFix> {
     if fix.time > now.plus(services.config.ticks.ahead_ms) {
         return Err(BadFix::ClockAhead);
     }
@@ -179,9 +180,9 @@ fn check_time(services: &Services, org: &OrgId, fix: &Fix, now: UnixMs) -> Resul
 }
 
 /// Fixes of this organisation that are older are not kept.
-fn oldest(services: &Services, org: &OrgId, now: UnixMs) -> UnixMs {
+fn oldest(services: &Services, org: &Tenant, now: UnixMs) -> UnixMs {
     let retention = &services.config.retention;
-    let days = retention.days_of(retention.fix_class(org));
+    let days = retention.days_of(retention.fix_class(org.org()));
     UnixMs(now.since(UnixMs(u64::from(days) * DAY_MS)))
 }
 

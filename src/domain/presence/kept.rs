@@ -9,13 +9,14 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use fanfare_proto::{OrgId, UnixMs, UserId};
+use fanfare_proto::{UnixMs, UserId};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, oneshot};
 
 use super::person::Text;
+use crate::id::Tenant;
 use crate::store::{Put, RecordKind, Slot, Store, StoreError};
 
 /// Buckets of an organisation: a bucket of one with ten thousand people has some ten kilobytes.
@@ -65,7 +66,7 @@ type Bucket = BTreeMap<UserId, Kept>;
 /// What is still to be written.
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
-    pending: Mutex<HashMap<(OrgId, u8), Pending>>,
+    pending: Mutex<HashMap<(Tenant, u8), Pending>>,
     /// One at a time, so that whoever has written knows that nobody else is still about to.
     writing: tokio::sync::Mutex<()>,
     /// Somebody waits.
@@ -91,19 +92,19 @@ impl Pending {
 /// A bucket that was written.
 #[derive(Debug)]
 pub(super) struct Written {
-    pub(super) org: OrgId,
+    pub(super) org: Tenant,
     pub(super) people: Vec<(UserId, UnixMs)>,
 }
 
 impl Keeper {
     /// Keeps when somebody was last seen, soon.
-    pub(super) fn seen(&self, org: &OrgId, user: &UserId, seen: UnixMs, now: UnixMs) {
+    pub(super) fn seen(&self, org: &Tenant, user: &UserId, seen: UnixMs, now: UnixMs) {
         let kept = Kept { seen, ..Kept::default() };
         self.add(org, user, kept, now.plus(GATHER_MS), None);
     }
 
     /// Keeps a text. It is stored when this answers.
-    pub(super) async fn text(&self, org: &OrgId, user: &UserId, text: Text) -> Result<(), StoreError> {
+    pub(super) async fn text(&self, org: &Tenant, user: &UserId, text: Text) -> Result<(), StoreError> {
         let (sender, stored) = oneshot::channel();
         let kept = Kept { text: text.text, text_at: text.at, seen: UnixMs(0) };
         self.add(org, user, kept, UnixMs(0), Some(sender));
@@ -113,7 +114,7 @@ impl Keeper {
 
     fn add(
         &self,
-        org: &OrgId,
+        org: &Tenant,
         user: &UserId,
         kept: Kept,
         due: UnixMs,
@@ -143,7 +144,7 @@ impl Keeper {
         stream::iter(writes).buffer_unordered(AT_ONCE).collect().await
     }
 
-    fn take(&self, now: UnixMs, at_most: usize, all: bool) -> Vec<((OrgId, u8), Pending)> {
+    fn take(&self, now: UnixMs, at_most: usize, all: bool) -> Vec<((Tenant, u8), Pending)> {
         let mut pending = self.lock();
         let mut due: Vec<_> = pending
             .iter()
@@ -158,7 +159,7 @@ impl Keeper {
     async fn write_one(
         &self,
         store: &dyn Store,
-        place: (OrgId, u8),
+        place: (Tenant, u8),
         pending: Pending,
         now: UnixMs,
         forget: UnixMs,
@@ -184,13 +185,13 @@ impl Keeper {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(OrgId, u8), Pending>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Tenant, u8), Pending>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Everyone of whom something is kept.
-pub(super) async fn read(store: &dyn Store, org: &OrgId, now: UnixMs) -> Result<Bucket, StoreError> {
+pub(super) async fn read(store: &dyn Store, org: &Tenant, now: UnixMs) -> Result<Bucket, StoreError> {
     let mut people = Bucket::new();
     let mut after: Option<String> = None;
     loop {
@@ -209,7 +210,7 @@ pub(super) async fn read(store: &dyn Store, org: &OrgId, now: UnixMs) -> Result<
 
 async fn write(
     store: &dyn Store,
-    (org, bucket): &(OrgId, u8),
+    (org, bucket): &(Tenant, u8),
     people: &Bucket,
     now: UnixMs,
     forget: UnixMs,

@@ -22,7 +22,7 @@ use std::{
 };
 
 use fanfare_proto::{
-    Epoch, ErrorBody, OrgId, UnixMs, UserId,
+    Epoch, ErrorBody, UnixMs, UserId,
     command::Channel,
     event::Subscription,
     presence::{Availability, MAX_PRESENCE_PAGE, PresenceGet, PresencePage, PresenceSet},
@@ -42,6 +42,7 @@ use super::{Answer, Caller, Services, answer};
 use crate::{
     config::{Config, StoreKind},
     error::refused,
+    id::Tenant,
     metrics::Metrics,
     store::StoreError,
     time::Clock,
@@ -52,7 +53,7 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// The people of all organisations that have somebody here.
 #[derive(Debug)]
 pub struct Presences {
-    slots: Mutex<HashMap<OrgId, Arc<Slot>>>,
+    slots: Mutex<HashMap<Tenant, Arc<Slot>>>,
     next_view: AtomicU32,
     epoch: Epoch,
     limit: usize,
@@ -100,20 +101,20 @@ impl Presences {
 
     /// A connection of a user's device begins. It ends when the guard is dropped; a device that has none left counts
     /// for another while, unless it has said goodbye by being offline.
-    pub fn arrive(&self, org: &OrgId, user: &UserId, device: u32, clock: &Clock) -> Here {
+    pub fn arrive(&self, org: &Tenant, user: &UserId, device: u32, clock: &Clock) -> Here {
         let slot = self.slot(org);
         let counted = slot.table.arrive(user, device, clock.now());
         Here { slot, user: user.clone(), device, clock: clock.clone(), counted }
     }
 
     /// A user is in a call, until the guard is dropped.
-    pub fn in_call(&self, org: &OrgId, user: &UserId) -> InCall {
+    pub fn in_call(&self, org: &Tenant, user: &UserId) -> InCall {
         let slot = self.slot(org);
         slot.table.call(user, true);
         InCall { slot, user: user.clone() }
     }
 
-    fn slot(&self, org: &OrgId) -> Arc<Slot> {
+    fn slot(&self, org: &Tenant) -> Arc<Slot> {
         let new = || {
             let table = Table::new(self.grace_ms, self.limit, self.metrics.clone());
             Arc::new(Slot { table, view: self.new_view(), read: OnceCell::new() })
@@ -121,7 +122,7 @@ impl Presences {
         lock(&self.slots).entry(org.clone()).or_insert_with(new).clone()
     }
 
-    fn slots(&self) -> HashMap<OrgId, Arc<Slot>> {
+    fn slots(&self) -> HashMap<Tenant, Arc<Slot>> {
         lock(&self.slots).clone()
     }
 
@@ -245,7 +246,7 @@ pub async fn subscribe(
 }
 
 /// The table with what the store knows.
-async fn whole(services: &Services, org: &OrgId) -> Result<Arc<Slot>, ErrorBody> {
+async fn whole(services: &Services, org: &Tenant) -> Result<Arc<Slot>, ErrorBody> {
     let slot = services.presences.slot(org);
     let read = || async {
         let now = services.clock.now();
@@ -337,14 +338,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use fanfare_proto::presence::Status;
+    use fanfare_proto::{OrgId, presence::Status};
 
     use super::*;
 
     #[test]
     fn a_call_is_shown_while_it_lasts() {
         let presences = Presences::new(&Config::default(), Epoch(1), Arc::default());
-        let (org, user) = (OrgId::new("acme").unwrap(), UserId::new("ann").unwrap());
+        let (org, user) = (Tenant::stored(OrgId::new("acme").unwrap()), UserId::new("ann").unwrap());
         let slot = presences.slot(&org);
         let status = || slot.table.named(std::slice::from_ref(&user))[0].status;
         let early = presences.in_call(&org, &user);

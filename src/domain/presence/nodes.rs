@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use fanfare_proto::{OrgId, UnixMs};
+use fanfare_proto::UnixMs;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     domain::Services,
+    id::Tenant,
     store::{Put, Record, RecordKind, Slot, StoreError},
 };
 
@@ -171,7 +172,7 @@ impl Nodes {
     async fn renew(
         &mut self,
         services: &Services,
-        slots: &HashMap<OrgId, Arc<Here>>,
+        slots: &HashMap<Tenant, Arc<Here>>,
         now: UnixMs,
         over: bool,
     ) -> Result<(), StoreError> {
@@ -298,7 +299,7 @@ impl Peer {
     /// Stores when the people of a dead node were last seen, and removes its records, some at a time.
     async fn remove(&self, services: &Services, now: UnixMs) -> Result<(), StoreError> {
         let (store, place) = (&*services.store, lease_place(&self.id));
-        let pages = store.list(&OrgId::servers(), RecordKind::Present, &self.id, None, PAGES, now).await?;
+        let pages = store.list(&Tenant::servers(), RecordKind::Present, &self.id, None, PAGES, now).await?;
         for (key, record) in &pages {
             let Some((org, _)) = parse_key(key) else { continue };
             for listed in decode::<Vec<Listed>>(record)? {
@@ -328,7 +329,7 @@ impl Peer {
 /// What the other nodes know of an organisation that is new here.
 pub(super) async fn read_all(
     services: &Services,
-    org: &OrgId,
+    org: &Tenant,
     slot: &Arc<Here>,
     now: UnixMs,
 ) -> Result<(), StoreError> {
@@ -347,7 +348,7 @@ async fn leases(
     own: &Arc<str>,
     now: UnixMs,
 ) -> Result<Vec<(Arc<str>, u64, Lease)>, StoreError> {
-    let found = services.store.list(&OrgId::servers(), RecordKind::Node, LEASES, None, NODES, now).await?;
+    let found = services.store.list(&Tenant::servers(), RecordKind::Node, LEASES, None, NODES, now).await?;
     let others = found.into_iter().filter(|(id, _)| **id != **own);
     others.map(|(id, record)| Ok((id.into(), record.version, decode(&record)?))).collect()
 }
@@ -355,14 +356,14 @@ async fn leases(
 async fn read_pages(
     services: &Services,
     node: &Arc<str>,
-    org: &OrgId,
+    org: &Tenant,
     slot: &Arc<Here>,
     now: UnixMs,
 ) -> Result<(), StoreError> {
     let mut after = format!("{org}/");
     loop {
         let kind = RecordKind::Present;
-        let found = services.store.list(&OrgId::servers(), kind, node, Some(&after), PAGES, now).await?;
+        let found = services.store.list(&Tenant::servers(), kind, node, Some(&after), PAGES, now).await?;
         let full = found.len() == PAGES;
         for (key, record) in found {
             let Some((_, page)) = parse_key(&key).filter(|(of, _)| of == org) else { return Ok(()) };
@@ -420,11 +421,11 @@ fn decode<T: DeserializeOwned>(record: &Record) -> Result<T, StoreError> {
 }
 
 fn lease_place(node: &str) -> Slot {
-    Slot { org: OrgId::servers(), kind: RecordKind::Node, partition: LEASES.into(), key: node.into() }
+    Slot { org: Tenant::servers(), kind: RecordKind::Node, partition: LEASES.into(), key: node.into() }
 }
 
 fn page_place(node: &str, key: &str) -> Slot {
-    Slot { org: OrgId::servers(), kind: RecordKind::Present, partition: node.into(), key: key.into() }
+    Slot { org: Tenant::servers(), kind: RecordKind::Present, partition: node.into(), key: key.into() }
 }
 
 /// An id for this life of a node.

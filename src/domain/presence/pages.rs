@@ -7,6 +7,7 @@ use fanfare_proto::{OrgId, UnixMs, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::person::{Device, Person, Text};
+use crate::id::Tenant;
 
 /// People of a page.
 const PAGE: usize = 100;
@@ -47,14 +48,14 @@ impl Listed {
 }
 
 /// What a page is called among those of a node. No id has a slash, and pages sort by their number.
-pub(super) fn key_of(org: &OrgId, page: u16) -> String {
+pub(super) fn key_of(org: &Tenant, page: u16) -> String {
     format!("{org}/{page:05}")
 }
 
 /// Whose page it is, and which.
-pub(super) fn parse_key(key: &str) -> Option<(OrgId, u16)> {
+pub(super) fn parse_key(key: &str) -> Option<(Tenant, u16)> {
     let (org, page) = key.split_once('/')?;
-    Some((OrgId::new(org).ok()?, page.parse().ok()?))
+    Some((Tenant::stored(OrgId::new(org).ok()?), page.parse().ok()?))
 }
 
 /// The pages of one organisation.

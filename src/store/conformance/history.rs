@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fanfare_proto::{OrgId, UnixMs, UserId};
+use fanfare_proto::{UnixMs, UserId};
 
 use super::lab::{Lab, fresh_org, user};
+use crate::id::Tenant;
 use crate::store::{Entry, History, Put, RecordKind, Roll, Slot, StoreError, Version};
 
 const DELETE: Put = Put { value: None, expires: None };
 
-fn slot(org: &OrgId, kind: RecordKind, key: &str) -> Slot {
+fn slot(org: &Tenant, kind: RecordKind, key: &str) -> Slot {
     Slot { org: org.clone(), kind, partition: "p".to_owned(), key: key.to_owned() }
 }
 

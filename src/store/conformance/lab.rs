@@ -11,7 +11,7 @@ use fanfare_proto::{ClientId, Epoch, OrgId, Seq, TopicKey, TopicKind, TopicName,
 use futures::future::BoxFuture;
 
 use crate::{
-    id::{Audience, Topic},
+    id::{Audience, Tenant, Topic},
     store::{Append, Appended, Committed, Event, From, NewEvent, Outcome, Page, Store, StoreError},
 };
 
@@ -100,15 +100,15 @@ pub(super) fn fresh_client() -> ClientId {
     client(&fresh())
 }
 
-pub(super) fn fresh_org() -> OrgId {
-    OrgId::new(&fresh()).unwrap()
+pub(super) fn fresh_org() -> Tenant {
+    Tenant::stored(OrgId::new(&fresh()).unwrap())
 }
 
 pub(super) fn fresh_topic() -> Topic {
     topic_in(&fresh_org(), TopicKind::Conversation, "c")
 }
 
-pub(super) fn topic_in(org: &OrgId, kind: TopicKind, key: &str) -> Topic {
+pub(super) fn topic_in(org: &Tenant, kind: TopicKind, key: &str) -> Topic {
     Topic { org: org.clone(), name: TopicName { kind, key: TopicKey::new(key).unwrap() } }
 }
 

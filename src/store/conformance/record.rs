@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fanfare_proto::{OrgId, UnixMs};
+use fanfare_proto::UnixMs;
 
 use super::lab::{Lab, fresh_org};
+use crate::id::Tenant;
 use crate::store::{Put, Record, RecordKind, Slot, StoreError};
 
 const NOW: UnixMs = UnixMs(1_000);
@@ -13,7 +14,7 @@ const NOW: UnixMs = UnixMs(1_000);
 /// One that keeps its history, and one that does not.
 const KINDS: [RecordKind; 2] = [RecordKind::Membership, RecordKind::Document];
 
-fn slot(org: &OrgId, kind: RecordKind, partition: &str, key: &str) -> Slot {
+fn slot(org: &Tenant, kind: RecordKind, partition: &str, key: &str) -> Slot {
     Slot { org: org.clone(), kind, partition: partition.to_owned(), key: key.to_owned() }
 }
 

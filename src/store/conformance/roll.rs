@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use fanfare_proto::{OrgId, Seq, TopicKind, UnixMs};
+use fanfare_proto::{Seq, TopicKind, UnixMs};
 
 use super::{
     lab::{Lab, fresh, fresh_client, fresh_org, fresh_topic, new_event, topic_in, user},
     track::stored,
 };
+use crate::id::Tenant;
 use crate::store::{Entry, Event, From, Put, RecordKind, Roll, Slot, StoreError, Timer};
 
 pub(super) async fn a_log_begins_where_told(lab: &mut Lab) {
@@ -113,7 +114,7 @@ pub(super) async fn rolls_list_everything_once(lab: &mut Lab) {
     }
 }
 
-fn slot(org: &OrgId, n: u64) -> Slot {
+fn slot(org: &Tenant, n: u64) -> Slot {
     Slot {
         org: org.clone(),
         kind: RecordKind::Membership,

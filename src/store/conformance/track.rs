@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
-use fanfare_proto::{Fix, Motion, OrgId, Position, UnixMs, UserId};
+use fanfare_proto::{Fix, Motion, Position, UnixMs, UserId};
 
 use super::lab::{Lab, fresh_org, user};
+use crate::id::Tenant;
 use crate::store::{FixClass, FixKey, StoredFix, WindowKey};
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
 
-pub(super) fn stored(org: &OrgId, agent: &UserId, time: u64, source: u32, counter: u64) -> StoredFix {
+pub(super) fn stored(org: &Tenant, agent: &UserId, time: u64, source: u32, counter: u64) -> StoredFix {
     let position = Position::from_e7((time % 1_000) as i32, -((counter % 1_000) as i32)).unwrap();
     let fix = Fix { counter, time: UnixMs(time), position, motion: Motion::default() };
     StoredFix { org: org.clone(), agent: agent.clone(), source, class: FixClass::Standard, fix }

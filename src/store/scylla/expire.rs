@@ -14,7 +14,7 @@ use super::{
     schema::SHARDS,
     text,
     topic::{self, Directory, View, names},
-    value::{checked, int, limit as limit_of, nat},
+    value::{checked, int, limit as limit_of, nat, tenant},
 };
 use crate::{id::Topic, store::StoreError};
 
@@ -44,7 +44,7 @@ async fn shard_of(db: &Db, kind: TopicKind, shard: i32, before: UnixMs) -> Resul
         let due = rows.into_iter().filter(|(.., due)| due.is_none_or(|due| due < int(before.0)));
         let work = due.map(|(org, key, due)| async move {
             let key: TopicKey = checked(&key)?;
-            let topic = Topic { org: checked(&org)?, name: TopicName { kind, key } };
+            let topic = Topic { org: tenant(&org)?, name: TopicName { kind, key } };
             step(db, &topic, due, before).await
         });
         let work: Vec<_> = work.collect();

@@ -5,7 +5,7 @@
 //! partition to them; it is written before the first version, and may lead nowhere.
 
 use bytes::Bytes;
-use fanfare_proto::{OrgId, UnixMs, UserId};
+use fanfare_proto::{UnixMs, UserId};
 use futures::{StreamExt, TryStreamExt, stream};
 use scylla::value::CqlValue;
 
@@ -14,6 +14,7 @@ use super::{
     topic,
     value::{checked, int, limit as limit_of, nat, random},
 };
+use crate::id::Tenant;
 use crate::store::{History, Keep, Put, Record, RecordKind, Slot, StoreError, Version};
 
 /// Versions read at once: their values may be large.
@@ -183,7 +184,7 @@ async fn lead_to(db: &Db, slot: &Slot) -> Result<(), StoreError> {
 
 pub(super) async fn list(
     db: &Db,
-    (org, kind, partition): (&OrgId, RecordKind, &str),
+    (org, kind, partition): (&Tenant, RecordKind, &str),
     after: Option<&str>,
     limit: usize,
     now: UnixMs,

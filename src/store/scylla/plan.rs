@@ -78,7 +78,7 @@ mod tests {
     use fanfare_proto::{OrgId, TopicKey, TopicKind, TopicName, UnixMs};
 
     use super::*;
-    use crate::id::{Audience, Topic};
+    use crate::id::{Audience, Tenant, Topic};
 
     fn append(expect: Option<u64>, clients: &[&str]) -> Append {
         let name = TopicName { kind: TopicKind::Conversation, key: TopicKey::new("c").unwrap() };
@@ -91,7 +91,7 @@ mod tests {
             countable: *client != "quiet",
         };
         Append {
-            topic: Topic { org: OrgId::new("org").unwrap(), name },
+            topic: Topic { org: Tenant::stored(OrgId::new("org").unwrap()), name },
             expect: expect.map(Seq),
             events: clients.iter().map(event).collect(),
             audience: Audience::Organisation,

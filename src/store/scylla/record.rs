@@ -4,13 +4,14 @@
 //! leaves its row with the version; the value's own time to live frees its space.
 
 use bytes::Bytes;
-use fanfare_proto::{OrgId, UnixMs};
+use fanfare_proto::UnixMs;
 
 use super::{
     db::{Db, Settled},
     topic,
     value::{int, limit as limit_of, nat, random},
 };
+use crate::id::Tenant;
 use crate::store::{Put, Record, RecordKind, Slot, StoreError};
 
 /// Records asked for at once.
@@ -116,7 +117,7 @@ async fn write(
 
 pub(super) async fn list(
     db: &Db,
-    (org, kind, partition): (&OrgId, RecordKind, &str),
+    (org, kind, partition): (&Tenant, RecordKind, &str),
     after: Option<&str>,
     limit: usize,
     now: UnixMs,

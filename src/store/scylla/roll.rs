@@ -10,7 +10,7 @@ use scylla::{
 
 use super::{
     db::Db,
-    value::{checked, limit as limit_of, nat},
+    value::{checked, limit as limit_of, nat, tenant},
 };
 use crate::{
     id::Topic,
@@ -60,13 +60,13 @@ where
 
 fn topic((org, kind, key): (String, String, String)) -> Result<Option<Entry>, StoreError> {
     let kind: TopicKind = checked(&kind)?;
-    Ok(Some(Entry::Topic(Topic { org: checked(&org)?, name: TopicName { kind, key: checked(&key)? } })))
+    Ok(Some(Entry::Topic(Topic { org: tenant(&org)?, name: TopicName { kind, key: checked(&key)? } })))
 }
 
 fn slot(org: &str, kind: &str, partition: String, key: String) -> Result<Slot, StoreError> {
     let kind =
         RecordKind::named(kind).ok_or_else(|| StoreError::Corrupt(format!("no records are {kind}")))?;
-    Ok(Slot { org: checked(org)?, kind, partition, key })
+    Ok(Slot { org: tenant(org)?, kind, partition, key })
 }
 
 fn history(
@@ -133,7 +133,7 @@ async fn listed_before(db: &Db, class: FixClass, entry: &Entry) -> Result<bool, 
 }
 
 fn agent((org, agent): (String, String)) -> Result<Option<Entry>, StoreError> {
-    Ok(Some(Entry::Agent(checked(&org)?, checked(&agent)?)))
+    Ok(Some(Entry::Agent(tenant(&org)?, checked(&agent)?)))
 }
 
 fn hex(bytes: &[u8]) -> String {

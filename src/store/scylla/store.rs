@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
-use fanfare_proto::{Lane, OrgId, Seq, TopicKind, UnixMs, UserId};
+use fanfare_proto::{Lane, Seq, TopicKind, UnixMs, UserId};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
@@ -17,7 +17,7 @@ use super::{
     history, log, mark, record, restore, roll, text, ticks, timer, topic, track,
 };
 use crate::{
-    id::Topic,
+    id::{Tenant, Topic},
     store::{
         self, Append, Appended, Event, FixClass, FixKey, From, Head, History, Mark, MarkKind, Page, Position,
         Put, Record, RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer, Window,
@@ -130,7 +130,7 @@ impl Store for Scylla {
 
     async fn list(
         &self,
-        org: &OrgId,
+        org: &Tenant,
         kind: RecordKind,
         partition: &str,
         after: Option<&str>,
@@ -155,7 +155,7 @@ impl Store for Scylla {
 
     async fn track(
         &self,
-        org: &OrgId,
+        org: &Tenant,
         agent: &UserId,
         span: RangeInclusive<UnixMs>,
         after: Option<FixKey>,
@@ -168,7 +168,7 @@ impl Store for Scylla {
 
     async fn window(
         &self,
-        org: &OrgId,
+        org: &Tenant,
         among: Option<Arc<BTreeSet<UserId>>>,
         span: RangeInclusive<UnixMs>,
         after: Option<WindowKey>,
@@ -180,7 +180,7 @@ impl Store for Scylla {
         self.call(Lane::Ordered, read).await
     }
 
-    async fn latest(&self, org: &OrgId, since: UnixMs) -> Result<Vec<StoredFix>, StoreError> {
+    async fn latest(&self, org: &Tenant, since: UnixMs) -> Result<Vec<StoredFix>, StoreError> {
         let org = org.clone();
         self.call(Lane::Ordered, |db| async move { track::latest(&db, &org, since).await }).await
     }

@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use fanfare_proto::{Fix, Motion, OrgId, Position, UnixMs, UserId};
+use fanfare_proto::{Fix, Motion, Position, UnixMs, UserId};
 use futures::{StreamExt, TryStreamExt, stream};
 use scylla::value::CqlValue;
 
@@ -19,6 +19,7 @@ use super::{
     topic,
     value::{checked, int, nat, spread},
 };
+use crate::id::Tenant;
 use crate::store::{FixClass, StoreError, StoredFix};
 
 pub(super) const DAY: u64 = 24 * 60 * 60 * 1_000;
@@ -31,7 +32,7 @@ const AT_ONCE: usize = 128;
 /// Partitions that are known to be led to. Past that, all are forgotten and written again.
 const KNOWN: usize = 200_000;
 
-type Place = (FixClass, OrgId, UserId, i64);
+type Place = (FixClass, Tenant, UserId, i64);
 
 /// Partitions that are known to be led to.
 #[derive(Default)]
@@ -49,7 +50,7 @@ impl Known {
 }
 
 pub(super) async fn put(db: &Db, known: &Known, fixes: Vec<StoredFix>) -> Result<(), StoreError> {
-    let mut newest: HashMap<(FixClass, OrgId, UserId), StoredFix> = HashMap::new();
+    let mut newest: HashMap<(FixClass, Tenant, UserId), StoredFix> = HashMap::new();
     let mut places: BTreeMap<Place, Vec<StoredFix>> = BTreeMap::new();
     for fix in fixes {
         let agent = (fix.class, fix.org.clone(), fix.agent.clone());
@@ -211,7 +212,7 @@ fn encode(stored: &StoredFix) -> Vec<u8> {
 /// The counterpart of [`encode`].
 pub(super) fn decode(
     class: FixClass,
-    org: &OrgId,
+    org: &Tenant,
     agent: &str,
     cell: &[u8],
 ) -> Result<StoredFix, StoreError> {
@@ -257,11 +258,13 @@ fn narrow<T: TryFrom<i32>>(value: Option<i32>) -> Result<Option<T>, StoreError> 
 
 #[cfg(test)]
 mod tests {
+    use fanfare_proto::OrgId;
+
     use super::*;
 
     #[test]
     fn a_fix_is_one_cell() {
-        let org = OrgId::new("org").unwrap();
+        let org = Tenant::stored(OrgId::new("org").unwrap());
         let stored = |time, source, counter, motion| StoredFix {
             org: org.clone(),
             agent: UserId::new("ann").unwrap(),

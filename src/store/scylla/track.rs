@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
-use fanfare_proto::{OrgId, UnixMs, UserId};
+use fanfare_proto::{UnixMs, UserId};
 use futures::future::try_join_all;
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     ticks::{BUCKET, DAY, decode, fix},
     value::{checked, int, limit as limit_of, nat},
 };
+use crate::id::Tenant;
 use crate::store::{
     FixClass, FixKey, StoreError, StoredFix, Window, WindowKey,
     shapes::{merged, newest},
@@ -28,7 +29,7 @@ type Row = (i64, i64, i64, i32, i32, Option<i32>, Option<i32>, Option<i32>, Opti
 
 pub(super) async fn track(
     db: &Db,
-    org: &OrgId,
+    org: &Tenant,
     agent: &UserId,
     span: &RangeInclusive<UnixMs>,
     after: Option<FixKey>,
@@ -41,7 +42,7 @@ pub(super) async fn track(
 async fn track_of(
     db: &Db,
     class: FixClass,
-    org: &OrgId,
+    org: &Tenant,
     agent: &UserId,
     span: &RangeInclusive<UnixMs>,
     after: Option<FixKey>,
@@ -87,7 +88,7 @@ async fn track_of(
 
 pub(super) async fn window(
     db: &Db,
-    org: &OrgId,
+    org: &Tenant,
     among: Option<&BTreeSet<UserId>>,
     span: &RangeInclusive<UnixMs>,
     after: Option<WindowKey>,
@@ -141,7 +142,7 @@ pub(super) async fn window(
 /// Agents by name that may have fixes on a day, from `from` on; more than are looked at in one page, if there are.
 async fn agents(
     db: &Db,
-    org: &OrgId,
+    org: &Tenant,
     among: Option<&BTreeSet<UserId>>,
     day: u64,
     from: Option<&UserId>,
@@ -171,7 +172,7 @@ async fn agents(
     }
 }
 
-pub(super) async fn latest(db: &Db, org: &OrgId, since: UnixMs) -> Result<Vec<StoredFix>, StoreError> {
+pub(super) async fn latest(db: &Db, org: &Tenant, since: UnixMs) -> Result<Vec<StoredFix>, StoreError> {
     let name = org.as_str();
     let of_class = |class| async move {
         let shard = |shard| db.rows::<(String, Option<Vec<u8>>)>(&db.s.fixes(class).latest, (name, shard));

@@ -14,7 +14,7 @@ use scylla::{
     value::{CqlValue, Row},
 };
 
-use crate::store::StoreError;
+use crate::{id::Tenant, store::StoreError};
 
 /// CQL's integers are signed. Positions and times past 2^63 do not occur; as the bound of a query, such a value means
 /// "the end", which the largest integer says as well.
@@ -38,6 +38,11 @@ where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(|error| StoreError::Corrupt(format!("{text:?}: {error}")))
+}
+
+/// Whose a row is.
+pub(super) fn tenant(text: &str) -> Result<Tenant, StoreError> {
+    checked(text).map(Tenant::stored)
 }
 
 /// A number that nobody else has.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use fanfare_proto::{Fix, OrgId, UnixMs, UserId};
+use crate::id::Tenant;
+use fanfare_proto::{Fix, UnixMs, UserId};
 use serde::{Deserialize, Serialize};
 
 /// How long a fix is kept: fixes of a class go together, so a backend keeps them in tables of their own. A backend stores
@@ -42,7 +43,7 @@ impl FixClass {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFix {
     /// The tenant.
-    pub org: OrgId,
+    pub org: Tenant,
     /// Who was there.
     pub agent: UserId,
     /// Tells an agent's devices apart.

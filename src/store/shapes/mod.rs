@@ -4,7 +4,7 @@ mod fix;
 mod record;
 
 use bytes::Bytes;
-use fanfare_proto::{ClientId, Epoch, OrgId, Seq, UnixMs, UserId};
+use fanfare_proto::{ClientId, Epoch, Seq, UnixMs, UserId};
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::fix::{merged, newest};
@@ -13,7 +13,7 @@ pub use self::{
     record::{History, Keep, Put, Record, RecordKind, Slot, Version},
 };
 
-use crate::id::{Audience, Topic};
+use crate::id::{Audience, Tenant, Topic};
 
 /// What to append, and to whom it goes once it is stored.
 #[derive(Debug, Clone)]
@@ -197,7 +197,7 @@ pub enum Entry {
     /// See [`Roll::Timers`].
     Timer(Timer),
     /// See [`Roll::Agents`].
-    Agent(OrgId, UserId),
+    Agent(Tenant, UserId),
 }
 
 /// Part of a [`Roll`].

@@ -1,7 +1,8 @@
 //! Records, and what becomes of their earlier versions.
 
+use crate::id::Tenant;
 use bytes::Bytes;
-use fanfare_proto::{OrgId, UnixMs, UserId};
+use fanfare_proto::{UnixMs, UserId};
 
 /// Families of record. A backend stores the name, so names never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,7 +85,7 @@ impl RecordKind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Slot {
     /// The tenant.
-    pub org: OrgId,
+    pub org: Tenant,
     /// The family.
     pub kind: RecordKind,
     /// What is listed together.

@@ -1,7 +1,7 @@
 //! The record shape: versioned values by key.
 
 use bytes::Bytes;
-use fanfare_proto::{OrgId, UnixMs, UserId};
+use fanfare_proto::{UnixMs, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     value::{int, nat},
     writer::Database,
 };
+use crate::id::Tenant;
 use crate::store::{Put, Record, RecordKind, Slot, StoreError, Version};
 
 /// What a write costs in the writer's queue.
@@ -77,7 +78,7 @@ pub(super) fn put(
 
 pub(super) fn list(
     connection: &Connection,
-    org: &OrgId,
+    org: &Tenant,
     kind: RecordKind,
     partition: &str,
     after: Option<&str>,

@@ -1,13 +1,13 @@
 //! Lists of everything that there is.
 
 use bytes::Bytes;
-use fanfare_proto::{OrgId, Seq, TopicKey, TopicKind, TopicName, UnixMs, UserId};
+use fanfare_proto::{Seq, TopicKey, TopicKind, TopicName, UnixMs};
 use rusqlite::{Connection, Row, params, types::Type};
 
 use super::{
     core::Core,
     topic,
-    value::{int, nat, text, wrong},
+    value::{int, nat, tenant, text, wrong},
     writer::Database,
 };
 use crate::{
@@ -108,18 +108,18 @@ pub(super) fn restore(core: &mut Core, topic: &Topic, events: &[Event]) -> Resul
 
 fn topic(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let (kind, key): (TopicKind, TopicKey) = (text(row, 2)?, text(row, 3)?);
-    Ok(Entry::Topic(Topic { org: text(row, 1)?, name: TopicName { kind, key } }))
+    Ok(Entry::Topic(Topic { org: tenant(row, 1)?, name: TopicName { kind, key } }))
 }
 
 fn agent(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let (org, agent): (OrgId, UserId) = (text(row, 1)?, text(row, 2)?);
+    let (org, agent) = (tenant(row, 1)?, text(row, 2)?);
     Ok(Entry::Agent(org, agent))
 }
 
 fn slot(row: &Row<'_>) -> rusqlite::Result<Slot> {
     let kind: String = row.get(2)?;
     let kind = RecordKind::named(&kind).ok_or_else(|| wrong(2, Type::Text, StoreError::NotFound))?;
-    Ok(Slot { org: text(row, 1)?, kind, partition: row.get(3)?, key: row.get(4)? })
+    Ok(Slot { org: tenant(row, 1)?, kind, partition: row.get(3)?, key: row.get(4)? })
 }
 
 fn history(row: &Row<'_>) -> rusqlite::Result<Entry> {

@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
-use fanfare_proto::{Lane, OrgId, Seq, TopicKind, UnixMs, UserId};
+use fanfare_proto::{Lane, Seq, TopicKind, UnixMs, UserId};
 
 use super::{Sqlite, expire, history, log, mark, record, roll, text, ticks, timer, topic, track};
 use crate::{
-    id::Topic,
+    id::{Tenant, Topic},
     store::{
         self, Append, Appended, Event, FixClass, FixKey, From, Head, History, Mark, MarkKind, Page, Position,
         Put, Record, RecordKind, Roll, RollPage, Slot, Store, StoreError, StoredFix, Timer, Window,
@@ -105,7 +105,7 @@ impl Store for Sqlite {
 
     async fn list(
         &self,
-        org: &OrgId,
+        org: &Tenant,
         kind: RecordKind,
         partition: &str,
         after: Option<&str>,
@@ -123,7 +123,7 @@ impl Store for Sqlite {
 
     async fn track(
         &self,
-        org: &OrgId,
+        org: &Tenant,
         agent: &UserId,
         span: RangeInclusive<UnixMs>,
         after: Option<FixKey>,
@@ -136,7 +136,7 @@ impl Store for Sqlite {
 
     async fn window(
         &self,
-        org: &OrgId,
+        org: &Tenant,
         among: Option<Arc<BTreeSet<UserId>>>,
         span: RangeInclusive<UnixMs>,
         after: Option<WindowKey>,
@@ -147,7 +147,7 @@ impl Store for Sqlite {
         self.trackers.call(Lane::Ordered, read).await
     }
 
-    async fn latest(&self, org: &OrgId, since: UnixMs) -> Result<Vec<StoredFix>, StoreError> {
+    async fn latest(&self, org: &Tenant, since: UnixMs) -> Result<Vec<StoredFix>, StoreError> {
         let org = org.clone();
         self.trackers.call(Lane::Ordered, move |db| track::latest(db, &org, since)).await
     }

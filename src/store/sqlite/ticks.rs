@@ -5,7 +5,7 @@ use std::{
     hash::Hash,
 };
 
-use fanfare_proto::{OrgId, UnixMs, UserId};
+use fanfare_proto::{UnixMs, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     value::{int, nat, wrong},
     writer::Database,
 };
+use crate::id::Tenant;
 use crate::store::{FixClass, FixKey, StoreError, StoredFix};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -22,7 +23,7 @@ const AGENTS: usize = 100_000;
 pub(super) struct Ticks {
     connection: Connection,
     /// Agents' ids and newest fixes of each class, as in the open transaction.
-    agents: HashMap<OrgId, HashMap<UserId, Agent>>,
+    agents: HashMap<Tenant, HashMap<UserId, Agent>>,
     remembered: usize,
     /// Days known to have a table, as in the open transaction.
     days: HashSet<(FixClass, i64)>,
@@ -118,7 +119,7 @@ impl Ticks {
         Ok(agent.id)
     }
 
-    fn find(&self, org: &OrgId, agent: &UserId) -> rusqlite::Result<Option<Agent>> {
+    fn find(&self, org: &Tenant, agent: &UserId) -> rusqlite::Result<Option<Agent>> {
         let id = self
             .connection
             .prepare_cached("SELECT id FROM agent WHERE org = ?1 AND agent = ?2")?
@@ -138,7 +139,7 @@ impl Ticks {
         Ok(Some(found))
     }
 
-    fn create(&self, org: &OrgId, agent: &UserId) -> rusqlite::Result<Agent> {
+    fn create(&self, org: &Tenant, agent: &UserId) -> rusqlite::Result<Agent> {
         self.connection
             .prepare_cached("INSERT INTO agent (org, agent) VALUES (?1, ?2)")?
             .execute(params![org.as_str(), agent.as_str()])?;

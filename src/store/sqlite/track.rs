@@ -5,7 +5,7 @@ use std::{
     ops::{Bound, RangeInclusive},
 };
 
-use fanfare_proto::{Fix, Motion, OrgId, Position, UnixMs, UserId};
+use fanfare_proto::{Fix, Motion, Position, UnixMs, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     ticks::{class, day_of},
     value::{int, nat, text, wrong},
 };
+use crate::id::Tenant;
 use crate::store::{
     FixClass, FixKey, StoreError, StoredFix, Window, WindowKey,
     shapes::{merged, newest},
@@ -20,7 +21,7 @@ use crate::store::{
 
 pub(super) fn track(
     connection: &Connection,
-    org: &OrgId,
+    org: &Tenant,
     agent: &UserId,
     span: &RangeInclusive<UnixMs>,
     after: Option<FixKey>,
@@ -44,7 +45,7 @@ const LOOKED: usize = 500;
 
 pub(super) fn window(
     connection: &Connection,
-    org: &OrgId,
+    org: &Tenant,
     among: Option<&BTreeSet<UserId>>,
     span: &RangeInclusive<UnixMs>,
     after: Option<WindowKey>,
@@ -89,7 +90,7 @@ fn nat_day(day: i64) -> u64 {
 /// Agents by name, from `from` on; one more than are looked at in one page.
 fn agents(
     connection: &Connection,
-    org: &OrgId,
+    org: &Tenant,
     among: Option<&BTreeSet<UserId>>,
     from: Option<&UserId>,
 ) -> Result<Vec<(Option<i64>, UserId)>, StoreError> {
@@ -108,7 +109,7 @@ fn agents(
     Ok(names.collect::<rusqlite::Result<_>>()?)
 }
 
-fn id(connection: &Connection, org: &OrgId, agent: &UserId) -> Result<Option<i64>, StoreError> {
+fn id(connection: &Connection, org: &Tenant, agent: &UserId) -> Result<Option<i64>, StoreError> {
     let id = connection
         .prepare_cached("SELECT id FROM agent WHERE org = ?1 AND agent = ?2")?
         .query_row(params![org.as_str(), agent.as_str()], |row| row.get(0))
@@ -119,7 +120,7 @@ fn id(connection: &Connection, org: &OrgId, agent: &UserId) -> Result<Option<i64
 /// An agent's fixes of a day in a span, of all classes, those after `after` only.
 fn of_day(
     connection: &Connection,
-    org: &OrgId,
+    org: &Tenant,
     (id, agent): (i64, &UserId),
     day: i64,
     span: &RangeInclusive<UnixMs>,
@@ -156,7 +157,7 @@ fn of_day(
 
 pub(super) fn latest(
     connection: &Connection,
-    org: &OrgId,
+    org: &Tenant,
     since: UnixMs,
 ) -> Result<Vec<StoredFix>, StoreError> {
     let mut statement = connection.prepare_cached(

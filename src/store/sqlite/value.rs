@@ -4,7 +4,7 @@ use std::{error::Error, str::FromStr};
 
 use rusqlite::{ErrorCode, Row, types::Type};
 
-use crate::store::StoreError;
+use crate::{id::Tenant, store::StoreError};
 
 /// SQLite's integers are signed. Positions and times past 2^63 do not occur; as the bound of a query, such a value
 /// means "the end", which the largest integer says as well.
@@ -25,6 +25,11 @@ where
     T::Err: Error + Send + Sync + 'static,
 {
     row.get_ref(column)?.as_str()?.parse().map_err(|error| wrong(column, Type::Text, error))
+}
+
+/// Whose a row is.
+pub(super) fn tenant(row: &Row<'_>, column: usize) -> rusqlite::Result<Tenant> {
+    text(row, column).map(Tenant::stored)
 }
 
 /// A value that nothing in this program writes.

@@ -1,11 +1,11 @@
 //! Out of a store.
 
-use fanfare_proto::{OrgId, Seq, UnixMs, UserId};
+use fanfare_proto::{Seq, UnixMs, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Fix, Log, Mark, Record, Row, Timer, Version};
 use crate::{
-    id::Topic,
+    id::{Tenant, Topic},
     store::{self, Entry, From, Roll, Slot, Store, StoreError},
 };
 
@@ -57,6 +57,7 @@ pub async fn export<E: std::convert::From<StoreError>>(
                 if let Some(value) = put.value.filter(|_| live) {
                     let (kind, expires) = (slot.kind.as_str().to_owned(), put.expires);
                     let Slot { org, partition, key, .. } = slot;
+                    let org = org.org().clone();
                     sink(Row::Record(Record { org, kind, partition, key, expires, value: text(&value)? }))?;
                 }
             }
@@ -85,7 +86,7 @@ async fn log<E: std::convert::From<StoreError>>(
     let mut page = store.read(topic, From::After(Seq::ZERO), READ, READ_BYTES).await?;
     let head = page.head;
     let base = page.events.first().map_or(head.count, |event| event.count.saturating_sub(1));
-    let (org, name) = (&topic.org, &topic.name);
+    let (org, name) = (topic.org.org(), &topic.name);
     sink(Row::Log(Log {
         org: org.clone(),
         topic: name.clone(),
@@ -136,6 +137,7 @@ async fn history<E: std::convert::From<StoreError>>(
         after = last.version;
         for store::Version { version: number, at, by, put } in page.versions {
             let Slot { org, kind, partition, key } = slot.clone();
+            let org = org.org().clone();
             let value = put.value.as_deref().map(text).transpose()?;
             let (kind, expires) = (kind.as_str().to_owned(), put.expires);
             sink(Row::Version(Version { org, kind, partition, key, number, at, by, expires, value }))?;
@@ -145,7 +147,7 @@ async fn history<E: std::convert::From<StoreError>>(
 
 async fn track<E: std::convert::From<StoreError>>(
     store: &dyn Store,
-    org: &OrgId,
+    org: &Tenant,
     agent: &UserId,
     sink: &mut impl FnMut(Row) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -155,6 +157,7 @@ async fn track<E: std::convert::From<StoreError>>(
         let Some(last) = fixes.last() else { return Ok(()) };
         after = Some(last.key());
         for store::StoredFix { org, agent, source, class, fix } in fixes {
+            let org = org.org().clone();
             sink(Row::Fix(Fix { org, agent, source, class, taken: fix.into() }))?;
         }
     }

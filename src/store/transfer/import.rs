@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Event, Fix, Log, Mark, Record, Row, Timer, Version};
 use crate::{
-    id::Topic,
+    id::{Tenant, Topic},
     store::{self, MarkKind, Position, Put, RecordKind, Roll, Slot, Store, StoreError, StoredFix},
 };
 
@@ -74,6 +74,7 @@ pub async fn import(store: &dyn Store, now: UnixMs, rows: Vec<Row>) -> Result<()
             }
             Row::Timer(row) => jobs.timers.push(row),
             Row::Fix(Fix { org, agent, source, class, taken }) => {
+                let org = Tenant::stored(org);
                 jobs.fixes.push(StoredFix { org, agent, source, class, fix: taken.try_into()? });
             }
         }
@@ -159,7 +160,7 @@ async fn mark(store: &dyn Store, row: Mark) -> Result<(), ImportError> {
 
 async fn record(store: &dyn Store, now: UnixMs, row: Record) -> Result<(), ImportError> {
     let Record { org, kind, partition, key, expires, value } = row;
-    let slot = Slot { org, kind: named(&kind)?, partition, key };
+    let slot = Slot { org: Tenant::stored(org), kind: named(&kind)?, partition, key };
     let value = Bytes::from(value);
     let put = Put { value: Some(value.clone()), expires };
     match store.put(&slot, None, put, now).await {
@@ -178,7 +179,7 @@ fn named(kind: &str) -> Result<RecordKind, ImportError> {
 
 fn version(row: Version) -> Result<(Slot, store::Version), ImportError> {
     let Version { org, kind, partition, key, number, at, by, expires, value } = row;
-    let slot = Slot { org, kind: named(&kind)?, partition, key };
+    let slot = Slot { org: Tenant::stored(org), kind: named(&kind)?, partition, key };
     if slot.kind.keep().is_none() {
         return Err(ImportError::Wrong(format!("no versions are kept of {kind}")));
     }
@@ -224,5 +225,5 @@ async fn timer(store: &dyn Store, row: Timer) -> Result<(), ImportError> {
 }
 
 fn topic(org: &OrgId, name: &TopicName) -> Topic {
-    Topic { org: org.clone(), name: name.clone() }
+    Topic { org: Tenant::stored(org.clone()), name: name.clone() }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use fanfare::{
-    id::{Audience, Topic},
+    id::{Audience, Tenant, Topic},
     store::{
         Append, Committed, Event, From, NewEvent, Put, RecordKind, Roll, Slot, Store, StoreError, Timer,
         scylla::{Options, Scylla},
@@ -20,7 +20,10 @@ use crate::Deaf;
 
 pub(super) fn topic() -> Topic {
     let key = TopicKey::new("c").unwrap();
-    Topic { org: OrgId::new("org").unwrap(), name: TopicName { kind: TopicKind::Conversation, key } }
+    Topic {
+        org: Tenant::stored(OrgId::new("org").unwrap()),
+        name: TopicName { kind: TopicKind::Conversation, key },
+    }
 }
 
 fn event(client: &str) -> NewEvent {
@@ -183,7 +186,7 @@ async fn cql_lost_answers_are_found_out() {
     let heard = Arc::<Heard>::default();
     let store = Scylla::open(options, heard.clone()).unwrap();
     let slot = Slot {
-        org: OrgId::new("org").unwrap(),
+        org: Tenant::stored(OrgId::new("org").unwrap()),
         kind: RecordKind::Membership,
         partition: "p".to_owned(),
         key: "k".to_owned(),

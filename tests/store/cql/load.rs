@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use fanfare::{
-    id::{Audience, Topic},
+    id::{Audience, Tenant, Topic},
     store::{
         Append, Committed, Event, FixClass, From, NewEvent, Store, StoreError, StoredFix, scylla::Scylla,
     },
@@ -63,7 +63,10 @@ impl Committed for Heard {
 
 fn topic(n: usize) -> Topic {
     let key = TopicKey::new(&format!("t{n}")).unwrap();
-    Topic { org: OrgId::new("org").unwrap(), name: TopicName { kind: TopicKind::Conversation, key } }
+    Topic {
+        org: Tenant::stored(OrgId::new("org").unwrap()),
+        name: TopicName { kind: TopicKind::Conversation, key },
+    }
 }
 
 fn append(n: usize, (writer, request): Request) -> Append {
@@ -161,7 +164,7 @@ impl Load {
             topics.push((acknowledged, log));
         }
         let fixes = shared.fixes.load(Ordering::Relaxed);
-        let (org, agent) = (OrgId::new("org").unwrap(), UserId::new("agent").unwrap());
+        let (org, agent) = (Tenant::stored(OrgId::new("org").unwrap()), UserId::new("agent").unwrap());
         let track =
             self.store.track(&org, &agent, UnixMs(0)..=UnixMs(u64::MAX), None, usize::MAX).await.unwrap();
         assert!(track.len() as u64 >= fixes, "{} of {fixes} acknowledged fixes", track.len());
@@ -238,6 +241,6 @@ fn fix(counter: u64) -> StoredFix {
         position: Position::from_e7(1, 2).unwrap(),
         motion: Motion::default(),
     };
-    let (org, agent) = (OrgId::new("org").unwrap(), UserId::new("agent").unwrap());
+    let (org, agent) = (Tenant::stored(OrgId::new("org").unwrap()), UserId::new("agent").unwrap());
     StoredFix { org, agent, source: 1, class: FixClass::Standard, fix }
 }

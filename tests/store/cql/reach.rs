@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use fanfare::{
     config::{AtStart, Config, Secret},
+    id::Tenant,
     server,
     store::{
         Put, RecordKind, Slot, Store, StoreError,
@@ -41,7 +42,7 @@ fn authority(dir: &Path, name: &str) -> (std::path::PathBuf, std::path::PathBuf)
 
 fn slot() -> Slot {
     Slot {
-        org: OrgId::new("org").unwrap(),
+        org: Tenant::stored(OrgId::new("org").unwrap()),
         kind: RecordKind::Membership,
         partition: "p".to_owned(),
         key: "k".to_owned(),

@@ -7,9 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fanfare::store::{
-    FixClass, Store, StoreError, StoredFix,
-    scylla::{Options, Scylla, Start},
+use fanfare::{
+    id::Tenant,
+    store::{
+        FixClass, Store, StoreError, StoredFix,
+        scylla::{Options, Scylla, Start},
+    },
 };
 use fanfare_proto::{Fix, Motion, OrgId, Position, UnixMs, UserId};
 
@@ -85,7 +88,7 @@ async fn cql_tables_are_made_by_migrating_only() {
 async fn cql_an_earlier_keyspace_keeps_its_fixes() {
     let Some(keyspace) = Keyspace::new() else { return };
     let made = keyspace.options();
-    let (org, agent) = (OrgId::new("org").unwrap(), UserId::new("ann").unwrap());
+    let (org, agent) = (Tenant::stored(OrgId::new("org").unwrap()), UserId::new("ann").unwrap());
     let fixes = |class, first: u64| -> Vec<_> {
         let fix = |counter: u64| Fix {
             counter,

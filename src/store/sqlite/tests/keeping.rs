@@ -1,6 +1,7 @@
 //! What is kept, how long, and in how much space.
 
 use super::*;
+use crate::id::Tenant;
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
 
@@ -41,7 +42,7 @@ async fn an_expired_record_gives_its_space_back_but_keeps_its_version() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path(), &Options::default());
     let slot = |n: usize| Slot {
-        org: OrgId::new("org").unwrap(),
+        org: Tenant::stored(OrgId::new("org").unwrap()),
         kind: RecordKind::Membership,
         partition: "p".to_owned(),
         key: n.to_string(),
@@ -105,7 +106,7 @@ async fn commits_are_synced_as_promised() {
 async fn numbers_beyond_the_files_range_do_no_harm() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path(), &Options::default());
-    let org = OrgId::new("org").unwrap();
+    let org = Tenant::stored(OrgId::new("org").unwrap());
     let agent = UserId::new("ann").unwrap();
     let position = fanfare_proto::Position::from_e7(0, 0).unwrap();
     let fix = |counter, time| {
@@ -156,7 +157,7 @@ async fn earlier_files_keep_what_they_hold() {
 
     let (store, _) = open(dir.path(), &Options::default());
     let slot = Slot {
-        org: OrgId::new("org").unwrap(),
+        org: Tenant::stored(OrgId::new("org").unwrap()),
         kind: RecordKind::Membership,
         partition: "p".to_owned(),
         key: "k".to_owned(),

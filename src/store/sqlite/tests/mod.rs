@@ -17,7 +17,7 @@ use fanfare_proto::{ClientId, Epoch, Lane, OrgId, Seq, TopicKey, TopicKind, Topi
 
 use super::{Options, Sqlite, file, schema, writer::Database};
 use crate::{
-    id::{Audience, Topic},
+    id::{Audience, Tenant, Topic},
     store::{
         Append, Committed, Event, FixClass, From, NewEvent, Put, RecordKind, Slot, Store, StoreError,
         StoredFix, Timer,
@@ -46,7 +46,10 @@ fn open(dir: &Path, options: &Options) -> (Arc<Sqlite>, Arc<Heard>) {
 }
 
 fn topic(kind: TopicKind) -> Topic {
-    Topic { org: OrgId::new("org").unwrap(), name: TopicName { kind, key: TopicKey::new("t").unwrap() } }
+    Topic {
+        org: Tenant::stored(OrgId::new("org").unwrap()),
+        name: TopicName { kind, key: TopicKey::new("t").unwrap() },
+    }
 }
 
 fn append(kind: TopicKind, n: u64, size: usize) -> Append {
