@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { LogOut, Monitor, Moon, Sun } from 'lucide-react';
 import { useConnection, useSigned } from '../session/context';
 import { Avatar } from '../ui/Avatar';
@@ -25,8 +25,9 @@ export function AccountMenu({ side }: { side: 'right' | 'bottom' }) {
     if (waiting > 0) setUnsent(waiting);
     else signOut();
   };
+  const button = useRef<HTMLButtonElement>(null);
   const trigger = (
-    <button type="button" className={css.account} aria-label={`Account of ${user}`}>
+    <button ref={button} type="button" className={css.account} aria-label={`Account of ${user}`}>
       <Avatar name={user} />
     </button>
   );
@@ -48,7 +49,7 @@ export function AccountMenu({ side }: { side: 'right' | 'bottom' }) {
       </Menu>
       {unsent > 0 && (
         <Dialog
-          title="Sign out?" onClose={() => setUnsent(0)}
+          title="Sign out?" onClose={() => setUnsent(0)} opener={button}
           text={`${unsent === 1 ? 'A message has' : `${unsent} messages have`} not been sent yet. Signing out drops what waits.`}
         >
           <div className={css.confirm}>

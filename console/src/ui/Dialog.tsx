@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, type ReactNode } from 'react';
+import { useEffect, useId, useRef, type ReactNode, type RefObject } from 'react';
 import { X } from 'lucide-react';
 import css from './ui.module.css';
 
@@ -6,16 +6,18 @@ interface Props {
   title: string;
   text?: ReactNode;
   onClose: () => void;
+  /** What gets the focus afterwards, where it was opened by something that is gone then, as a menu's item. */
+  opener?: RefObject<HTMLElement | null>;
   children: ReactNode;
 }
 
 /** A modal dialog: the browser's own, which keeps the focus in and makes the rest inert. */
-export function Dialog({ title, text, onClose, children }: Props) {
+export function Dialog({ title, text, onClose, opener: kept, children }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
     const dialog = ref.current!;
-    const opener = document.activeElement;
+    const opener = kept?.current ?? document.activeElement;
     dialog.showModal();
     // Into what is to be filled in; the browser would take the button that closes.
     dialog.querySelector<HTMLElement>('input, textarea')?.focus();
@@ -23,7 +25,7 @@ export function Dialog({ title, text, onClose, children }: Props) {
       dialog.close();
       if (opener instanceof HTMLElement) opener.focus();
     };
-  }, []);
+  }, [kept]);
   // A browser may close it without asking before. Where it must not be closed, it comes back.
   const closed = () => {
     if (ref.current?.open !== false) return;

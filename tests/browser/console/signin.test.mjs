@@ -110,6 +110,7 @@ test('signing out leaves nothing for who comes next: no draft, no unsent message
   await press(page, 'Sign out');
   await says(page, 'dialog[open]', 'not been sent yet');
   await press(page, 'Stay', 'dialog');
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Account of ida');
   await press(page, 'Account of ida');
   await press(page, 'Sign out');
   await press(page, 'Sign out all the same', 'dialog');
