@@ -1,6 +1,7 @@
 //! What is particular to this backend; what every backend must do is in the conformance suite.
 
 mod keeping;
+mod steps;
 
 use std::{
     path::Path,
