@@ -84,6 +84,8 @@ pub struct Session {
     pub handshake_timeout_ms: u64,
     /// Time for an HTTP request, its body included.
     pub request_timeout_ms: u64,
+    /// Longest life of an HTTP connection, however many requests it brings.
+    pub http_life_ms: u64,
     /// How often the server asks for a sign of life.
     pub heartbeat_ms: u64,
     /// Silence after which a client is gone.
@@ -162,6 +164,7 @@ impl Default for Session {
             auth_timeout_ms: 10_000,
             handshake_timeout_ms: 10_000,
             request_timeout_ms: 30_000,
+            http_life_ms: 300_000,
             heartbeat_ms: 25_000,
             silence_ms: 60_000,
             write_timeout_ms: 10_000,
@@ -285,6 +288,7 @@ impl Config {
         let handshake = self.session.handshake_timeout_ms;
         require(handshake >= 100, "session.handshake_timeout_ms", "at least 100")?;
         require(self.session.request_timeout_ms >= 100, "session.request_timeout_ms", "at least 100")?;
+        require(self.session.http_life_ms >= 100, "session.http_life_ms", "at least 100")?;
         require(self.session.heartbeat_ms >= 100, "session.heartbeat_ms", "at least 100")?;
         require(self.session.quic_idle_ms >= 1000, "session.quic_idle_ms", "at least 1000")?;
         require(

@@ -32,10 +32,17 @@ const NOTSENT_LOWAT: u32 = 16 * 1024;
 const TLS_BUFFER: usize = 16 * 1024;
 /// A request's head, with room for a token.
 const MAX_HEAD: usize = 16 * 1024;
-/// Longest life of a connection that does not become something else, so that one whose peer takes nothing in ends, too.
-const LIFE: Duration = Duration::from_mins(5);
 /// Pause after the system could not accept, as when it is out of file descriptors.
 const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// How long a connection is borne with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For the TLS handshake, for each request's head, the first and those that may follow, and for a last answer.
+    pub head: Duration,
+    /// Longest life of a connection that does not become something else, so that one whose peer takes nothing in ends, too.
+    pub life: Duration,
+}
 
 /// Accepts TCP connections until dropped.
 #[derive(Debug)]
@@ -104,16 +111,15 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Serves one connection on this shard with `router`, until it ends or becomes something else. Handlers find the peer's
-/// address as [`ConnectInfo<SocketAddr>`], and `tag` among the request's extensions. `patience` bounds the TLS handshake
-/// and the wait for each request's head, the first and those that may follow. After `last` the request that is being
-/// answered is the last one.
+/// address as [`ConnectInfo<SocketAddr>`], and `tag` among the request's extensions. After `last` the request that is
+/// being answered is the last one.
 pub async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
     tag: impl Clone + Send + Sync + 'static,
     tls: Option<Arc<rustls::ServerConfig>>,
     router: axum::Router,
-    patience: Duration,
+    patience: Patience,
     last: impl Future<Output = ()>,
 ) -> Result<(), HandshakeError> {
     let lost = |e: io::Error| HandshakeError::Lost(e.to_string());
@@ -122,7 +128,7 @@ pub async fn serve(
     let stream = match tls {
         None => Stream::Plain(stream),
         Some(config) => {
-            let handshake = timeout(patience, TlsAcceptor::from(config).accept(stream)).await;
+            let handshake = timeout(patience.head, TlsAcceptor::from(config).accept(stream)).await;
             let mut stream = handshake.map_err(|_| HandshakeError::Timeout)?.map_err(lost)?;
             stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
             Stream::Tls(Box::new(stream))
@@ -136,7 +142,7 @@ pub async fn serve(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        .header_read_timeout(patience.head)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
@@ -144,14 +150,14 @@ pub async fn serve(
     let long_enough = async {
         tokio::select! {
             () = last => {}
-            () = sleep(LIFE) => {}
+            () = sleep(patience.life) => {}
         }
     };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = long_enough => {
             connection.as_mut().graceful_shutdown();
-            timeout(patience, connection).await.map_err(|_| HandshakeError::Timeout)?
+            timeout(patience.head, connection).await.map_err(|_| HandshakeError::Timeout)?
         }
     };
     ended.map_err(|e| {

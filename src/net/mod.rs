@@ -39,6 +39,8 @@ pub struct Config {
     pub max_frame: usize,
     /// How long a transport's own handshake may take, TLS included.
     pub handshake: Duration,
+    /// Longest life of an HTTP connection that does not become a transport's.
+    pub http_life: Duration,
 }
 
 impl Default for Config {
@@ -48,6 +50,7 @@ impl Default for Config {
             origins: Origins::Only(Vec::new()),
             max_frame: 32 * 1024,
             handshake: Duration::from_secs(10),
+            http_life: Duration::from_mins(5),
         }
     }
 }

@@ -140,6 +140,7 @@ impl Server {
             origins: Origins::Only(origins(&config, &identity, tcp.local_addr()?.port())),
             max_frame: config.limits.message_bytes,
             handshake: Duration::from_millis(config.session.handshake_timeout_ms),
+            http_life: Duration::from_millis(config.session.http_life_ms),
             ..net::Config::default()
         });
         let tls = if identity.is_development() { None } else { Some(Arc::new(identity.tcp()?)) };

@@ -18,7 +18,11 @@ use crate::{
     http::Routes,
     hub::Inbox,
     metrics::Label,
-    net::{self, HandshakeError, listener, websocket, webtransport},
+    net::{
+        self, HandshakeError,
+        listener::{self, Patience},
+        websocket, webtransport,
+    },
     session::Local,
     shard::Shard,
     stage::{self, Stage, Stages},
@@ -124,7 +128,8 @@ impl ShardThread {
                 // Until the others have settled, too, HTTP is still answered.
                 _ = all_gone.recv(), if open.is_none() && settled.is_some() => drop(settled.take()),
                 Some((stream, peer, visitor)) = arrivals.recv() => {
-                    let (tls, router, patience) = (tls.clone(), router.clone(), net.handshake);
+                    let (tls, router) = (tls.clone(), router.clone());
+                    let patience = Patience { head: net.handshake, life: net.http_life };
                     let (local, open, mut stages) = (local.clone(), open.clone(), stages.clone());
                     tokio::task::spawn_local(async move {
                         // Whoever comes on the way down is still told so, and who has just come as well.

@@ -68,6 +68,32 @@ async fn repeated_abuse_closes_for_good() {
     }
 }
 
+/// The client of applications takes the server's word for it. The one for browsers has the same test.
+#[tokio::test]
+async fn a_client_that_is_closed_for_good_stays_away() {
+    use fanfare_client::{Client, CloseReason, Config, Error, Preference, Transport};
+    let server = TestServer::with(|config| config.limits.strikes_per_minute = 10).await;
+    for transport in [Transport::WebTransport, Transport::WebSocket] {
+        let device = format!("{transport:?}").parse().unwrap();
+        let config = Config::new(server.base(), token("ann", "acme", "member", &[]), device);
+        let (client, _events) = Client::connect(config.transport(Preference::Only(transport))).unwrap();
+        client.opened().await.unwrap();
+        let mut offences = 0;
+        let end = loop {
+            match client.send_message("nowhere".parse().unwrap(), "hello").await {
+                Err(Error::Refused(_)) if offences < 100 => offences += 1,
+                other => break other,
+            }
+        };
+        assert!(matches!(end, Err(Error::Closed)), "{end:?}");
+        assert!((10..=11).contains(&offences), "{offences}");
+        let told = CloseReason::Server { code: 4201, reason: "too many invalid messages".into() };
+        assert_eq!(client.opened().await, Err(told), "{transport:?}: it has ended, and tries nothing more");
+        assert_eq!(client.stats().sessions, 1);
+        crate::closing::until_empty(&server).await;
+    }
+}
+
 #[tokio::test]
 async fn too_many_messages_are_told_when_to_go_on() {
     let server = TestServer::with(|config| config.limits.messages_per_second = 5).await;

@@ -23,6 +23,7 @@ mod tap;
 mod until;
 
 mod abuse;
+mod addresses;
 mod attacks;
 mod chat;
 mod closing;
@@ -48,4 +49,5 @@ mod revocation;
 mod rolling;
 mod token;
 mod transport;
+mod unfinished;
 mod window;

@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use super::*;
 use crate::net::tls::Identity;
 
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Patience = Patience { head: Duration::from_millis(300), life: Duration::from_mins(5) };
 
 fn router() -> Router {
     Router::new()
@@ -99,7 +99,7 @@ async fn who_says_nothing_is_dropped() {
                 let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
                 stream.write_all(start).await.unwrap();
                 let mut rest = Vec::new();
-                let _ = timeout(PATIENCE * 5, stream.read_to_end(&mut rest)).await.expect("still open");
+                let _ = timeout(PATIENCE.head * 5, stream.read_to_end(&mut rest)).await.expect("still open");
             }));
             assert!(served.await.is_err());
         }

@@ -21,7 +21,10 @@ use tokio_tungstenite::{
 };
 
 use super::{PROTOCOL, upgrade};
-use crate::net::{Config, Ended, Item, Link, Origins, Outgoing, Packet, Received, Transport, listener};
+use crate::net::{
+    Config, Ended, Item, Link, Origins, Outgoing, Packet, Received, Transport,
+    listener::{self, Patience},
+};
 
 thread_local! {
     /// A handler may run anywhere, a link may not: as in the server, the shard's own state is reached through its thread.
@@ -54,7 +57,7 @@ fn start() -> (SocketAddr, mpsc::UnboundedReceiver<Link>) {
         let tcp = tokio::net::TcpListener::from_std(tcp).unwrap();
         while let Ok((stream, peer)) = tcp.accept().await {
             let stream = stream.into_std().unwrap();
-            let patience = Duration::from_secs(5);
+            let patience = Patience { head: Duration::from_secs(5), life: Duration::from_mins(5) };
             let serve =
                 listener::serve(stream, peer, (), None, router.clone(), patience, std::future::pending());
             tokio::task::spawn_local(serve);

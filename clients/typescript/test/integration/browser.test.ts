@@ -232,6 +232,24 @@ for (const [kind, launch] of Object.entries(KINDS)) {
       });
     }
 
+    for (const mode of ['webtransport', 'websocket'] as const) {
+      test(`whoever is closed for good stays away, ${mode}`, async () => {
+        const page = await browser.newPage();
+        await connect(page, `${kind}-abuse-${mode}`, { transport: mode });
+        const state = await page.evaluate(async () => {
+          const { client } = window;
+          const closed = new Promise((done) => client.on('state', (state) => state.name === 'closed' && done(state)));
+          const say = { conversation_id: 'nowhere', text: 'hello' };
+          // Refused each time, until the server has had enough.
+          while (client.state.name === 'open') await Promise.race([closed, client.request('message:send', say).catch(() => {})]);
+          return closed;
+        });
+        expect(state).toEqual({ name: 'closed', code: 4201, reason: 'too many invalid messages' });
+        await server.connections(1, 5_000);
+        await leave(page);
+      });
+    }
+
     test('a reload loses nothing and is the same device; a page that is left is gone', async () => {
       const user = `${kind}-reload`;
       const page = await browser.newPage();

@@ -120,3 +120,14 @@ test('a token that is refused ends it, with the reason', async () => {
   const state = await until('closed', () => client.state.name === 'closed' && client.state);
   expect(state).toMatchObject({ code: 4200, error: { code: 'AUTH_FAILED' } });
 });
+
+test('whoever is closed for good stays away', async () => {
+  const client = connect('mallory');
+  await opened(client);
+  const closed = new Promise((done) => client.on('state', (state) => state.name === 'closed' && done(state)));
+  const say = { conversation_id: 'nowhere', text: 'hello' };
+  // Refused each time, until the server has had enough.
+  while (client.state.name === 'open') await Promise.race([closed, client.request('message:send', say).catch(() => {})]);
+  expect(await closed).toEqual({ name: 'closed', code: 4201, reason: 'too many invalid messages' });
+  expect(client.stats()).toMatchObject({ reconnects: 0 });
+});
