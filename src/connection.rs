@@ -2,6 +2,7 @@
 //!
 //! This loop knows bytes and time; what a message means is the session's business.
 
+mod inflate;
 mod writers;
 
 use std::{
@@ -16,15 +17,17 @@ use std::{
 
 use fanfare_proto::{
     CloseCode, ErrorCode, Lane, UnixMs,
+    deflate::InflateError,
     event::{self, name},
 };
 use futures::FutureExt;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use self::writers::Writers;
+use self::{inflate::Inflater, writers::Writers};
 use crate::{
     auth::jwt::{LEEWAY_MS, Verifier},
     crowd::Visitor,
+    frame::Compressor,
     metrics::Label,
     net::{Ended, Incoming, Link, Received, Transport},
     outbox::Outbox,
@@ -56,7 +59,9 @@ pub async fn run(link: Link, local: Rc<Local>, door: Arc<Door>, visitor: Visitor
     let Link { peer, incoming, outgoing } = link;
     let entry = Entry::new(&local, door, peer.transport);
     let outbox = Rc::new(Outbox::new(local.services.config.bounds()));
-    let (writers, ticks) = Writers::start(outgoing, &outbox);
+    let above = local.services.config.compression.above_bytes;
+    let compressor = Compressor::new(above, local.services.metrics.clone());
+    let (writers, ticks) = Writers::start(outgoing, &outbox, &compressor);
     let transport = label(peer.transport);
     let greeting =
         Greeting::new(local.clone(), outbox.clone(), entry.id, transport, visitor.clone(), peer.bearer);
@@ -118,7 +123,9 @@ async fn greet(
     let first = async {
         loop {
             match incoming.recv(true).await {
-                Ok(Received::Event(_, text)) => return Ok(text),
+                Ok(Received::Event(_, text)) => return Ok(Some(text)),
+                // Nothing is inflated for who has not said who they are.
+                Ok(Received::Compressed(..)) => return Ok(None),
                 Ok(Received::Ticks(_) | Received::Alive) => {}
                 Err(ended) => return Err(ended),
             }
@@ -135,7 +142,11 @@ async fn greet(
         first = timeout(deadline, first) => first,
     };
     let text = match first {
-        Ok(Ok(text)) => text,
+        Ok(Ok(Some(text))) => text,
+        Ok(Ok(None)) => {
+            greeting.refuse_compressed();
+            return Err(None);
+        }
         Ok(Err(ended)) => {
             closed_by_rule(&ended, outbox);
             return Err(Some(ended));
@@ -188,6 +199,7 @@ async fn attend(
     let times = &local.services.config.session;
     let heartbeat = Duration::from_millis(times.heartbeat_ms);
     let silence = Duration::from_millis(times.silence_ms);
+    let mut inflater = Inflater::new(local.services.config.limits.message_bytes);
     let mut heard = Instant::now();
     let mut beat = heard + heartbeat;
     let mut expires = expiry(session.expires_at(), local.services.clock.now());
@@ -222,16 +234,18 @@ async fn attend(
                         Some(Err(ended)) => return Some(ended),
                         Some(Ok(received)) => {
                             heard = now;
-                            hear(session, received);
+                            if let Err(ended) = hear(session, received, &mut inflater, local) {
+                                return Some(ended);
+                            }
                         }
                     }
                 }
             }
-            received = next(incoming, session) => {
+            received = next(incoming, session, &inflater) => {
                 heard = Instant::now();
-                match received {
-                    Ok(received) => hear(session, received),
-                    Err(ended) => return Some(ended),
+                let taken = received.and_then(|received| hear(session, received, &mut inflater, local));
+                if let Err(ended) = taken {
+                    return Some(ended);
                 }
             }
         }
@@ -239,23 +253,43 @@ async fn attend(
 }
 
 /// The next thing that there is room for.
-async fn next(incoming: &mut Incoming, session: &Session) -> Result<Received, Ended> {
+async fn next(incoming: &mut Incoming, session: &Session, inflater: &Inflater) -> Result<Received, Ended> {
     loop {
         let (urgent, ordered) = (session.has_room(Lane::Urgent), session.has_room(Lane::Ordered));
+        let ready = inflater.ready();
         tokio::select! {
             biased;
-            received = incoming.recv(ordered), if urgent => return received,
+            received = incoming.recv(ordered && ready), if urgent => return received,
             () = session.progress(), if !ordered => {}
+            () = inflater.wait(), if !ready => {}
         }
     }
 }
 
-fn hear(session: &Rc<Session>, received: Received) {
+fn hear(
+    session: &Rc<Session>,
+    received: Received,
+    inflater: &mut Inflater,
+    local: &Local,
+) -> Result<(), Ended> {
     match received {
         Received::Event(lane, text) => session.take(lane, &text),
+        Received::Compressed(Lane::Ordered, bytes) if session.compresses() => {
+            match inflater.inflate(&bytes, &local.services.metrics) {
+                Ok(text) => session.take(Lane::Ordered, &text),
+                Err(InflateError::TooLarge { limit }) => return Err(Ended::TooLarge { limit }),
+                Err(error @ InflateError::Corrupt) => {
+                    session.refuse_compressed(Lane::Ordered, &error.to_string());
+                }
+            }
+        }
+        Received::Compressed(lane, _) => {
+            session.refuse_compressed(lane, "compression was not agreed upon here");
+        }
         Received::Ticks(packet) => session.take_packet(&packet),
         Received::Alive => {}
     }
+    Ok(())
 }
 
 /// When a token ends, on the clock that timers use. Far ends are cut: a connection then ends early and comes back.

@@ -15,10 +15,10 @@ use fanfare_proto::{
     event::{self, LogEntry},
 };
 use tokio::sync::{Notify, mpsc};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use self::here::Here;
 use crate::{
+    frame::Frame,
     id::{Audience, Tenant, Topic},
     metrics::Metrics,
     net::Packet,
@@ -48,7 +48,7 @@ pub struct Log {
     /// Who receives them.
     pub audience: Audience,
     /// Positions and encoded events, rising without gaps.
-    pub frames: Vec<(Seq, Utf8Bytes)>,
+    pub frames: Vec<(Seq, Frame)>,
 }
 
 /// A state event, encoded.
@@ -63,7 +63,7 @@ pub struct State {
     /// The higher replaces the lower.
     pub version: u64,
     /// The event.
-    pub frame: Utf8Bytes,
+    pub frame: Frame,
 }
 
 /// What changed in a view since its last flush.
@@ -76,7 +76,7 @@ pub struct Flush {
     /// … has it at this version with `changes`.
     pub to: u64,
     /// Events for the ordered lane, to be sent first: new aliases, removals.
-    pub events: Vec<Utf8Bytes>,
+    pub events: Vec<Frame>,
     /// New values.
     pub changes: Vec<Packet>,
     /// Values sent before: they heal what datagrams lost. A reliable transport leaves them out.
@@ -302,7 +302,7 @@ impl Committed for Hub {
 }
 
 /// An event of a log as it goes over the wire.
-pub fn encode(topic: &Topic, epoch: Epoch, event: &Event) -> Utf8Bytes {
+pub fn encode(topic: &Topic, epoch: Epoch, event: &Event) -> Frame {
     let entry = LogEntry {
         topic: topic.name.clone(),
         epoch,

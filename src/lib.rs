@@ -16,6 +16,7 @@ pub mod shard;
 
 pub mod auth;
 pub mod crowd;
+pub mod frame;
 pub mod net;
 pub mod outbox;
 pub mod store;

@@ -39,6 +39,16 @@ pub struct Metrics {
     pub key_fetches: Family<Label, Counter>,
     /// Log events delivered to connections.
     pub events_delivered: Counter,
+    /// Events compressed, each once for all its receivers, by whether they got smaller.
+    pub compressed: Family<Label, Counter>,
+    /// Times an event went out compressed.
+    pub sent_compressed: Counter,
+    /// Bytes that did not go out because of it.
+    pub compression_saved_bytes: Counter,
+    /// Compressed requests of clients, by outcome.
+    pub inflated: Family<Label, Counter>,
+    /// Bytes of those requests, inflated.
+    pub inflated_bytes: Counter,
     /// Publications that a shard's full inbox turned into a read of the log.
     pub inbox_full: Counter,
     /// State events and ticks dropped at a shard's full inbox.
@@ -81,6 +91,15 @@ impl Metrics {
         r.register("refused", "Requests refused", self.refused.clone());
         r.register("key_fetches", "Fetches of issuers' keys", self.key_fetches.clone());
         r.register("events_delivered", "Log events delivered", self.events_delivered.clone());
+        r.register("compressed", "Events compressed, each once", self.compressed.clone());
+        r.register("sent_compressed", "Events sent compressed", self.sent_compressed.clone());
+        r.register(
+            "compression_saved_bytes",
+            "Bytes not sent thanks to compression",
+            self.compression_saved_bytes.clone(),
+        );
+        r.register("inflated", "Compressed requests", self.inflated.clone());
+        r.register("inflated_bytes", "Bytes of compressed requests, inflated", self.inflated_bytes.clone());
         r.register("inbox_full", "Publications read again from the log", self.inbox_full.clone());
         r.register("inbox_dropped", "State events and ticks dropped", self.inbox_dropped.clone());
         r.register("catch_ups", "Topics caught up from the log", self.catch_ups.clone());

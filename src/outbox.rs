@@ -10,7 +10,8 @@ use std::{
 
 use fanfare_proto::{CloseCode, Lane};
 use tokio::{sync::Notify, time::Instant};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::frame::Frame;
 
 /// Bounds of a connection's lanes.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +41,7 @@ pub struct StateKey(pub String);
 struct StateFrame {
     key: StateKey,
     version: u64,
-    frame: Utf8Bytes,
+    frame: Frame,
 }
 
 /// The lanes of one connection.
@@ -51,6 +52,8 @@ pub struct Outbox {
     ordered: RefCell<Queue>,
     states: RefCell<VecDeque<StateFrame>>,
     closing: Cell<Option<CloseCode>>,
+    /// The client can undo compression, and was told that there is some.
+    compress: Cell<bool>,
     /// Something was put in, or the outbox closed. One for each lane: each may have a writer of its own.
     urgent_changed: Notify,
     ordered_changed: Notify,
@@ -61,13 +64,13 @@ pub struct Outbox {
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<(Instant, Utf8Bytes)>,
+    frames: VecDeque<(Instant, Frame)>,
     bytes: usize,
 }
 
 impl Queue {
-    fn push(&mut self, frame: Utf8Bytes) {
-        self.bytes += frame.len();
+    fn push(&mut self, frame: Frame) {
+        self.bytes += frame.size();
         self.frames.push_back((Instant::now(), frame));
     }
 
@@ -75,7 +78,7 @@ impl Queue {
         while batch.bytes < BATCH
             && let Some((at, frame)) = self.frames.pop_front()
         {
-            self.bytes -= frame.len();
+            self.bytes -= frame.size();
             batch.add(at, frame);
         }
         if self.frames.is_empty() && self.frames.capacity() > 32 {
@@ -89,14 +92,14 @@ impl Queue {
 #[derive(Debug, Default)]
 pub struct Batch {
     /// The frames, in order.
-    pub frames: Vec<Utf8Bytes>,
+    pub frames: Vec<Frame>,
     bytes: usize,
     oldest: Option<Instant>,
 }
 
 impl Batch {
-    fn add(&mut self, at: Instant, frame: Utf8Bytes) {
-        self.bytes += frame.len();
+    fn add(&mut self, at: Instant, frame: Frame) {
+        self.bytes += frame.size();
         self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
         self.frames.push(frame);
     }
@@ -111,6 +114,7 @@ impl Outbox {
             ordered: RefCell::default(),
             states: RefCell::default(),
             closing: Cell::new(None),
+            compress: Cell::new(false),
             urgent_changed: Notify::new(),
             ordered_changed: Notify::new(),
             room: Notify::new(),
@@ -118,8 +122,25 @@ impl Outbox {
         }
     }
 
+    /// From now on ordered frames may go out compressed. Urgent ones never do: nothing may come between them and whoever
+    /// waits for them.
+    pub fn compress(&self) {
+        self.compress.set(true);
+    }
+
+    /// Whether they may.
+    pub fn compresses(&self) -> bool {
+        self.compress.get()
+    }
+
+    /// The frame as it may go out on a lane. What waits is counted by its text, so that it makes no difference to the
+    /// bounds what becomes of it.
+    fn form(&self, lane: Lane, frame: Frame) -> Frame {
+        if lane == Lane::Ordered && self.compress.get() { frame } else { frame.as_text() }
+    }
+
     /// Puts a frame on a lane. A full lane closes the connection: its client returns and reads the log.
-    pub fn push(&self, lane: Lane, frame: Utf8Bytes) {
+    pub fn push(&self, lane: Lane, frame: Frame) {
         if self.closing.get().is_some() {
             return;
         }
@@ -129,9 +150,9 @@ impl Outbox {
         };
         let full = {
             let mut queue = queue.borrow_mut();
-            let full = queue.bytes + frame.len() > bound;
+            let full = queue.bytes + frame.size() > bound;
             if !full {
-                queue.push(frame);
+                queue.push(self.form(lane, frame));
             }
             full
         };
@@ -143,10 +164,11 @@ impl Outbox {
     }
 
     /// Puts a state event on the ordered lane, in place of an unsent older one of the same key.
-    pub fn push_state(&self, key: StateKey, version: u64, frame: Utf8Bytes) {
+    pub fn push_state(&self, key: StateKey, version: u64, frame: Frame) {
         if self.closing.get().is_some() {
             return;
         }
+        let frame = self.form(Lane::Ordered, frame);
         let mut states = self.states.borrow_mut();
         if let Some(waiting) = states.iter_mut().find(|waiting| waiting.key == key) {
             // Two that were made at the same time may come in either order.

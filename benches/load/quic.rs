@@ -60,7 +60,7 @@ async fn read_lane(mut stream: RecvStream, got: mpsc::UnboundedSender<Got>) {
     let mut buffer = BytesMut::new();
     while let Ok(Some(chunk)) = stream.read_chunk(64 * 1024, true).await {
         buffer.extend_from_slice(&chunk.bytes);
-        while let Some(event) = frame::decode(&mut buffer, frame::MAX_EVENT).unwrap() {
+        while let Some(frame::Content::Text(event)) = frame::decode(&mut buffer, frame::MAX_EVENT).unwrap() {
             let _ = got.send(Got::Text(event));
         }
     }

@@ -1,20 +1,24 @@
-//! Any bytes as a stream of frames, arriving in pieces of any size. The first byte chooses the pieces.
+//! Any bytes as a stream of frames, arriving in pieces of any size. The first byte chooses the pieces. What calls itself
+//! compressed is inflated.
 #![no_main]
 
 use bytes::BytesMut;
-use fanfare_proto::frame;
+use fanfare_proto::{
+    deflate,
+    frame::{self, Content},
+};
 use libfuzzer_sys::fuzz_target;
 
 const LIMIT: usize = 512;
 
 /// All events up to the end or the first frame that is too large, and whether there was one.
-fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Vec<u8>>, bool) {
+fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Content>, bool) {
     let (mut buffer, mut events) = (BytesMut::new(), Vec::new());
     for piece in pieces {
         buffer.extend_from_slice(piece);
         loop {
             match frame::decode(&mut buffer, LIMIT) {
-                Ok(Some(event)) => events.push(event.to_vec()),
+                Ok(Some(event)) => events.push(event),
                 Ok(None) => break,
                 Err(_) => return (events, true),
             }
@@ -38,7 +42,15 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let mut wire = BytesMut::new();
     for event in &pieces.0 {
-        frame::encode(event, &mut wire);
+        match event {
+            Content::Text(text) => frame::encode(text, &mut wire),
+            Content::Compressed(bytes) => {
+                frame::encode_compressed(bytes, &mut wire);
+                if let Ok(text) = deflate::inflate(bytes, LIMIT) {
+                    assert!(text.len() <= LIMIT);
+                }
+            }
+        }
     }
     assert!(stream.starts_with(&wire));
 });

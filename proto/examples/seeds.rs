@@ -19,7 +19,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let frames = read("frames.json")?;
     let frames = ["frames", "incomplete", "too_large"].iter().flat_map(|kind| hexes(&frames[kind]));
     let chunked = frames.flat_map(|stream| [0_u8, 2, 255].map(|pieces| [&[pieces], &stream[..]].concat()));
-    write(corpus, "frame", chunked)?;
+    let compressed = read("compressed.json")?;
+    let framed = items(&compressed["compressed"]).filter_map(|vector| vector["frame"].as_str()).map(unhex);
+    let framed: Vec<_> = framed.collect();
+    let marked = framed.iter().map(|frame| [&[255], &frame[..]].concat());
+    write(corpus, "frame", chunked.chain(marked))?;
+    let contents = framed.iter().map(|frame| frame[4..].to_vec());
+    write(corpus, "inflate", contents.chain(hexes(&compressed["bad"])))?;
 
     let packets = read("ticks.json")?;
     let fixes = ["fixes", "also_fixes", "bad_fixes"].iter().flat_map(|kind| hexes(&packets[kind]));
@@ -60,14 +66,12 @@ fn texts(list: &Value, field: &str) -> Vec<Vec<u8>> {
 }
 
 fn hexes(list: &Value) -> Vec<Vec<u8>> {
-    let digit = |c: char| c.to_digit(16).map(|digit| digit as u8);
-    let texts = items(list).filter_map(|item| item["hex"].as_str());
-    texts
-        .map(|hex| hex.chars().filter_map(digit).collect::<Vec<u8>>())
-        .map(|digits| {
-            digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
-        })
-        .collect()
+    items(list).filter_map(|item| item["hex"].as_str()).map(unhex).collect()
+}
+
+fn unhex(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.chars().filter_map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
+    digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
 }
 
 fn write(

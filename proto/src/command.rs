@@ -17,6 +17,8 @@ use crate::{
 
 /// Most cursors that `authenticate` takes. Other topics come back as head and unread count.
 pub const MAX_CURSORS: usize = 100;
+/// Most ways of compression that `authenticate` names.
+pub const MAX_COMPRESS: usize = 8;
 /// Most members of a conversation.
 pub const MAX_MEMBERS: usize = 1000;
 /// Longest message text, in bytes of its JSON form: what is escaped counts as it travels.
@@ -262,6 +264,11 @@ pub struct Authenticate {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<_>"))]
     pub cursors: Vec<Cursor>,
+    /// Ways of compression that the client can undo, such as [`deflate::NAME`](crate::deflate::NAME). What the server
+    /// does not know is passed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<_>"))]
+    pub compress: Vec<String>,
 }
 
 impl std::fmt::Debug for Authenticate {
@@ -269,6 +276,7 @@ impl std::fmt::Debug for Authenticate {
         f.debug_struct("Authenticate")
             .field("device_id", &self.device_id)
             .field("cursors", &self.cursors)
+            .field("compress", &self.compress)
             .finish_non_exhaustive()
     }
 }
@@ -276,7 +284,8 @@ impl std::fmt::Debug for Authenticate {
 impl Check for Authenticate {
     fn check(&self) -> Result<(), String> {
         at_most("token", self.token.as_ref().map_or(0, String::len), MAX_TOKEN)?;
-        at_most("cursors", self.cursors.len(), MAX_CURSORS)
+        at_most("cursors", self.cursors.len(), MAX_CURSORS)?;
+        at_most("compress", self.compress.len(), MAX_COMPRESS)
     }
 }
 

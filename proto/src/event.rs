@@ -253,6 +253,9 @@ pub struct Authenticated {
     pub silence_ms: u64,
     /// The server's clock.
     pub time: UnixMs,
+    /// How large events are compressed from now on, both ways; without it, not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compress: Option<String>,
 }
 
 /// See [`name::TOPICS`].

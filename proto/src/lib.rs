@@ -4,6 +4,7 @@
 
 pub mod code;
 pub mod command;
+pub mod deflate;
 pub mod event;
 pub mod fix;
 pub mod frame;

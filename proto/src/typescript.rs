@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use ts_rs::{Config, TS, TypeVisitor};
 
 use crate::{
-    Advice, CloseCode, Command, TopicKind, command, event,
+    Advice, CloseCode, Command, TopicKind, command, deflate, event,
     event::name,
     frame,
     id::{self, Lane},
@@ -181,6 +181,8 @@ fn numbers(out: &mut String) {
         ("event_bytes", frame::MAX_EVENT as u64),
         ("sent_event_bytes", frame::MAX_SENT as u64),
         ("frame_header_bytes", frame::HEADER as u64),
+        ("compressed_mark", deflate::MARK.into()),
+        ("compress", command::MAX_COMPRESS as u64),
         ("packet_bytes", tick::MAX_PACKET as u64),
         ("packet_version", tick::VERSION.into()),
         ("token_bytes", command::MAX_TOKEN as u64),

@@ -1,9 +1,11 @@
 //! A promise of many bytes costs no memory. Alone in its binary, because it counts all that is allocated.
 
-use std::alloc::System;
+#![allow(clippy::unwrap_used)]
+
+use std::{alloc::System, io::Write};
 
 use bytes::BytesMut;
-use fanfare_proto::{Request, frame, tick};
+use fanfare_proto::{Request, deflate, frame, tick};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -13,6 +15,15 @@ fn allocated(work: impl FnOnce()) -> usize {
     let region = Region::new(ALLOCATOR);
     work();
     region.change().bytes_allocated
+}
+
+/// 1 GiB of zeros, deflated.
+fn bomb() -> Vec<u8> {
+    let mut deflater = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    deflater.write_all(&vec![0; 16 << 20]).unwrap();
+    deflater.flush().unwrap();
+    // The same blocks again and again, and an empty last one.
+    [deflater.get_ref().repeat(64), vec![0x03, 0x00]].concat()
 }
 
 #[test]
@@ -33,6 +44,18 @@ fn forged_lengths_allocate_nothing_much() {
         let bytes = allocated(|| assert!(tick::unpack_ticks(&ticks).is_err()));
         assert!(bytes <= 16 * tick::MAX_PACKET, "{bytes} bytes for {count:x?}");
     }
+
+    // A gigabyte of zeros in a megabyte, and in the largest frame of a request: what comes out of the first bytes
+    // shows that it is too much.
+    let bomb = bomb();
+    assert!(bomb.len() <= frame::MAX_EVENT);
+    let bytes = allocated(|| {
+        let limit = frame::MAX_EVENT;
+        assert_eq!(deflate::inflate(&bomb, limit), Err(deflate::InflateError::TooLarge { limit }));
+    });
+    assert!(bytes <= 2 * frame::MAX_EVENT + 64 * 1024, "{bytes} bytes for a bomb");
+    let bytes = allocated(|| assert!(deflate::inflate(&bomb[..1024], 4096).is_err()));
+    assert!(bytes <= 64 * 1024, "{bytes} bytes for a small one");
 
     // Reading an event takes a small multiple of its size, whatever is in it.
     let deep = format!("{{\"event\":\"client:ping\",\"data\":{}", "[".repeat(100_000));

@@ -2,6 +2,7 @@
 
 mod auth;
 mod choice;
+mod compression;
 mod drain;
 mod issuers;
 mod limits;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 
 pub use self::{
     auth::{Algorithm, Auth, Claims, OwnRole},
+    compression::Compression,
     drain::Drain,
     issuers::{Issuer, Jwks},
     limits::Limits,
@@ -48,6 +50,8 @@ pub struct Config {
     pub auth: Auth,
     /// How much of anything.
     pub limits: Limits,
+    /// Compression of large events.
+    pub compression: Compression,
     /// Times of a connection.
     pub session: Session,
     /// The way down.
@@ -142,6 +146,7 @@ impl Default for Config {
             tls: Tls::default(),
             auth: Auth::default(),
             limits: Limits::default(),
+            compression: Compression::default(),
             session: Session::default(),
             drain: Drain::default(),
             ticks: Ticks::default(),
@@ -285,6 +290,7 @@ impl Config {
         )?;
         require(self.shards <= 64, "shards", "0 to 64")?;
         self.limits.check()?;
+        self.compression.check()?;
         let handshake = self.session.handshake_timeout_ms;
         require(handshake >= 100, "session.handshake_timeout_ms", "at least 100")?;
         require(self.session.request_timeout_ms >= 100, "session.request_timeout_ms", "at least 100")?;

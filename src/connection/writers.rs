@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use crate::{
+    frame::Compressor,
     net::{Closer, Item, Outgoing, PipeWriter, StreamWriter},
     outbox::Outbox,
     shard::{TickPort, TickSlot},
@@ -29,18 +30,32 @@ pub(super) struct Writers {
 }
 
 impl Writers {
-    pub(super) fn start(outgoing: Outgoing, outbox: &Rc<Outbox>) -> (Self, TickPort) {
+    pub(super) fn start(
+        outgoing: Outgoing,
+        outbox: &Rc<Outbox>,
+        compressor: &Compressor,
+    ) -> (Self, TickPort) {
         match outgoing {
             Outgoing::Lanes { urgent, ordered, datagrams, closer } => {
                 let tasks = vec![
-                    AbortOnDrop::spawn(write_lane(urgent, Lane::Urgent, outbox.clone())),
-                    AbortOnDrop::spawn(write_lane(ordered, Lane::Ordered, outbox.clone())),
+                    AbortOnDrop::spawn(write_lane(urgent, Lane::Urgent, outbox.clone(), compressor.clone())),
+                    AbortOnDrop::spawn(write_lane(
+                        ordered,
+                        Lane::Ordered,
+                        outbox.clone(),
+                        compressor.clone(),
+                    )),
                 ];
                 (Self { tasks, closer: Some(closer) }, TickPort::Datagrams(datagrams))
             }
             Outgoing::Pipe(pipe) => {
                 let slot = Rc::<TickSlot>::default();
-                let tasks = vec![AbortOnDrop::spawn(write_pipe(pipe, slot.clone(), outbox.clone()))];
+                let tasks = vec![AbortOnDrop::spawn(write_pipe(
+                    pipe,
+                    slot.clone(),
+                    outbox.clone(),
+                    compressor.clone(),
+                ))];
                 (Self { tasks, closer: None }, TickPort::Slot(slot))
             }
         }
@@ -69,11 +84,17 @@ impl Writers {
 }
 
 /// Writes one lane that has a stream of its own.
-async fn write_lane(mut stream: StreamWriter, lane: Lane, outbox: Rc<Outbox>) -> Option<PipeWriter> {
+async fn write_lane(
+    mut stream: StreamWriter,
+    lane: Lane,
+    outbox: Rc<Outbox>,
+    compressor: Compressor,
+) -> Option<PipeWriter> {
     while let Some(batch) = outbox.next(lane).await {
         let deadline = outbox.deadline(&batch);
+        let events = compressor.events(batch.frames).await;
         tokio::select! {
-            written = timeout_at(deadline, stream.write(&batch.frames)) => match written {
+            written = timeout_at(deadline, stream.write(&events)) => match written {
                 Ok(Ok(())) => {}
                 // A connection with a dead lane is of no use: its client comes back.
                 Ok(Err(_)) | Err(_) => outbox.close(CloseCode::Slow),
@@ -85,10 +106,16 @@ async fn write_lane(mut stream: StreamWriter, lane: Lane, outbox: Rc<Outbox>) ->
 }
 
 /// Writes all lanes into one pipe: what is urgent first, ticks last and only the newest.
-async fn write_pipe(mut pipe: PipeWriter, slot: Rc<TickSlot>, outbox: Rc<Outbox>) -> Option<PipeWriter> {
+async fn write_pipe(
+    mut pipe: PipeWriter,
+    slot: Rc<TickSlot>,
+    outbox: Rc<Outbox>,
+    compressor: Compressor,
+) -> Option<PipeWriter> {
     while let Some(batch) = outbox.next_of_all(&slot.filled).await {
         let deadline = outbox.deadline(&batch);
-        let mut items: Vec<Item> = batch.frames.into_iter().map(Item::Event).collect();
+        let mut items: Vec<Item> =
+            compressor.events(batch.frames).await.into_iter().map(Item::Event).collect();
         items.extend(slot.take().into_iter().map(Item::Ticks));
         let done = tokio::select! {
             written = timeout_at(deadline, pipe.write(&items)) => written,

@@ -1,9 +1,10 @@
-//! Events on a byte stream: each is a `u32` length, big-endian, then the text.
+//! Events on a byte stream: each is a `u32` length, big-endian, then the text, or the compressed text where the length's
+//! highest bit is set.
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use fanfare_proto::frame::{self, Content};
 
-use super::Ended;
+use super::{Ended, Event};
 
 /// Cuts a stream into frames. Holds at most one incomplete frame, and never more than was received of it.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub(super) struct FrameReader {
     partial: BytesMut,
 }
 
-const PREFIX: usize = 4;
+const PREFIX: usize = frame::HEADER;
 
 impl FrameReader {
     /// Frames of up to `limit` bytes; `chunk` is what was already received.
@@ -35,26 +36,22 @@ impl FrameReader {
     }
 
     /// The next complete frame. The declared length is checked before anything is kept for it.
-    pub(super) fn next(&mut self) -> Result<Option<Bytes>, Ended> {
+    pub(super) fn next(&mut self) -> Result<Option<Content>, Ended> {
         // Most frames lie in one chunk, and are handed out without a copy.
         if self.partial.is_empty() && self.chunk.len() >= PREFIX {
-            let total = PREFIX + self.declared(&self.chunk)?;
-            if self.chunk.len() >= total {
-                let mut frame = self.chunk.split_to(total);
-                frame.advance(PREFIX);
-                return Ok(Some(frame));
+            let (length, compressed) = self.declared(&self.chunk)?;
+            if self.chunk.len() >= PREFIX + length {
+                return Ok(Some(content(self.chunk.split_to(PREFIX + length), compressed)));
             }
         }
         if !self.fill(PREFIX) {
             return Ok(None);
         }
-        let total = PREFIX + self.declared(&self.partial)?;
-        if !self.fill(total) {
+        let (length, compressed) = self.declared(&self.partial)?;
+        if !self.fill(PREFIX + length) {
             return Ok(None);
         }
-        let mut frame = self.partial.split().freeze();
-        frame.advance(PREFIX);
-        Ok(Some(frame))
+        Ok(Some(content(self.partial.split().freeze(), compressed)))
     }
 
     /// Whether the stream may end here.
@@ -70,31 +67,42 @@ impl FrameReader {
         self.partial.len() >= target
     }
 
-    fn declared(&self, mut bytes: &[u8]) -> Result<usize, Ended> {
-        let length = bytes.get_u32() as usize;
+    /// The length, and whether it is that of something compressed.
+    fn declared(&self, mut bytes: &[u8]) -> Result<(usize, bool), Ended> {
+        let (length, compressed) = frame::header(bytes.get_u32().to_be_bytes());
         if length > self.limit {
             return Err(Ended::TooLarge { limit: self.limit });
         }
-        Ok(length)
+        Ok((length, compressed))
     }
+}
+
+fn content(mut frame: Bytes, compressed: bool) -> Content {
+    frame.advance(PREFIX);
+    if compressed { Content::Compressed(frame) } else { Content::Text(frame) }
 }
 
 /// Above this, sharing a text's bytes is cheaper than copying them into a common buffer.
 const COPY_UP_TO: usize = 2 * 1024;
 
 /// Frames `events` into as few buffers as is sensible.
-pub(super) fn encode(events: &[Utf8Bytes]) -> Result<Vec<Bytes>, Ended> {
-    let copied = |event: &Utf8Bytes| if event.len() <= COPY_UP_TO { event.len() } else { 0 };
+pub(super) fn encode(events: &[Event]) -> Result<Vec<Bytes>, Ended> {
+    let copied = |event: &Event| if event.size() <= COPY_UP_TO { event.size() } else { 0 };
     let mut buffer = BytesMut::with_capacity(events.iter().map(|e| PREFIX + copied(e)).sum());
     let mut out = Vec::with_capacity(1);
     for event in events {
-        let length = u32::try_from(event.len()).map_err(|_| Ended::TooLarge { limit: u32::MAX as usize })?;
-        buffer.extend_from_slice(&length.to_be_bytes());
-        if event.len() <= COPY_UP_TO {
-            buffer.extend_from_slice(event.as_bytes());
+        let length = u32::try_from(event.size()).ok().filter(|length| length & frame::COMPRESSED == 0);
+        let length = length.ok_or(Ended::TooLarge { limit: frame::COMPRESSED as usize - 1 })?;
+        let (header, content) = match event {
+            Event::Text(text) => (length, text.clone().into()),
+            Event::Compressed(deflated) => (length | frame::COMPRESSED, deflated.content()),
+        };
+        buffer.extend_from_slice(&header.to_be_bytes());
+        if content.len() <= COPY_UP_TO {
+            buffer.extend_from_slice(&content);
         } else {
             out.push(buffer.split().freeze());
-            out.push(event.clone().into());
+            out.push(content);
         }
     }
     if !buffer.is_empty() {
@@ -106,14 +114,32 @@ pub(super) fn encode(events: &[Utf8Bytes]) -> Result<Vec<Bytes>, Ended> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Deflated;
 
-    fn text(length: usize) -> Utf8Bytes {
-        "x".repeat(length).into()
+    fn text(length: usize) -> Event {
+        Event::Text("x".repeat(length).into())
+    }
+
+    fn compressed(length: usize) -> Event {
+        let mut state = 7_u64;
+        let noise = (0..length).map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 60) as u8
+        });
+        Event::Compressed(Deflated::of(&noise.collect::<Vec<u8>>()).unwrap())
+    }
+
+    fn is(got: &Content, sent: &Event) -> bool {
+        match (got, sent) {
+            (Content::Text(got), Event::Text(sent)) => got[..] == *sent.as_bytes(),
+            (Content::Compressed(got), Event::Compressed(sent)) => *got == sent.content(),
+            _ => false,
+        }
     }
 
     #[test]
     fn frames_survive_every_split() {
-        let events = [text(0), text(1), text(3000), text(300), text(0)];
+        let events = [text(0), text(1), compressed(3000), text(3000), compressed(300), text(300), text(0)];
         let wire: Vec<u8> = encode(&events).unwrap().concat();
         for step in [1, 2, 3, 5, 7, 64, 303, 304, 305, wire.len()] {
             let mut reader = FrameReader::new(4096, Bytes::new());
@@ -126,7 +152,7 @@ mod tests {
             }
             assert!(reader.between_frames());
             assert_eq!(got.len(), events.len(), "step {step}");
-            assert!(got.iter().zip(&events).all(|(g, e)| g[..] == *e.as_bytes()));
+            assert!(got.iter().zip(&events).all(|(got, sent)| is(got, sent)));
         }
     }
 
@@ -137,6 +163,8 @@ mod tests {
         reader.push(Bytes::from_static(&[0, 11]));
         assert_eq!(reader.next(), Err(Ended::TooLarge { limit: 10 }));
         assert!(reader.partial.capacity() < 1024);
+        let mut reader = FrameReader::new(10, Bytes::from_static(&[0x80, 0, 0, 11]));
+        assert_eq!(reader.next(), Err(Ended::TooLarge { limit: 10 }), "compressed or not");
     }
 
     #[test]

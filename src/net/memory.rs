@@ -7,7 +7,7 @@ use fanfare_proto::Lane;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::{Ended, Item, Link, Outgoing, Peer, PipeWriter, Received, Transport};
+use super::{Ended, Event, Item, Link, Outgoing, Peer, PipeWriter, Received, Transport};
 
 /// The client's end.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Client {
 pub enum FromServer {
     /// An event.
     Event(Utf8Bytes),
+    /// An event, compressed.
+    Compressed(Bytes),
     /// Packed ticks, without the prefix.
     Ticks(Bytes),
     /// The server asks for a sign of life.
@@ -123,7 +125,8 @@ impl Writer {
     pub(super) async fn write(&mut self, items: &[Item]) -> Result<(), Ended> {
         for item in items {
             let item = match item {
-                Item::Event(text) => FromServer::Event(text.clone()),
+                Item::Event(Event::Text(text)) => FromServer::Event(text.clone()),
+                Item::Event(Event::Compressed(deflated)) => FromServer::Compressed(deflated.content()),
                 Item::Ticks(packet) => FromServer::Ticks(packet.content()),
                 Item::Ping => FromServer::Ping,
             };
@@ -157,7 +160,7 @@ mod tests {
         client.ticks("later").await;
         assert_eq!(link.incoming.recv(true).await, Ok(Received::Ticks("later".into())));
         let Outgoing::Pipe(mut pipe) = link.outgoing else { panic!("a pipe") };
-        pipe.write(&[Item::Event("a".into()), Item::Ping]).await.unwrap();
+        pipe.write(&[Item::Event(Event::Text("a".into())), Item::Ping]).await.unwrap();
         pipe.close(4001, "bye").await;
         assert_eq!(client.recv().await, Some(FromServer::Event("a".into())));
         assert_eq!(client.recv().await, Some(FromServer::Ping));

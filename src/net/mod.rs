@@ -17,7 +17,7 @@ pub mod webtransport;
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use fanfare_proto::Lane;
+use fanfare_proto::{Lane, deflate};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 pub use incoming::Incoming;
@@ -110,6 +110,8 @@ pub enum Transport {
 pub enum Received {
     /// One JSON event, not yet parsed, and the stream it came on. One pipe has only [`Lane::Ordered`].
     Event(Lane, Bytes),
+    /// The same, compressed by the peer, and not yet inflated. May come before the peer is [admitted](Incoming::admit).
+    Compressed(Lane, Bytes),
     /// One datagram or binary message of ticks.
     Ticks(Bytes),
     /// A sign of life without content.
@@ -167,11 +169,52 @@ impl Packet {
     }
 }
 
+/// An event in the form in which it goes out.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// JSON.
+    Text(Utf8Bytes),
+    /// JSON that was deflated.
+    Compressed(Deflated),
+}
+
+/// An event that was deflated: [`MARK`](deflate::MARK), by which a WebSocket message is known, then the content. One
+/// allocation serves every receiver on every transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deflated(Bytes);
+
+impl Deflated {
+    /// Deflates an event; `None` where that would not make it smaller.
+    pub fn of(event: &[u8]) -> Option<Self> {
+        deflate::deflate(event, &[deflate::MARK]).map(|marked| Self(marked.into()))
+    }
+
+    /// As a binary message.
+    pub fn message(&self) -> Bytes {
+        self.0.clone()
+    }
+
+    /// The content alone.
+    pub fn content(&self) -> Bytes {
+        self.0.slice(1..)
+    }
+}
+
+impl Event {
+    /// Bytes of this form.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Compressed(deflated) => deflated.0.len() - 1,
+        }
+    }
+}
+
 /// An item for a [`Pipe`](Outgoing::Pipe).
 #[derive(Debug, Clone)]
 pub enum Item {
-    /// A JSON event.
-    Event(Utf8Bytes),
+    /// An event.
+    Event(Event),
     /// Packed ticks.
     Ticks(Packet),
     /// Asks the peer's transport for a sign of life.

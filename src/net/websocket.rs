@@ -1,4 +1,4 @@
-//! WebSocket over HTTP/1.1: text messages are events, binary messages are ticks.
+//! WebSocket over HTTP/1.1: text messages are events, binary messages are ticks or compressed events.
 
 mod handshake;
 mod metered;
@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fanfare_proto::Lane;
+use fanfare_proto::{Lane, deflate};
 use futures::{Sink, Stream as _};
 use tokio::{io::AsyncWriteExt, time::timeout};
 use tokio_tungstenite::{
@@ -29,7 +29,7 @@ use tokio_tungstenite::{
 pub use handshake::{PROTOCOL, Pending, Upgrade, upgrade};
 
 use self::metered::Metered;
-use super::{Ended, GREETING_BYTES, Item, Received};
+use super::{Ended, Event, GREETING_BYTES, Item, Received};
 
 /// What a flush gathers before it is handed to the system. What waits here can no longer be overtaken.
 const WRITE_BUFFER: usize = 16 * 1024;
@@ -88,6 +88,9 @@ impl Incoming {
                 Some(Ok(Message::Text(text))) if text.is_empty() => return Poll::Ready(Ok(Received::Alive)),
                 Some(Ok(Message::Text(text))) => {
                     return Poll::Ready(Ok(Received::Event(Lane::Ordered, Bytes::from(text))));
+                }
+                Some(Ok(Message::Binary(bytes))) if bytes.first() == Some(&deflate::MARK) => {
+                    return Poll::Ready(Ok(Received::Compressed(Lane::Ordered, bytes.slice(1..))));
                 }
                 Some(Ok(Message::Binary(bytes))) if self.admitted => {
                     return Poll::Ready(Ok(Received::Ticks(bytes)));
@@ -162,7 +165,8 @@ impl Writer {
 
 fn message(item: &Item) -> Message {
     match item {
-        Item::Event(text) => Message::Text(text.clone()),
+        Item::Event(Event::Text(text)) => Message::Text(text.clone()),
+        Item::Event(Event::Compressed(deflated)) => Message::Binary(deflated.message()),
         Item::Ticks(packet) => Message::Binary(packet.content()),
         Item::Ping => Message::Ping(Bytes::new()),
     }

@@ -5,6 +5,7 @@ use std::{cell::OnceCell, collections::HashMap, rc::Rc, sync::Arc};
 use fanfare_proto::{
     CloseCode, Command, DeviceId, ErrorCode, Lane, Request, RequestId,
     command::Authenticate,
+    deflate,
     event::{self, Authenticated, ErrorBody, name},
 };
 use sha2::{Digest, Sha256};
@@ -79,7 +80,7 @@ impl Greeting {
             Err(full) => return self.refuse(id.as_ref(), &full.body(), CloseCode::ConnectionLimit),
         };
         let Self { local, outbox, connection, transport, .. } = self;
-        let Authenticate { device_id, cursors, .. } = command;
+        let Authenticate { device_id, cursors, compress, .. } = command;
         let source = source_of(device_id.as_ref(), connection);
         let identity = Arc::new(identity);
         let here = Connection::new(connection, identity.clone(), device_id.clone(), transport, now);
@@ -106,12 +107,18 @@ impl Greeting {
             outbox,
             membership,
         });
-        session.welcome(connection, id.as_ref());
+        session.welcome(connection, id.as_ref(), &compress);
         let cursors: Cursors = cursors.into_iter().map(|cursor| (cursor.topic.clone(), cursor)).collect();
         // A task of its own: where many return at once it waits for its turn, and its requests do not.
         tokio::task::spawn_local(session.clone().come_back(cursors));
         session.arrive();
         Welcome::Session(session)
+    }
+
+    /// Refuses a first message that is compressed.
+    pub fn refuse_compressed(self) {
+        let error = ErrorCode::InvalidMessage.with("authenticate comes uncompressed");
+        self.refuse(None, &error, CloseCode::AuthFailed);
     }
 
     fn refuse(self, id: Option<&RequestId>, error: &ErrorBody, code: CloseCode) -> Welcome {
@@ -134,9 +141,10 @@ impl Session {
         let _ = self.here.set(here);
     }
 
-    fn welcome(&self, connection: u64, id: Option<&RequestId>) {
+    fn welcome(&self, connection: u64, id: Option<&RequestId>, compress: &[String]) {
         let services = &self.local.services;
         let identity = self.identity();
+        let compress = services.config.compression.enabled && compress.iter().any(|way| way == deflate::NAME);
         let welcome = Authenticated {
             connection_id: format!("{connection:x}"),
             user_id: identity.user.clone(),
@@ -146,8 +154,12 @@ impl Session {
             heartbeat_ms: services.config.session.heartbeat_ms,
             silence_ms: services.config.session.silence_ms,
             time: services.clock.now(),
+            compress: compress.then(|| deflate::NAME.to_owned()),
         };
         self.outbox.push(Lane::Ordered, event::write(name::AUTHENTICATED, id, &welcome).into());
+        if compress {
+            self.outbox.compress();
+        }
     }
 }
 

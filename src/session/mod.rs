@@ -130,6 +130,16 @@ impl Session {
         }
     }
 
+    /// Whether it was agreed to compress.
+    pub fn compresses(&self) -> bool {
+        self.outbox.compresses()
+    }
+
+    /// Refuses a compressed request that cannot be read.
+    pub fn refuse_compressed(&self, lane: Lane, why: &str) {
+        self.refuse(lane, None, &ErrorCode::InvalidMessage.with(why));
+    }
+
     /// Takes a packet of ticks. Those above the rate are dropped: the newest matter, and what is missing is sent again.
     pub fn take_packet(&self, packet: &Bytes) {
         let services = &self.local.services;

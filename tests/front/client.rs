@@ -1,9 +1,21 @@
 //! A plain client: it speaks the protocol and does nothing by itself.
 
-use std::{collections::VecDeque, fmt, time::Duration};
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
-use fanfare_proto::{frame, tick};
+use fanfare_proto::{
+    deflate,
+    frame::{self, Content},
+    tick,
+};
 use futures::{SinkExt, StreamExt};
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -49,7 +61,23 @@ pub struct Client {
     /// What `authenticate` was answered with, and the topics that followed.
     pub welcome: Value,
     pub topics: Vec<Value>,
+    tally: Arc<Tally>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// What came.
+#[derive(Default)]
+struct Tally {
+    /// Events that were compressed.
+    compressed: AtomicUsize,
+    /// Bytes of all events as they came.
+    bytes: AtomicUsize,
+}
+
+impl Tally {
+    fn count(&self, bytes: &[u8]) {
+        self.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+    }
 }
 
 enum Out {
@@ -102,9 +130,10 @@ impl Client {
     pub async fn connect_with(base: &str, kind: Kind, headers: HeaderMap) -> Result<Self, String> {
         let told: Value = serde_json::from_str(&http_get(base, "/api/v1/transport").await).unwrap();
         let (sender, got) = mpsc::unbounded_channel();
+        let tally = Arc::<Tally>::default();
         let (out, tasks) = match kind {
-            Kind::WebTransport => web_transport(&told, headers, &sender).await?,
-            Kind::WebSocket => web_socket(&told, headers, sender).await?,
+            Kind::WebTransport => web_transport(&told, headers, &sender, &tally).await?,
+            Kind::WebSocket => web_socket(&told, headers, sender, tally.clone()).await?,
         };
         Ok(Self {
             kind,
@@ -114,6 +143,7 @@ impl Client {
             next_id: 0,
             welcome: Value::Null,
             topics: Vec::new(),
+            tally,
             tasks,
         })
     }
@@ -130,6 +160,29 @@ impl Client {
                 let _ = sink.send(Message::text(text)).await;
             }
         }
+    }
+
+    /// How many events have come compressed, of those that came before an answer that was waited for.
+    pub fn compressed(&self) -> usize {
+        self.tally.compressed.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes the events had on their way.
+    pub fn bytes(&self) -> usize {
+        self.tally.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Sends bytes as what a compressed event would be.
+    pub async fn send_compressed(&mut self, bytes: &[u8]) {
+        let mut out = BytesMut::new();
+        match self.kind {
+            Kind::WebTransport => frame::encode_compressed(bytes, &mut out),
+            Kind::WebSocket => {
+                out.extend_from_slice(&[deflate::MARK]);
+                out.extend_from_slice(bytes);
+            }
+        }
+        self.send_raw(&out).await;
     }
 
     /// Sends bytes as they are: on the stream of commands, or as a binary message.
@@ -294,18 +347,23 @@ pub async fn write_frame(stream: &mut SendStream, event: &[u8]) {
 
 type Opened = Result<(Out, Vec<tokio::task::JoinHandle<()>>), String>;
 
-async fn web_transport(told: &Value, headers: HeaderMap, sender: &mpsc::UnboundedSender<Got>) -> Opened {
+async fn web_transport(
+    told: &Value,
+    headers: HeaderMap,
+    sender: &mpsc::UnboundedSender<Got>,
+    tally: &Arc<Tally>,
+) -> Opened {
     let (session, endpoint) = open_session_on(told, headers).await.map_err(|e| e.to_string())?;
     let (commands, _) = session.open_bi().await.unwrap();
     let lanes = {
-        let (session, sender) = (session.clone(), sender.clone());
+        let (session, sender, tally) = (session.clone(), sender.clone(), tally.clone());
         tokio::spawn(async move {
             let mut readers = tokio::task::JoinSet::new();
             for _ in 0..2 {
                 let Ok(stream) = session.accept_uni().await else {
                     break;
                 };
-                readers.spawn(read_lane(stream, sender.clone()));
+                readers.spawn(read_lane(stream, sender.clone(), tally.clone()));
             }
             readers.join_all().await;
             let (code, reason) = close_of(session.closed().await);
@@ -343,21 +401,21 @@ async fn open_session_on(
 pub fn quic_config(told: &Value) -> quinn::ClientConfig {
     let hashes = told["webtransport"]["certificate_hashes"].as_array().unwrap();
     let hashes = hashes.iter().map(|hash| unhex(hash.as_str().unwrap())).collect();
-    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut tls = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(std::sync::Arc::new(Pinned { provider, hashes }))
+        .with_custom_certificate_verifier(Arc::new(Pinned { provider, hashes }))
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"h3".to_vec()];
     let quic = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
-    quinn::ClientConfig::new(std::sync::Arc::new(quic))
+    quinn::ClientConfig::new(Arc::new(quic))
 }
 
 #[derive(Debug)]
 struct Pinned {
-    provider: std::sync::Arc<rustls::crypto::CryptoProvider>,
+    provider: Arc<rustls::crypto::CryptoProvider>,
     hashes: Vec<Vec<u8>>,
 }
 
@@ -409,7 +467,7 @@ pub fn close_of(error: SessionError) -> (u32, String) {
     }
 }
 
-async fn read_lane(mut stream: RecvStream, sender: mpsc::UnboundedSender<Got>) {
+async fn read_lane(mut stream: RecvStream, sender: mpsc::UnboundedSender<Got>, tally: Arc<Tally>) {
     let mut lane = [0];
     if stream.read_exact(&mut lane).await.is_err() {
         return;
@@ -417,13 +475,34 @@ async fn read_lane(mut stream: RecvStream, sender: mpsc::UnboundedSender<Got>) {
     let mut buffer = BytesMut::new();
     while let Ok(Some(chunk)) = stream.read_chunk(64 * 1024, true).await {
         buffer.extend_from_slice(&chunk.bytes);
-        while let Some(event) = frame::decode(&mut buffer, frame::MAX_SENT).unwrap() {
+        while let Some(content) = frame::decode(&mut buffer, frame::MAX_SENT).unwrap() {
+            let event = match content {
+                Content::Text(text) => {
+                    tally.count(&text);
+                    text
+                }
+                Content::Compressed(bytes) => inflate(&bytes, &tally),
+            };
             let _ = sender.send(Got::Event(lane[0], serde_json::from_slice(&event).unwrap()));
         }
     }
 }
 
-async fn web_socket(told: &Value, headers: HeaderMap, sender: mpsc::UnboundedSender<Got>) -> Opened {
+/// What the server compresses is larger than it lets on, and not larger than what it sends.
+fn inflate(bytes: &[u8], tally: &Tally) -> Bytes {
+    let text = deflate::inflate(bytes, frame::MAX_SENT).unwrap();
+    assert!(text.len() > bytes.len());
+    tally.count(bytes);
+    tally.compressed.fetch_add(1, Ordering::Relaxed);
+    text.into()
+}
+
+async fn web_socket(
+    told: &Value,
+    headers: HeaderMap,
+    sender: mpsc::UnboundedSender<Got>,
+    tally: Arc<Tally>,
+) -> Opened {
     let mut request = told["websocket"]["url"].as_str().unwrap().into_client_request().unwrap();
     request.headers_mut().extend(headers);
     let config = WebSocketConfig::default().max_message_size(Some(64 * 1024 * 1024));
@@ -433,7 +512,13 @@ async fn web_socket(told: &Value, headers: HeaderMap, sender: mpsc::UnboundedSen
     let reader = tokio::spawn(async move {
         while let Some(message) = stream.next().await {
             let got = match message {
-                Ok(Message::Text(text)) => Got::Event(0, serde_json::from_str(&text).unwrap()),
+                Ok(Message::Text(text)) => {
+                    tally.count(text.as_bytes());
+                    Got::Event(0, serde_json::from_str(&text).unwrap())
+                }
+                Ok(Message::Binary(bytes)) if bytes.first() == Some(&deflate::MARK) => {
+                    Got::Event(0, serde_json::from_slice(&inflate(&bytes[1..], &tally)).unwrap())
+                }
                 Ok(Message::Binary(packet)) => Got::Ticks(packet),
                 Ok(Message::Close(Some(close))) => {
                     Got::Closed(u16::from(close.code).into(), close.reason.to_string())

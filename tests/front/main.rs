@@ -27,6 +27,7 @@ mod addresses;
 mod attacks;
 mod chat;
 mod closing;
+mod compression;
 mod cut;
 mod drain;
 mod forged;

@@ -69,7 +69,9 @@ impl Reluctant {
                         chunk = b[0].read_chunk(16 * 1024, true) => (chunk, &mut other),
                     };
                     buffer.extend_from_slice(&chunk.unwrap().unwrap().bytes);
-                    while let Some(event) = frame::decode(buffer, frame::MAX_SENT).unwrap() {
+                    while let Some(frame::Content::Text(event)) =
+                        frame::decode(buffer, frame::MAX_SENT).unwrap()
+                    {
                         tally.add(&event);
                     }
                 }

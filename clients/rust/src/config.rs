@@ -42,6 +42,8 @@ pub struct Config {
     pub transport: Preference,
     /// Where the device stands, as [`Events::cursors`](crate::Events::cursors) told before a restart.
     pub cursors: Cursors,
+    /// Whether large events travel compressed, both ways, if the server agrees.
+    pub compress: bool,
     /// Certificates that are trusted besides the system's.
     pub certificates: Vec<CertificateDer<'static>>,
     /// Use this endpoint for QUIC instead of an own one.
@@ -61,6 +63,7 @@ impl Config {
             device_id,
             transport: Preference::Auto,
             cursors: Cursors::default(),
+            compress: true,
             certificates: Vec::new(),
             endpoint: None,
             limits: Limits::default(),
@@ -72,6 +75,13 @@ impl Config {
     #[must_use]
     pub fn transport(mut self, preference: Preference) -> Self {
         self.transport = preference;
+        self
+    }
+
+    /// The same with compression or without.
+    #[must_use]
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
         self
     }
 

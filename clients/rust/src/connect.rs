@@ -6,6 +6,7 @@ use bytes::Bytes;
 use fanfare_proto::{
     Advice, CloseCode, Command, Cursor, DeviceId, Request, RequestId, ServerEvent,
     command::Authenticate,
+    deflate,
     event::{Authenticated, name},
 };
 use futures::future::BoxFuture;
@@ -43,6 +44,8 @@ pub(crate) struct Attempt {
     pub(crate) token: String,
     pub(crate) device_id: DeviceId,
     pub(crate) cursors: Vec<Cursor>,
+    /// Whether the server is asked to compress.
+    pub(crate) compress: bool,
     pub(crate) limits: Limits,
     /// Called when a transport is through and the greeting begins.
     pub(crate) greeting: Box<dyn Fn() + Send + Sync>,
@@ -65,6 +68,7 @@ impl Attempt {
                 token: Some(self.token.clone()),
                 device_id: Some(self.device_id.clone()),
                 cursors: self.cursors.clone(),
+                compress: if self.compress { vec![deflate::NAME.to_owned()] } else { Vec::new() },
             }),
         };
         let greeting = greeting.to_json().map_err(|e| Loss::Unreachable(e.to_string()))?;
@@ -91,6 +95,9 @@ impl Attempt {
         let authenticated = timeout(self.limits.greeting, answer)
             .await
             .unwrap_or_else(|_| Err(Loss::Unreachable(format!("{transport:?}: no answer"))))?;
+        if self.compress && authenticated.compress.as_deref() == Some(deflate::NAME) {
+            link.agreed.agree();
+        }
         if !early.is_empty() {
             link.incoming = ahead(early, link.incoming);
         }

@@ -21,11 +21,13 @@
 //!
 //! A client comes back by itself: at once or after a back-off, as the server's close code advises, and never where
 //! the server says so. Events of a log come once and in order, also across reconnects; where the server no longer
-//! has them all, [`Event::Gap`] says so. Requests that were not answered are sent again with the same client id.
+//! has them all, [`Event::Gap`] says so. Large events and requests travel compressed, unless [`Config::compress`] says
+//! otherwise. Requests that were not answered are sent again with the same client id.
 
 mod actor;
 mod backoff;
 mod client;
+mod compress;
 mod config;
 mod connect;
 mod cursors;

@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::Transport;
+use crate::{Transport, compress::Agreed};
 
 /// Texts waiting for a transport, in each lane. Full: they stay in the outbox.
 pub(crate) const TEXTS: usize = 64;
@@ -65,6 +65,8 @@ pub(crate) struct Link {
     pub(crate) urgent: mpsc::Sender<String>,
     pub(crate) packets: mpsc::Sender<Vec<u8>>,
     pub(crate) incoming: mpsc::Receiver<Incoming>,
+    /// To be told once the server has said so.
+    pub(crate) agreed: Agreed,
     goodbye: oneshot::Sender<Goodbye>,
 }
 
@@ -75,6 +77,7 @@ pub(crate) struct Ends {
     pub(crate) urgent: mpsc::Receiver<String>,
     pub(crate) packets: mpsc::Receiver<Vec<u8>>,
     pub(crate) incoming: mpsc::Sender<Incoming>,
+    pub(crate) agreed: Agreed,
     pub(crate) goodbye: oneshot::Receiver<Goodbye>,
 }
 
@@ -85,12 +88,14 @@ impl Link {
         let (packets, packets_end) = mpsc::channel(PACKETS);
         let (incoming_end, incoming) = mpsc::channel(INCOMING);
         let (goodbye, goodbye_end) = oneshot::channel();
-        let link = Self { transport, ordered, urgent, packets, incoming, goodbye };
+        let agreed = Agreed::default();
+        let link = Self { transport, ordered, urgent, packets, incoming, agreed: agreed.clone(), goodbye };
         let ends = Ends {
             ordered: ordered_end,
             urgent: urgent_end,
             packets: packets_end,
             incoming: incoming_end,
+            agreed,
             goodbye: goodbye_end,
         };
         (link, ends)

@@ -61,6 +61,7 @@ impl Actor {
             token,
             device_id: self.config.device_id.clone(),
             cursors: self.cursors.newest(MAX_CURSORS),
+            compress: self.config.compress,
             limits: self.config.limits.clone(),
             greeting,
         }

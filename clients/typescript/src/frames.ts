@@ -1,4 +1,5 @@
-// Framing of events on a stream: the length as an unsigned 32-bit big-endian number, then UTF-8.
+// Framing of events on a stream: the length as an unsigned 32-bit big-endian number, then UTF-8; or the same compressed,
+// where the length's highest bit is set.
 import { LIMITS } from './generated.ts';
 
 const HEADER = LIMITS.frame_header_bytes;
@@ -23,8 +24,8 @@ export class Frames {
     this.#limit = limit;
   }
 
-  /** Takes a chunk, answers the events that it completes. Throws where a frame is too large or not UTF-8. */
-  push(chunk: Uint8Array): string[] {
+  /** Takes a chunk, answers the events that it completes: text, or compressed bytes. Throws where a frame is too large or not UTF-8. */
+  push(chunk: Uint8Array): (string | Uint8Array)[] {
     this.#chunks.push(chunk);
     this.#held += chunk.length;
     // Chunks are joined only when a frame is complete: a frame that trickles in is not copied again and again.
@@ -32,18 +33,19 @@ export class Frames {
 
     const bytes = this.#chunks.length === 1 ? chunk : join(this.#chunks, this.#held);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const events: string[] = [];
+    const events: (string | Uint8Array)[] = [];
     let at = 0;
     this.#needed = 0;
     while (bytes.length - at >= HEADER) {
-      const length = view.getUint32(at);
+      const header = view.getUint32(at);
+      const length = header & 0x7fffffff;
       if (length > this.#limit) throw new RangeError(`a frame of ${length} bytes`);
       if (bytes.length - at < HEADER + length) {
         this.#needed = HEADER + length;
         break;
       }
-      events.push(utf8.decode(bytes.subarray(at + HEADER, at + HEADER + length)));
-      at += HEADER + length;
+      const content = bytes.subarray(at + HEADER, (at += HEADER + length));
+      events.push(header === length ? utf8.decode(content) : content);
     }
     this.#held = bytes.length - at;
     // A copy, so that a small rest does not keep a large chunk in memory.
@@ -52,9 +54,9 @@ export class Frames {
   }
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+export const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-function join(chunks: readonly Uint8Array[], length: number): Uint8Array {
+export function join(chunks: readonly Uint8Array[], length: number): Uint8Array {
   const out = new Uint8Array(length);
   let at = 0;
   for (const chunk of chunks) {

@@ -30,6 +30,11 @@ export type Authenticate = {
   device_id?: DeviceId,
   /** Where the device stands, newest topics first. */
   cursors?: Array<Cursor>,
+  /**
+   * Ways of compression that the client can undo, such as [`deflate::NAME`](crate::deflate::NAME). What the server
+   * does not know is passed over.
+   */
+  compress?: Array<string>,
 };
 
 /** See [`name::AUTHENTICATED`]. */
@@ -50,6 +55,8 @@ export type Authenticated = {
   silence_ms: number,
   /** The server's clock. */
   time: UnixMs,
+  /** How large events are compressed from now on, both ways; without it, not at all. */
+  compress?: string,
 };
 
 /** What a device may say of itself. */
@@ -728,6 +735,8 @@ export const LIMITS = {
   event_bytes: 1048576,
   sent_event_bytes: 32768,
   frame_header_bytes: 4,
+  compressed_mark: 128,
+  compress: 8,
   packet_bytes: 1024,
   packet_version: 1,
   token_bytes: 8192,

@@ -2,6 +2,7 @@
 import { closeCodeOf } from './codes.ts';
 import type { Clock } from './clock.ts';
 import type { Authenticate, Authenticated } from './generated.ts';
+import { WAY } from './inflate.ts';
 import type { Failure } from './machine.ts';
 import { Session } from './session.ts';
 import type { Address, Kind, Open } from './transport.ts';
@@ -67,7 +68,7 @@ export function race(entrants: readonly Entrant[], clock: Clock, judge: Judge): 
         session.link = link;
         if (over) return slower(session);
         judge.opened(entrant.kind);
-        session.ask('authenticate', judge.hello(), {
+        session.ask('authenticate', { ...judge.hello(), ...(link.inflates && { compress: [WAY] }) }, {
           done: (greeting: Authenticated) => {
             if (over) return;
             session.greeting = greeting;

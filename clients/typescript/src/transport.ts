@@ -21,6 +21,8 @@ export interface End {
 /** An open transport. */
 export interface Link {
   readonly kind: Kind;
+  /** Whether it inflates what the server compresses. Without it the server is not asked to. */
+  readonly inflates?: boolean;
   /** Sends an event, reliably and in order. */
   send(text: string): void;
   /** Sends a packet, which may get lost. Answers `false` where it was left out for lack of room. */

@@ -1,10 +1,11 @@
 import { LIMITS } from './generated.ts';
+import { inflate, inflates } from './inflate.ts';
 import type { Address, Link, Listener } from './transport.ts';
 
 /** Bytes that may wait in the browser's buffer before packets are left out. */
 const BACKLOG = 64 * 1024;
 
-/** WebSocket: a text message is an event, a binary one a packet. */
+/** WebSocket: a text message is an event, a binary one a packet or a compressed event. */
 export async function openWebSocket(address: Address, listener: Listener, signal: AbortSignal): Promise<Link> {
   const socket = new WebSocket(address.url, ['fanfare']);
   socket.binaryType = 'arraybuffer';
@@ -18,6 +19,7 @@ export async function openWebSocket(address: Address, listener: Listener, signal
   };
   const link: Link = {
     kind: 'websocket',
+    inflates: inflates(),
     send: (text) => socket.readyState === WebSocket.OPEN && socket.send(text),
     sendPacket: (bytes) => {
       const room = socket.readyState === WebSocket.OPEN && socket.bufferedAmount < BACKLOG;
@@ -45,12 +47,27 @@ export async function openWebSocket(address: Address, listener: Listener, signal
     socket.onerror = socket.onclose = () => reject(new Error('not opened'));
   });
 
+  let waiting = 0;
+  let last = Promise.resolve();
+  /** At once, or after all events that came before and are being inflated. */
+  const inTurn = (then: () => void | Promise<void>, waits = waiting > 0) => {
+    if (!waits) return void then();
+    waiting += 1;
+    const malformed = () => link.close(4202, 'malformed message');
+    last = last.then(() => (closed ? undefined : then())).catch(malformed).then(() => void (waiting -= 1));
+  };
+  const event = (text: string) => closed || listener.event(text, 'both');
   socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
     if (closed) return;
-    if (typeof data !== 'string') listener.packet(new Uint8Array(data));
-    else if (data.length <= LIMITS.event_bytes) listener.event(data, 'both');
+    if (typeof data === 'string') {
+      if (data.length <= LIMITS.event_bytes) inTurn(() => void event(data));
+      return;
+    }
+    const bytes = new Uint8Array(data);
+    if (bytes[0] !== LIMITS.compressed_mark) listener.packet(bytes);
+    else inTurn(async () => void event(await inflate(bytes.subarray(1))), true);
   };
   socket.onerror = null;
-  socket.onclose = ({ code, reason }) => ended(code, reason);
+  socket.onclose = ({ code, reason }) => inTurn(() => ended(code, reason));
   return link;
 }

@@ -1,4 +1,5 @@
 import { encodeFrame, Frames } from './frames.ts';
+import { inflate, inflates } from './inflate.ts';
 import type { Address, End, Link, Listener } from './transport.ts';
 
 /** Bytes that may wait for the network before the connection is taken for stuck. */
@@ -48,7 +49,7 @@ export async function openWebTransport(address: Address, listener: Listener, sig
   );
 
   tune(datagrams);
-  const packet = (bytes: Uint8Array) => closed || listener.packet(bytes);
+  const packet = (bytes: Uint8Array) => void (closed || listener.packet(bytes));
   void each(datagrams.readable, packet);
   void each(session.incomingUnidirectionalStreams, (stream: ReadableStream<Uint8Array>) => {
     lane(stream, (text, urgent) => closed || listener.event(text, urgent ? 'urgent' : 'ordered')).catch(() => {
@@ -60,6 +61,7 @@ export async function openWebTransport(address: Address, listener: Listener, sig
   let waiting = 0;
   return {
     kind: 'webtransport',
+    inflates: inflates(),
     send: (text) => {
       const frame = encodeFrame(text);
       waiting += frame.length;
@@ -92,18 +94,18 @@ function tune(datagrams: Named): void {
   if ('incomingMaxAge' in datagrams) datagrams.incomingMaxAge = PACKET_AGE;
 }
 
-/** Reads a stream of the server: a byte that names its lane, then frames. */
+/** Reads a stream of the server: a byte that names its lane, then frames. While one is inflated the next ones wait. */
 async function lane(stream: ReadableStream<Uint8Array>, event: (text: string, urgent: boolean) => void): Promise<void> {
   const frames = new Frames();
   let name: number | undefined;
-  await each(stream, (chunk) => {
+  await each(stream, async (chunk) => {
     if (name === undefined) {
       name = chunk[0];
       chunk = chunk.subarray(1);
     }
     // A lane of a later version is read and left alone.
     if (name !== undefined && name > 1) return;
-    for (const text of frames.push(chunk)) event(text, name === 1);
+    for (const frame of frames.push(chunk)) event(typeof frame === 'string' ? frame : await inflate(frame), name === 1);
   });
 }
 
@@ -111,11 +113,11 @@ async function lane(stream: ReadableStream<Uint8Array>, event: (text: string, ur
  * Hands everything of a stream to `take`, one after another: what is not taken yet waits at the sender. Ends quietly
  * with the session; what `take` throws ends it, too, and is passed on.
  */
-async function each<T>(stream: ReadableStream<T>, take: (value: T) => void): Promise<void> {
+async function each<T>(stream: ReadableStream<T>, take: (value: T) => void | Promise<void>): Promise<void> {
   const reader = stream.getReader();
   for (;;) {
     const next = await reader.read().catch(() => undefined);
     if (!next || next.done) return;
-    take(next.value);
+    await take(next.value);
   }
 }

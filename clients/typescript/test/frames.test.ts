@@ -22,7 +22,7 @@ for (let seed = 1; seed <= 200; seed += 1) {
     const sent = events.map((event) => new TextDecoder().decode(new TextEncoder().encode(event)));
     const stream = join(sent.map(encodeFrame));
     const frames = new Frames();
-    const got: string[] = [];
+    const got: (string | Uint8Array)[] = [];
     for (let at = 0; at < stream.length; ) {
       const end = at + die(seed % 2 === 0 ? 7 : 200);
       got.push(...frames.push(stream.slice(at, end)));

@@ -1,6 +1,8 @@
 // The adapters to the browser's transports, where the browser does not do as it is asked.
+import { deflateRawSync } from 'node:zlib';
 import { afterEach, expect, test, vi } from 'vitest';
-import type { Listener } from '../src/index.ts';
+import { encodeFrame } from '../src/frames.ts';
+import type { Lane, Listener } from '../src/index.ts';
 import { openWebSocket } from '../src/websocket.ts';
 import { openWebTransport } from '../src/webtransport.ts';
 
@@ -81,4 +83,106 @@ test('a binary message that would wait too long is left out, and that is said', 
   Fake.last.readyState = 2;
   expect(link.sendPacket(Uint8Array.of(3))).toBe(false);
   expect(sent).toEqual([Uint8Array.of(1)]);
+});
+
+/** What a listener hears, in order. */
+function ear() {
+  const heard: string[] = [];
+  const listener: Listener = {
+    event: (text: string, lane: Lane) => void heard.push(`${lane} ${text.slice(0, 5)}`),
+    packet: (bytes) => void heard.push(`packet ${bytes[0]}`),
+    closed: ({ code }) => void heard.push(`closed ${code}`),
+  };
+  const wait = (count: number) => vi.waitUntil(() => heard.length >= count, { timeout: 5_000, interval: 1 });
+  return { heard, listener, wait };
+}
+
+const deflated = (text: string) => Uint8Array.from(deflateRawSync(text));
+const large = (name: string) => deflated(name.padEnd(30_000, ' and so on'));
+
+/** A WebSocket whose other end is the test. */
+async function socket(listener: Listener) {
+  class Fake {
+    static last: Fake;
+    closes: unknown[] = [];
+    onopen?: () => void;
+    onclose?: (end: object) => void;
+    onmessage!: (message: object) => void;
+    constructor() {
+      Fake.last = this;
+      queueMicrotask(() => this.onopen?.());
+    }
+    close(code: number) {
+      this.closes.push(code);
+    }
+    say(data: string | Uint8Array) {
+      this.onmessage({ data: typeof data === 'string' ? data : data.slice().buffer });
+    }
+  }
+  vi.stubGlobal('WebSocket', Fake);
+  const link = await openWebSocket({ url: 'ws://h/ws', hashes: [] }, listener, new AbortController().signal);
+  return { link, fake: Fake.last };
+}
+
+const marked = (content: Uint8Array) => Uint8Array.from(Buffer.concat([Uint8Array.of(0x80), content]));
+
+test('behind a compressed message what is plain waits, and the end waits for both; packets wait for nothing', async () => {
+  const { heard, listener, wait } = ear();
+  const { link, fake } = await socket(listener);
+  expect(link.inflates).toBe(true);
+  fake.say('first');
+  expect(heard).toEqual(['both first']);
+  fake.say(marked(large('large')));
+  fake.say('small');
+  fake.say(marked(large('other')));
+  fake.say(Uint8Array.of(1));
+  fake.onclose?.({ code: 4000, reason: '' });
+  expect(heard).toEqual(['both first', 'packet 1']);
+  await wait(6);
+  expect(heard.slice(2)).toEqual(['both large', 'both small', 'both other', 'closed 4000']);
+});
+
+test('once nothing is being inflated, events come at once again', async () => {
+  const { heard, listener, wait } = ear();
+  const { fake } = await socket(listener);
+  fake.say(marked(large('large')));
+  await wait(1);
+  await new Promise((resolve) => setTimeout(resolve));
+  fake.say('small');
+  expect(heard).toEqual(['both large', 'both small']);
+});
+
+test('a message that cannot be inflated, or to too much, ends the connection, and nothing behind it is told', async () => {
+  for (const bad of [deflated('x').subarray(1), Uint8Array.of(), Uint8Array.from(deflateRawSync(Buffer.alloc(1 << 28)))]) {
+    const { heard, listener, wait } = ear();
+    const { fake } = await socket(listener);
+    fake.say(marked(bad));
+    fake.say('behind');
+    await wait(1);
+    expect(heard).toEqual(['closed 4202']);
+    expect(fake.closes).toEqual([4202]);
+  }
+});
+
+test('on a stream what is behind a compressed event waits, on the other stream nothing does', async () => {
+  const framed = (content: Uint8Array) => Uint8Array.of(0x80, 0, content.length >> 8, content.length & 0xff, ...content);
+  const { heard, listener, wait } = ear();
+  const lanes: ReadableStreamDefaultController<Uint8Array>[] = [];
+  const lane = () => new ReadableStream<Uint8Array>({ start: (controller) => void lanes.push(controller) });
+  browser({ incomingUnidirectionalStreams: new ReadableStream({ start: (to) => (to.enqueue(lane()), to.enqueue(lane())) }) });
+  const link = await openWebTransport(address, listener, new AbortController().signal);
+  expect(link.inflates).toBe(true);
+  const [ordered, urgent] = lanes as [ReadableStreamDefaultController<Uint8Array>, ReadableStreamDefaultController<Uint8Array>];
+  ordered.enqueue(Uint8Array.of(0, ...framed(large('large')), ...encodeFrame('small')));
+  ordered.enqueue(encodeFrame('third'));
+  urgent.enqueue(Uint8Array.of(1, ...encodeFrame('alarm')));
+  await wait(4);
+  expect(heard).toEqual(['urgent alarm', 'ordered large', 'ordered small', 'ordered third']);
+});
+
+test('a browser that cannot inflate does not say that it can', async () => {
+  vi.stubGlobal('DecompressionStream', class { constructor() { throw new TypeError('unsupported'); } });
+  expect((await socket(ear().listener)).link.inflates).toBe(false);
+  vi.stubGlobal('DecompressionStream', undefined);
+  expect((await socket(ear().listener)).link.inflates).toBe(false);
 });

@@ -106,8 +106,9 @@ fn limit() -> impl Strategy<Value = Option<u16>> {
 }
 
 fn authenticate() -> impl Strategy<Value = Authenticate> {
-    (of("[ -~]{0,200}"), of(device_id()), vec(cursor(), 0..5))
-        .prop_map(|(token, device_id, cursors)| Authenticate { token, device_id, cursors })
+    (of("[ -~]{0,200}"), of(device_id()), vec(cursor(), 0..5), vec("[a-z-]{0,12}", 0..4)).prop_map(
+        |(token, device_id, cursors, compress)| Authenticate { token, device_id, cursors, compress },
+    )
 }
 
 fn conversation_create() -> impl Strategy<Value = ConversationCreate> {

@@ -1,13 +1,29 @@
 //! Frames: any split of the bytes yields the same events, and a promise of bytes costs nothing.
 
 use bytes::{Bytes, BytesMut};
-use fanfare_proto::frame::{self, TooLarge};
+use fanfare_proto::{
+    deflate::{self, InflateError},
+    frame::{self, Content, TooLarge},
+};
 use proptest::{collection::vec, prelude::*};
 use serde::Deserialize;
 
 use crate::file;
 
-fn drain(buffer: &mut BytesMut, limit: usize) -> Result<Vec<Bytes>, TooLarge> {
+fn encode(content: &Content, out: &mut BytesMut) {
+    match content {
+        Content::Text(text) => frame::encode(text, out),
+        Content::Compressed(bytes) => frame::encode_compressed(bytes, out),
+    }
+}
+
+fn content() -> impl Strategy<Value = Content> {
+    let bytes = vec(any::<u8>(), 0..300).prop_map(Bytes::from);
+    (any::<bool>(), bytes)
+        .prop_map(|(text, bytes)| if text { Content::Text(bytes) } else { Content::Compressed(bytes) })
+}
+
+fn drain(buffer: &mut BytesMut, limit: usize) -> Result<Vec<Content>, TooLarge> {
     let mut events = Vec::new();
     while let Some(event) = frame::decode(buffer, limit)? {
         events.push(event);
@@ -17,10 +33,10 @@ fn drain(buffer: &mut BytesMut, limit: usize) -> Result<Vec<Bytes>, TooLarge> {
 
 proptest! {
     #[test]
-    fn any_split(events in vec(vec(any::<u8>(), 0..300), 0..8), cuts in vec(any::<prop::sample::Index>(), 0..20)) {
+    fn any_split(events in vec(content(), 0..8), cuts in vec(any::<prop::sample::Index>(), 0..20)) {
         let mut wire = BytesMut::new();
         for event in &events {
-            frame::encode(event, &mut wire);
+            encode(event, &mut wire);
         }
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(wire.len() + 1)).collect();
         cuts.extend([0, wire.len()]);
@@ -39,9 +55,14 @@ proptest! {
     fn any_bytes(bytes in vec(any::<u8>(), 0..64), limit in 0..80_usize) {
         let mut buffer = BytesMut::from(bytes.as_slice());
         if let Ok(events) = drain(&mut buffer, limit) {
-            prop_assert!(events.iter().all(|event| event.len() <= limit));
-            let taken: usize = events.iter().map(|event| frame::HEADER + event.len()).sum();
-            prop_assert_eq!(&buffer[..], &bytes[taken..]);
+            let mut taken = BytesMut::new();
+            for event in &events {
+                let before = taken.len();
+                encode(event, &mut taken);
+                prop_assert!(taken.len() - before <= frame::HEADER + limit);
+            }
+            taken.extend_from_slice(&buffer);
+            prop_assert_eq!(&taken[..], &bytes[..]);
         }
     }
 
@@ -51,7 +72,7 @@ proptest! {
         let mut buffer = BytesMut::with_capacity(frame::HEADER);
         buffer.extend_from_slice(&length.to_be_bytes());
         let capacity = buffer.capacity();
-        let length = length as usize;
+        let length = (length & !frame::COMPRESSED) as usize;
         let decoded = frame::decode(&mut buffer, limit);
         if length > limit {
             prop_assert_eq!(decoded, Err(TooLarge { length, limit }));
@@ -59,6 +80,29 @@ proptest! {
             prop_assert_eq!(decoded, Ok(None));
         }
         prop_assert!(buffer.capacity() <= capacity);
+    }
+
+    #[test]
+    fn what_was_deflated_inflates_to_the_same(text in "[ -~é→]{0,200}", times in 1..40_usize) {
+        let text = text.repeat(times);
+        if let Some(bytes) = deflate::deflate(text.as_bytes(), b"p") {
+            prop_assert!(bytes.len() <= text.len());
+            prop_assert_eq!(bytes[0], b'p');
+            prop_assert_eq!(deflate::inflate(&bytes[1..], text.len()).unwrap(), text.as_bytes());
+            let limit = text.len() - 1;
+            prop_assert_eq!(deflate::inflate(&bytes[1..], limit), Err(InflateError::TooLarge { limit }));
+            let cut = deflate::inflate(&bytes[1..bytes.len() - 1], text.len());
+            prop_assert_eq!(cut, Err(InflateError::Corrupt));
+            let trailed = [&bytes[1..], b"x"].concat();
+            prop_assert_eq!(deflate::inflate(&trailed, text.len()), Err(InflateError::Corrupt));
+        }
+    }
+
+    #[test]
+    fn any_bytes_inflate_within_the_limit(bytes in vec(any::<u8>(), 0..200), limit in 0..2000_usize) {
+        if let Ok(text) = deflate::inflate(&bytes, limit) {
+            prop_assert!(text.len() <= limit);
+        }
     }
 }
 
@@ -101,7 +145,8 @@ fn pinned() {
         }
         assert_eq!(file::hex(&wire), vector.hex, "{}", vector.name);
         let events = drain(&mut wire, frame::MAX_EVENT).unwrap();
-        assert_eq!(events, vector.events, "{}", vector.name);
+        let texts: Vec<_> = vector.events.into_iter().map(|event| Content::Text(event.into())).collect();
+        assert_eq!(events, texts, "{}", vector.name);
     }
     for vector in vectors.incomplete {
         let mut buffer = BytesMut::from(file::bytes(&vector.hex).as_slice());
@@ -114,5 +159,52 @@ fn pinned() {
         let (length, limit) = (vector.length, vector.limit);
         let decoded = frame::decode(&mut buffer, limit);
         assert_eq!(decoded, Err(TooLarge { length, limit }), "{}", vector.name);
+    }
+}
+
+/// `vectors/compressed.json`.
+#[derive(Deserialize)]
+struct CompressedVectors {
+    compressed: Vec<Compressed>,
+    bad: Vec<Bad>,
+}
+
+/// An event in a stream's frame and as a binary message of a WebSocket. Other bytes may mean the same.
+#[derive(Deserialize)]
+struct Compressed {
+    name: String,
+    frame: String,
+    message: String,
+    event: String,
+}
+
+/// Bytes behind the frame's header or the message's mark.
+#[derive(Deserialize)]
+struct Bad {
+    name: String,
+    hex: String,
+    limit: Option<usize>,
+}
+
+#[test]
+fn compressed() {
+    let vectors: CompressedVectors = file::read("compressed.json");
+    for vector in vectors.compressed {
+        let mut wire = BytesMut::from(file::bytes(&vector.frame).as_slice());
+        let events = drain(&mut wire, frame::MAX_EVENT).unwrap();
+        let [Content::Compressed(bytes)] = &events[..] else { panic!("{}: {events:?}", vector.name) };
+        let inflated = deflate::inflate(bytes, frame::MAX_EVENT).unwrap();
+        assert_eq!(inflated, vector.event.as_bytes(), "{}", vector.name);
+        assert_eq!(inflated, deflate::inflate(bytes, inflated.len()).unwrap(), "{}: just so", vector.name);
+        let message = file::bytes(&vector.message);
+        assert_eq!(message.split_first(), Some((&deflate::MARK, &bytes[..])), "{}", vector.name);
+    }
+    for vector in vectors.bad {
+        let error = match vector.limit {
+            Some(limit) => InflateError::TooLarge { limit },
+            None => InflateError::Corrupt,
+        };
+        let inflated = deflate::inflate(&file::bytes(&vector.hex), vector.limit.unwrap_or(frame::MAX_EVENT));
+        assert_eq!(inflated, Err(error), "{}", vector.name);
     }
 }

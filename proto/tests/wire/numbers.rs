@@ -1,7 +1,8 @@
 //! `vectors/codes.json` and `vectors/names.json`: codes, limits and names.
 
 use fanfare_proto::{
-    Advice, BadFix, CloseCode, Cursor, ErrorCode, Lane, TopicName, UserId, command, frame, id, presence, tick,
+    Advice, BadFix, CloseCode, Cursor, ErrorCode, Lane, TopicName, UserId, command, deflate, frame, id,
+    presence, tick,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -68,6 +69,8 @@ fn limits() {
         "event_bytes": frame::MAX_EVENT,
         "sent_event_bytes": frame::MAX_SENT,
         "frame_header_bytes": frame::HEADER,
+        "compressed_mark": deflate::MARK,
+        "compress": command::MAX_COMPRESS,
         "packet_bytes": tick::MAX_PACKET,
         "packet_version": tick::VERSION,
         "token_bytes": command::MAX_TOKEN,

@@ -14,10 +14,9 @@ use fanfare_proto::{
     frame::MAX_SENT,
     tick::{self, Tick},
 };
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::scope::Scope;
-use crate::{hub::Flush, net::Packet, shard::Changes};
+use crate::{frame::Frame, hub::Flush, net::Packet, shard::Changes};
 
 /// A value that no newer one followed is sent once more after this time, in milliseconds. A little over a second, so
 /// that an agent that sends every second is not repeated each time.
@@ -350,7 +349,7 @@ impl View {
         }
     }
 
-    fn take_events(&mut self, epoch: Epoch, entries: &[Entry]) -> Vec<Utf8Bytes> {
+    fn take_events(&mut self, epoch: Epoch, entries: &[Entry]) -> Vec<Frame> {
         let mut events = Vec::new();
         let removed: Vec<u32> = self.removed.drain().collect();
         for aliases in removed.chunks(MAX_SENT / 16) {

@@ -15,14 +15,13 @@ use fanfare_proto::{
     presence::{Presence, PresenceChanged, PresenceSnapshot},
 };
 use tokio::sync::Notify;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::{
     Slot,
     person::json_size,
     table::{PART_BYTES, Part},
 };
-use crate::shard::Member;
+use crate::{frame::Frame, shard::Member};
 
 /// Encoded events that are kept for the next who has the same version.
 const SHARED: usize = 32;
@@ -37,7 +36,7 @@ pub(super) struct Watchers {
     /// The version of the last flush.
     flushed: u64,
     /// Events for whoever watches everyone, by the version that they follow, with the version reached.
-    shared: HashMap<u64, (u64, Utf8Bytes)>,
+    shared: HashMap<u64, (u64, Frame)>,
 }
 
 impl Watchers {
@@ -189,7 +188,7 @@ impl Watching {
     }
 
     /// What comes after the version that this one has; made once for all who have it.
-    fn next_for_everyone(&mut self) -> Option<Utf8Bytes> {
+    fn next_for_everyone(&mut self) -> Option<Frame> {
         let table = &self.slot.table;
         let shared = table.watchers(|watchers| watchers.shared.get(&self.version).cloned());
         let (version, frame) = if let Some(shared) = shared {
@@ -211,12 +210,12 @@ impl Watching {
         Some(frame)
     }
 
-    fn snapshot(&self, users: Vec<Presence>, more: bool) -> Utf8Bytes {
+    fn snapshot(&self, users: Vec<Presence>, more: bool) -> Frame {
         let data = PresenceSnapshot { view: self.view, users, more };
         event::write(name::PRESENCE_SNAPSHOT, None, &data).into()
     }
 
-    fn changed(&self, users: Vec<Presence>) -> Utf8Bytes {
+    fn changed(&self, users: Vec<Presence>) -> Frame {
         let data = PresenceChanged { view: self.view, users };
         event::write(name::PRESENCE_CHANGED, None, &data).into()
     }
@@ -238,6 +237,6 @@ fn parts(people: Vec<Presence>) -> Vec<Vec<Presence>> {
     parts
 }
 
-fn push(member: &Member, frame: Utf8Bytes) {
+fn push(member: &Member, frame: Frame) {
     member.outbox.push(Lane::Ordered, frame);
 }

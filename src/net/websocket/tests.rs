@@ -22,7 +22,7 @@ use tokio_tungstenite::{
 
 use super::{PROTOCOL, upgrade};
 use crate::net::{
-    Config, Ended, Item, Link, Origins, Outgoing, Packet, Received, Transport,
+    Config, Ended, Event, Item, Link, Origins, Outgoing, Packet, Received, Transport,
     listener::{self, Patience},
 };
 
@@ -100,7 +100,7 @@ async fn events_and_ticks_go_both_ways() {
 
         let Outgoing::Pipe(mut pipe) = link.outgoing else { panic!("a pipe") };
         let packet = Packet::new("\0fix".into());
-        pipe.write(&[Item::Event("a".into()), Item::Ticks(packet), Item::Ping]).await.unwrap();
+        pipe.write(&[Item::Event(Event::Text("a".into())), Item::Ticks(packet), Item::Ping]).await.unwrap();
         assert_eq!(client.next().await.unwrap().unwrap(), Message::Text("a".into()));
         assert_eq!(client.next().await.unwrap().unwrap(), Message::Binary("fix".into()));
         assert_eq!(client.next().await.unwrap().unwrap(), Message::Ping("".into()));
@@ -193,7 +193,7 @@ async fn a_client_that_does_not_read_blocks_the_writer_and_not_the_reader() {
         let (mut client, _) = connect(address, &[]).await.unwrap();
         let mut link = links.recv().await.unwrap();
         let Outgoing::Pipe(mut pipe) = link.outgoing else { panic!("a pipe") };
-        let items = [Item::Event("x".repeat(30_000).into())];
+        let items = [Item::Event(Event::Text("x".repeat(30_000).into()))];
         let mut written = 0;
         while timeout(Duration::from_millis(200), pipe.write(&items)).await.is_ok() {
             written += 1;

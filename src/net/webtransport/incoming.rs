@@ -7,8 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
-use fanfare_proto::Lane;
+use fanfare_proto::{Lane, frame::Content};
 use tokio::sync::oneshot;
 
 use super::{Guard, code, endpoint::RECEIVE_WINDOW, queue, router::SessionStream};
@@ -112,9 +111,12 @@ impl Incoming {
         for (lane, stream) in lanes {
             let Some(commands) = stream else { continue };
             if let Poll::Ready(frame) = commands.poll_frame(cx)? {
-                // An empty frame keeps the connection alive and says nothing.
-                let received = if frame.is_empty() { Received::Alive } else { Received::Event(lane, frame) };
-                return Poll::Ready(Ok(received));
+                return Poll::Ready(Ok(match frame {
+                    // An empty frame keeps the connection alive and says nothing.
+                    Content::Text(text) if text.is_empty() => Received::Alive,
+                    Content::Text(text) => Received::Event(lane, text),
+                    Content::Compressed(bytes) => Received::Compressed(lane, bytes),
+                }));
             }
         }
         Poll::Pending
@@ -151,7 +153,7 @@ impl Commands {
     }
 
     /// The next frame. A stream that is over yields nothing more; the session tells its own end.
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Ended>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Content, Ended>> {
         loop {
             if let Some(frame) = self.frames.next()? {
                 return Poll::Ready(Ok(frame));

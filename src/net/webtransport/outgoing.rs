@@ -5,10 +5,9 @@ use std::{cmp::max, rc::Rc, time::Duration};
 use bytes::Bytes;
 use fanfare_proto::Lane;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::{Guard, adapter::Raw, capsule, code, session::lost};
-use crate::net::{Ended, Packet, frame};
+use crate::net::{Ended, Event, Packet, frame};
 
 /// Header of a unidirectional stream of session 0; one byte that names the lane follows.
 const STREAM_HEADER: [u8; 3] = [0x40, 0x54, 0x00];
@@ -40,7 +39,7 @@ impl StreamWriter {
 
     /// Writes `events` as frames, and returns once QUIC has taken all of them. Not cancel safe: after a write that was
     /// dropped or failed the stream cannot go on, and the connection is to be closed.
-    pub async fn write(&mut self, events: &[Utf8Bytes]) -> Result<(), Ended> {
+    pub async fn write(&mut self, events: &[Event]) -> Result<(), Ended> {
         let mut chunks = frame::encode(events)?;
         self.0.write_all_chunks(&mut chunks).await.map_err(ended)
     }

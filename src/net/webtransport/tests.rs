@@ -16,7 +16,7 @@ use web_transport_quinn::{ClientBuilder, ClientError, Session, SessionError, Web
 
 use super::{Tuning, accept};
 use crate::net::{
-    Config, Ended, HandshakeError, Link, Origins, Outgoing, Packet, Received, Transport, tls::Identity,
+    Config, Ended, Event, HandshakeError, Link, Origins, Outgoing, Packet, Received, Transport, tls::Identity,
 };
 
 /// An endpoint that accepts one connection at a time.
@@ -99,8 +99,8 @@ async fn events_and_ticks_go_both_ways() {
         let Outgoing::Lanes { mut urgent, mut ordered, datagrams, closer } = link.outgoing else {
             panic!("lanes");
         };
-        ordered.write(&["one".into(), "two".into()]).await.unwrap();
-        urgent.write(&["alarm".into()]).await.unwrap();
+        ordered.write(&[Event::Text("one".into()), Event::Text("two".into())]).await.unwrap();
+        urgent.write(&[Event::Text("alarm".into())]).await.unwrap();
         for _ in 0..2 {
             let mut stream = session.accept_uni().await.unwrap();
             let mut lane = [0];
@@ -193,7 +193,7 @@ async fn closing_towards_a_dead_peer_takes_a_second_at_most() {
         });
         let link = server.accept().await.unwrap();
         let Outgoing::Lanes { closer, mut ordered, .. } = link.outgoing else { panic!("lanes") };
-        let events = ["x".repeat(30_000).into()];
+        let events = [Event::Text("x".repeat(30_000).into())];
         let mut written = 0;
         while timeout(Duration::from_millis(100), ordered.write(&events)).await.is_ok() {
             written += 1;

@@ -1,9 +1,9 @@
-//! WebSocket: a text message is an event, a binary message a packet of ticks.
+//! WebSocket: a text message is an event, a binary message a packet of ticks or a compressed event.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanfare_proto::frame;
+use fanfare_proto::{deflate, frame};
 use futures::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     Transport,
+    compress::{self, Agreed},
     link::{Ended, Ends, Goodbye, Incoming, Link, goodbye},
 };
 
@@ -57,7 +58,7 @@ pub(super) async fn link(url: &Url, trust: &Trust) -> Result<Link, String> {
 /// Runs until either side closes. Reading and writing do not wait for each other.
 async fn run(socket: Socket, ends: Ends) {
     let (mut sink, mut stream) = socket.split();
-    let out = Out { urgent: ends.urgent, ordered: ends.ordered, packets: ends.packets };
+    let out = Out { urgent: ends.urgent, ordered: ends.ordered, packets: ends.packets, agreed: ends.agreed };
     let ended = tokio::select! {
         ended = read(&mut stream, &ends.incoming) => ended,
         broken = write(&mut sink, out) => Ended { code: None, reason: broken },
@@ -88,22 +89,31 @@ async fn read(stream: &mut SplitStream<Socket>, incoming: &mpsc::Sender<Incoming
                     .unwrap_or(Ended { code: None, reason: "the server ended the connection".into() });
             }
         };
-        match message {
-            Message::Text(text) => {
-                if incoming.send(Incoming::Event(Bytes::from(text))).await.is_err() {
-                    // The client has gone; its goodbye comes next.
-                    std::future::pending::<()>().await;
+        let event = match message {
+            Message::Text(text) => Bytes::from(text),
+            Message::Binary(bytes) if bytes.first() == Some(&deflate::MARK) => {
+                match compress::inflate(&bytes[1..]) {
+                    Ok(text) => text,
+                    Err(reason) => return Ended { code: None, reason },
                 }
             }
             // No room: what it held is sent again, or newer by then.
-            Message::Binary(packet) => drop(incoming.try_send(Incoming::Packet(packet))),
+            Message::Binary(packet) => {
+                drop(incoming.try_send(Incoming::Packet(packet)));
+                continue;
+            }
             Message::Close(frame) => {
                 said = frame.map(|frame| Ended {
                     code: Some(u32::from(u16::from(frame.code))),
                     reason: frame.reason.to_string(),
                 });
+                continue;
             }
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+        };
+        if incoming.send(Incoming::Event(event)).await.is_err() {
+            // The client has gone; its goodbye comes next.
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -116,6 +126,7 @@ struct Out {
     urgent: mpsc::Receiver<String>,
     ordered: mpsc::Receiver<String>,
     packets: mpsc::Receiver<Vec<u8>>,
+    agreed: Agreed,
 }
 
 impl Out {
@@ -124,7 +135,10 @@ impl Out {
         tokio::select! {
             biased;
             Some(text) = self.urgent.recv() => Message::text(text),
-            Some(text) = self.ordered.recv() => Message::text(text),
+            Some(text) = self.ordered.recv() => match self.agreed.message(&text) {
+                Some(compressed) => Message::binary(compressed),
+                None => Message::text(text),
+            },
             Some(packet) = self.packets.recv() => Message::binary(packet),
             // The client lets go of the link: its goodbye closes the socket.
             else => std::future::pending().await,

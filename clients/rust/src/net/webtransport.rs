@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use fanfare_proto::frame;
+use fanfare_proto::frame::{self, Content};
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use web_transport_quinn::{RecvStream, SendStream, Session, SessionError, WebTransportError};
 
 use crate::{
     Transport,
+    compress::{self, Agreed},
     link::{Ended, Ends, Goodbye, Incoming, Link, goodbye},
 };
 
@@ -39,7 +40,7 @@ async fn run(session: Session, requests: (SendStream, RecvStream), ends: Ends) {
     readers.spawn(accept(session.clone(), ends.incoming.clone()));
     readers.spawn(read_datagrams(session.clone(), ends.incoming.clone()));
     let mut writers = JoinSet::new();
-    writers.spawn(write_requests(requests, ends.ordered));
+    writers.spawn(write_requests(requests, ends.ordered, ends.agreed));
     writers.spawn(write_urgent(session.clone(), ends.urgent));
     writers.spawn(write_datagrams(session.clone(), ends.packets));
 
@@ -131,7 +132,14 @@ async fn read_lane(mut stream: RecvStream, incoming: mpsc::Sender<Incoming>) -> 
     let mut buffer = BytesMut::new();
     loop {
         match frame::decode(&mut buffer, frame::MAX_EVENT) {
-            Ok(Some(event)) => {
+            Ok(Some(content)) => {
+                let event = match content {
+                    Content::Text(text) => text,
+                    Content::Compressed(bytes) => match compress::inflate(&bytes) {
+                        Ok(text) => text,
+                        Err(error) => return Some(error),
+                    },
+                };
                 if incoming.send(Incoming::Event(event)).await.is_err() {
                     return Some("the client has gone".into());
                 }
@@ -162,8 +170,9 @@ async fn read_datagrams(session: Session, incoming: mpsc::Sender<Incoming>) -> S
 async fn write_requests(
     (mut stream, _silent): (SendStream, RecvStream),
     texts: mpsc::Receiver<String>,
+    agreed: Agreed,
 ) -> Result<(), String> {
-    write(&mut stream, texts, BytesMut::new()).await
+    write(&mut stream, texts, BytesMut::new(), &agreed).await
 }
 
 /// Opens the second stream when the first urgent request comes.
@@ -175,7 +184,8 @@ async fn write_urgent(session: Session, mut texts: mpsc::Receiver<String>) -> Re
     stream.set_priority(1).map_err(|e| e.to_string())?;
     let mut buffer = BytesMut::new();
     frame::encode(first.as_bytes(), &mut buffer);
-    write(&mut stream, texts, buffer).await
+    // What is urgent goes as it is.
+    write(&mut stream, texts, buffer, &Agreed::default()).await
 }
 
 /// Writes `buffer` and then whatever comes, as much as is there in one go.
@@ -183,19 +193,20 @@ async fn write(
     stream: &mut SendStream,
     mut texts: mpsc::Receiver<String>,
     mut buffer: BytesMut,
+    agreed: &Agreed,
 ) -> Result<(), String> {
     loop {
         while buffer.len() < BATCH
             && let Ok(text) = texts.try_recv()
         {
-            frame::encode(text.as_bytes(), &mut buffer);
+            agreed.frame(&text, &mut buffer);
         }
         if buffer.is_empty() {
             let Some(text) = texts.recv().await else {
                 // The client lets go of the link: its goodbye closes the session.
                 return Ok(());
             };
-            frame::encode(text.as_bytes(), &mut buffer);
+            agreed.frame(&text, &mut buffer);
             continue;
         }
         stream.write_chunk(buffer.split().freeze()).await.map_err(|e| e.to_string())?;

@@ -175,6 +175,7 @@ pub(super) fn authenticated() -> Authenticated {
         expires_at: UnixMs(fanfare_proto::id::MAX_NUMBER),
         heartbeat_ms: 10_000,
         silence_ms: 25_000,
+        compress: None,
         time: UnixMs(1_000_000),
     }
 }

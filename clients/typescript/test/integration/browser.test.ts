@@ -154,6 +154,23 @@ for (const [kind, launch] of Object.entries(KINDS)) {
       });
     }
 
+    for (const mode of ['auto', 'websocket'] as const) {
+      test(`large messages come compressed, in order among small ones, ${mode}`, async () => {
+        const user = `${kind}-large-${mode}`;
+        const page = await browser.newPage();
+        await connect(page, user, { transport: mode });
+        const { conversation_id } = await peer.request('conversation:create', { kind: 'private', members: [user] });
+        const before = await server.metric('fanfare_sent_compressed');
+        const sent = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? `${i} ` + 'Gate 4 is open. → ü '.repeat(i * 30 + 60) : `${i}`));
+        for (const text of sent) void peer.request('message:send', { conversation_id: conversation_id as string, text });
+        await page.waitForFunction((count) => window.got.length >= count, { polling: 10, timeout: 10_000 }, sent.length);
+        expect(await page.evaluate(() => window.got)).toEqual(sent);
+        // Half of them, to the page and to the peer.
+        expect((await server.metric('fanfare_sent_compressed')) - before).toBe(sent.length);
+        await leave(page);
+      });
+    }
+
     test('from one transport to the other and back, with every message once', async () => {
       const user = `${kind}-switch`;
       const page = await browser.newPage();
