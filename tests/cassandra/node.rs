@@ -120,6 +120,7 @@ impl Node {
                 ended.is_none() && Instant::now() < deadline,
                 "Cassandra did not start ({ended:?}):\n{said}"
             );
+            // It tells nobody else.
             std::thread::sleep(Duration::from_millis(50));
         }
     }

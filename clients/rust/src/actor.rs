@@ -108,6 +108,10 @@ impl Actor {
             {
                 self.expect_back();
             }
+            if matches!(&loss, Loss::Unreachable(_) | Loss::Broken(_)) {
+                // Perhaps it has crashed, and is elsewhere.
+                self.dialer.doubt();
+            }
             tracing::debug!(%loss, "no connection");
             self.shared.counters.losses.add(1);
             match Next::after(&loss, self.config.token.renewable()) {

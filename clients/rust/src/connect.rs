@@ -25,6 +25,8 @@ pub(crate) trait Dialer: Send + Sync + 'static {
     fn prepare(&self) -> BoxFuture<'_, Result<(), String>>;
     /// What is known of where is no longer so: it has to be asked for again.
     fn forget(&self);
+    /// What is known of where may no longer be so: it is asked for again while the way there is tried.
+    fn doubt(&self);
     /// Opens a connection.
     fn dial(&self, transport: Transport) -> BoxFuture<'_, Result<Link, String>>;
 }

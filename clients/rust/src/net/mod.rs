@@ -6,30 +6,19 @@ mod quic;
 mod tls;
 mod websocket;
 mod webtransport;
+mod whereabouts;
 
-use std::{
-    net::SocketAddr,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::net::SocketAddr;
 
 use futures::future::BoxFuture;
-use tokio::{
-    sync::OnceCell,
-    time::{Instant, timeout},
-};
+use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::{Config, Error, Transport, connect::Dialer, link::Link};
 
 use discover::Places;
 use tls::Trust;
-
-/// How long an answer to "where" is used. Certificates and their hashes change, so it does not last.
-const PLACES_LAST: Duration = Duration::from_mins(1);
-
-/// Longest wait for an answer to "where" while an older one is at hand.
-const REFRESH: Duration = Duration::from_secs(3);
+use whereabouts::Whereabouts;
 
 /// Reaches a server over the network.
 pub(crate) struct Network {
@@ -37,7 +26,7 @@ pub(crate) struct Network {
     config: Config,
     trust: OnceCell<Trust>,
     sockets: quic::Sockets,
-    places: Mutex<Option<(Places, Instant)>>,
+    places: Whereabouts<Places>,
 }
 
 impl Network {
@@ -47,7 +36,7 @@ impl Network {
             sockets: quic::Sockets::new(config.endpoint.clone()),
             config: config.clone(),
             trust: OnceCell::new(),
-            places: Mutex::new(None),
+            places: Whereabouts::new(),
         })
     }
 
@@ -65,39 +54,11 @@ impl Network {
         self.trust.get_or_try_init(load).await
     }
 
-    fn known(&self) -> Option<(Places, Instant)> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn ask(&self) -> BoxFuture<'_, Result<Places, String>> {
+        Box::pin(async { discover::fetch(&self.base, self.trust().await?).await })
     }
 
-    fn learn(&self, places: Places) {
-        *self.places.lock().unwrap_or_else(PoisonError::into_inner) = Some((places, Instant::now()));
-    }
-
-    async fn places(&self) -> Result<Places, String> {
-        let known = self.known();
-        if let Some((places, at)) = &known
-            && at.elapsed() < PLACES_LAST
-        {
-            return Ok(places.clone());
-        }
-        let fetch = discover::fetch(&self.base, self.trust().await?);
-        let Some((old, _)) = known else {
-            let places = fetch.await?;
-            self.learn(places.clone());
-            return Ok(places);
-        };
-        match timeout(REFRESH, fetch).await {
-            Ok(Ok(places)) => {
-                self.learn(places.clone());
-                Ok(places)
-            }
-            // Where the server was is better than nowhere.
-            _ => Ok(old),
-        }
-    }
-
-    async fn reach(&self, transport: Transport) -> Result<Link, String> {
-        let places = self.places().await?;
+    async fn go(&self, transport: Transport, places: Places) -> Result<Link, String> {
         let trust = self.trust().await?;
         match transport {
             Transport::WebTransport => {
@@ -115,15 +76,22 @@ impl Network {
 
 impl Dialer for Network {
     fn prepare(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async { self.places().await.map(drop) })
+        Box::pin(async { self.places.find(&|| self.ask()).await.map(drop) })
     }
 
     fn forget(&self) {
-        *self.places.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.places.forget();
+    }
+
+    fn doubt(&self) {
+        self.places.doubt();
     }
 
     fn dial(&self, transport: Transport) -> BoxFuture<'_, Result<Link, String>> {
-        Box::pin(async move { self.reach(transport).await.map_err(|e| format!("{transport:?}: {e}")) })
+        Box::pin(async move {
+            let go = |places| -> BoxFuture<'_, _> { Box::pin(self.go(transport, places)) };
+            self.places.reach(&|| self.ask(), go).await.map_err(|e| format!("{transport:?}: {e}"))
+        })
     }
 }
 

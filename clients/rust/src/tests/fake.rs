@@ -35,13 +35,15 @@ pub(super) enum Plan {
 pub(super) struct Fake {
     plans: Mutex<VecDeque<(Transport, Plan)>>,
     peers: mpsc::UnboundedSender<Peer>,
+    /// What became of what the client knows of where the server is.
+    pub(super) unsure: Mutex<Vec<&'static str>>,
 }
 
 impl Fake {
     pub(super) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<Peer>) {
         let (peers, receiver) = mpsc::unbounded_channel();
         let plans = Mutex::default();
-        (Arc::new(Self { plans, peers }), receiver)
+        (Arc::new(Self { plans, peers, unsure: Mutex::default() }), receiver)
     }
 
     /// The next dial of this transport does this; without a plan it opens.
@@ -61,7 +63,13 @@ impl Dialer for Fake {
         Box::pin(async { Ok(()) })
     }
 
-    fn forget(&self) {}
+    fn forget(&self) {
+        self.unsure.lock().unwrap().push("forgotten");
+    }
+
+    fn doubt(&self) {
+        self.unsure.lock().unwrap().push("doubted");
+    }
 
     fn dial(&self, transport: Transport) -> BoxFuture<'_, Result<Link, String>> {
         Box::pin(async move {

@@ -49,7 +49,7 @@ async fn with_nowhere_to_move_to_it_stays_and_then_comes_back_soon() {
         test.fake.plan(Transport::WebSocket, Plan::Fail);
     }
     old.say(name::SERVER_GOING_AWAY, &GOING).await;
-    tokio::time::sleep(Duration::from_millis(999)).await;
+    super::pass(Duration::from_millis(999)).await;
     assert!(test.client.state().borrow().is_open());
     let start = Instant::now();
     old.end(Some(4000)).await;
@@ -71,4 +71,22 @@ async fn a_server_that_only_ever_goes_away_is_backed_off_from() {
         waits.push(end.elapsed().as_millis());
     }
     assert_eq!(waits.iter().max(), Some(&15_000), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_it_was_is_forgotten_when_it_says_so_and_doubted_when_it_is_gone() {
+    let mut test = Test::start(config().transport(Preference::Only(Transport::WebSocket)));
+    let (mut old, _) = test.greeted().await;
+    let unsure = |test: &Test| std::mem::take(&mut *test.fake.unsure.lock().unwrap());
+    assert_eq!(unsure(&test), [""; 0]);
+    old.say(name::SERVER_GOING_AWAY, &GOING).await;
+    let (new, _) = test.greeted().await;
+    assert_eq!(unsure(&test), ["forgotten"]);
+    new.end(None).await;
+    test.fake.plan(Transport::WebSocket, Plan::Fail);
+    let (again, _) = test.greeted().await;
+    assert_eq!(unsure(&test), ["doubted", "doubted"], "the connection broke, and then there was no way");
+    again.end(Some(4002)).await;
+    test.greeted().await;
+    assert_eq!(unsure(&test), [""; 0], "whoever closes is there");
 }

@@ -151,8 +151,14 @@ async fn status(recv: &mut quinn::RecvStream) -> u16 {
     }
 }
 
-async fn pause() {
-    tokio::time::sleep(Duration::from_millis(100)).await;
+/// Writes, and waits until the server has received it: what follows comes in another packet, and later.
+async fn alone(raw: &Raw, stream: &mut quinn::SendStream, bytes: &[u8]) {
+    let acknowledged = || raw.quic.stats().frame_rx.acks;
+    let before = acknowledged();
+    stream.write_all(bytes).await.unwrap();
+    while acknowledged() == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 #[tokio::test]
@@ -161,12 +167,11 @@ async fn connect_may_come_before_settings() {
         let server = Server::start();
         let client = async {
             let raw = Raw::connect(&server).await;
-            let (_send, mut recv) = raw.bidi(&connect("/wt", None)).await;
-            pause().await;
+            let (mut send, mut recv) = raw.quic.open_bi().await.unwrap();
+            alone(&raw, &mut send, &connect("/wt", None)).await;
             let mut control = raw.quic.open_uni().await.unwrap();
             for byte in CONTROL {
-                control.write_all(&[byte]).await.unwrap();
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                alone(&raw, &mut control, &[byte]).await;
             }
             assert_eq!(status(&mut recv).await, 200);
             raw
@@ -176,8 +181,7 @@ async fn connect_may_come_before_settings() {
         // The first bytes one by one.
         let mut commands = raw.quic.open_bi().await.unwrap().0;
         for byte in [&[0x40, 0x41, 0x00][..], &framed("slowly")].concat() {
-            commands.write_all(&[byte]).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            alone(&raw, &mut commands, &[byte]).await;
         }
         assert_eq!(link.incoming.recv(true).await, Ok(Received::Event(Lane::Ordered, "slowly".into())));
     })
@@ -193,10 +197,9 @@ async fn streams_and_capsules_may_come_with_the_request() {
             let mut request = raw.quic.open_bi().await.unwrap();
             let mut first = raw.quic.open_bi().await.unwrap().0;
             // Of the two streams the second's packets come first.
-            let second = raw.bidi(&[&[0x40, 0x41, 0x00][..], &framed("urgent")].concat()).await.0;
-            pause().await;
-            first.write_all(&[&[0x40, 0x41, 0x00][..], &framed("ordered")].concat()).await.unwrap();
-            pause().await;
+            let mut second = raw.quic.open_bi().await.unwrap().0;
+            alone(&raw, &mut second, &[&[0x40, 0x41, 0x00][..], &framed("urgent")].concat()).await;
+            alone(&raw, &mut first, &[&[0x40, 0x41, 0x00][..], &framed("ordered")].concat()).await;
             let close = super::super::capsule::encode_close(4100, "hello and goodbye");
             request.0.write_all(&[&connect("/wt", None)[..], &close].concat()).await.unwrap();
             let control = raw.uni(&CONTROL).await;

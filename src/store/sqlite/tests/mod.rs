@@ -233,12 +233,11 @@ async fn closing_stores_what_was_accepted() {
             queued(&store, async move { own.append(append(TopicKind::Conversation, n, 1)).await }).await,
         );
     }
-    let closing = Arc::clone(&store);
-    let closing = tokio::spawn(async move { closing.close().await });
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    assert!(!closing.is_finished());
+    let mut closing = store.close();
+    // It has begun now: nothing more is taken.
+    assert!(futures::poll!(&mut closing).is_pending(), "what was accepted is not done yet");
     drop(release);
-    closing.await.unwrap();
+    closing.await;
     for task in tasks {
         assert!(task.await.unwrap().is_ok());
     }
