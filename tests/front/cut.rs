@@ -7,6 +7,7 @@ use std::sync::{
 };
 
 use fanfare::{
+    config::Config,
     hub::Hub,
     store::{
         StoreError,
@@ -36,7 +37,18 @@ pub struct Gate {
 }
 
 impl Gate {
-    pub fn open(hub: &Arc<Hub>, dir: &std::path::Path) -> Arc<Self> {
+    /// A server on such a store.
+    pub async fn serve() -> (TestServer, Arc<Self>) {
+        Self::serve_with(|_| {}).await
+    }
+
+    pub async fn serve_with(change: impl FnOnce(&mut Config)) -> (TestServer, Arc<Self>) {
+        let mut gate = None;
+        let server = TestServer::on_with(change, |hub, dir| gate.insert(Self::open(hub, dir)).clone()).await;
+        (server, gate.unwrap())
+    }
+
+    fn open(hub: &Arc<Hub>, dir: &std::path::Path) -> Arc<Self> {
         std::fs::create_dir_all(dir).unwrap();
         let store = Sqlite::open(dir, hub.clone(), &Options::default()).unwrap();
         Arc::new(Self {
@@ -143,14 +155,7 @@ async fn history(server: &TestServer, kind: Kind, room: &str) -> Vec<(u64, Strin
 
 #[tokio::test]
 async fn a_cut_at_any_await_changes_nothing() {
-    let mut gate = None;
-    let server = TestServer::on(|hub, dir| {
-        let opened = Gate::open(hub, dir);
-        gate = Some(opened.clone());
-        opened
-    })
-    .await;
-    let gate = gate.unwrap();
+    let (server, gate) = Gate::serve().await;
     for kind in BOTH {
         let mut ann = server.client(kind, "ann", "member").await;
         let room = create(&mut ann, &format!("cut-{kind:?}"), &["bob"]).await;

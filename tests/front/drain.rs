@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use fanfare::config::Config;
 use serde_json::json;
 
 use crate::{
@@ -89,9 +88,7 @@ async fn clients_are_told_in_batches() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_read_is_answered_before_the_end() {
     for kind in BOTH {
-        let mut gate = None;
-        let mut server = TestServer::on(|hub, dir| gate.insert(Gate::open(hub, dir)).clone()).await;
-        let gate = gate.unwrap();
+        let (mut server, gate) = Gate::serve().await;
         let mut ann = server.client(kind, "ann", "member").await;
         let mut bob = server.client(kind, "bob", "member").await;
         let room = create(&mut ann, "room", &["bob"]).await;
@@ -110,11 +107,8 @@ async fn what_was_read_is_answered_before_the_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_over_by_its_deadline_whoever_stays() {
-    let mut gate = None;
     // Shorter than what remains for the last steps: they are cut short as well.
-    let soon = |config: &mut Config| config.drain.deadline_ms = 1_000;
-    let mut server = TestServer::on_with(soon, |hub, dir| gate.insert(Gate::open(hub, dir)).clone()).await;
-    let gate = gate.unwrap();
+    let (mut server, gate) = Gate::serve_with(|config| config.drain.deadline_ms = 1_000).await;
     let mut ann = server.client(Kind::WebSocket, "ann", "member").await;
     let room = create(&mut ann, "room", &["bob"]).await;
     let mut stuck = Vec::new();

@@ -122,6 +122,14 @@ fn config(dir: &Path) -> Config {
     config
 }
 
+/// For tests of something else than these limits.
+pub fn as_many_messages_as_there_are(config: &mut Config) {
+    let limits = &mut config.limits;
+    limits.messages_per_second = 100_000;
+    limits.messages_per_second_per_user = 100_000;
+    limits.messages_per_second_per_organisation = 100_000;
+}
+
 /// The sum of a metric over its labels.
 pub async fn metric(base: &str, name: &str) -> f64 {
     let text = http_get(base, "/metrics").await;

@@ -205,9 +205,7 @@ async fn the_silent_keep_nobody_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_is_read_than_can_be_worked_on() {
     for kind in BOTH {
-        let mut gate = None;
-        let server = TestServer::on(|hub, dir| gate.insert(Gate::open(hub, dir)).clone()).await;
-        let gate = gate.unwrap();
+        let (server, gate) = Gate::serve().await;
         let mut ann = server.client(kind, "ann", "member").await;
         let room = crate::chat::create(&mut ann, "room", &["bob"]).await;
         gate.stop_at(0);
@@ -233,9 +231,7 @@ async fn no_more_is_read_than_can_be_worked_on() {
 /// Ordinary requests that the store keeps waiting leave room for an alarm, where it comes on a stream of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_urgent_is_read_although_all_else_waits() {
-    let mut gate = None;
-    let server = TestServer::on(|hub, dir| gate.insert(Gate::open(hub, dir)).clone()).await;
-    let gate = gate.unwrap();
+    let (server, gate) = Gate::serve().await;
     let mut ann = server.client(Kind::WebTransport, "ann", "supervisor").await;
     let room = crate::chat::create(&mut ann, "room", &["bob"]).await;
     gate.stop_at(0);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     chat::{create, say},
     client::{BOTH, Client, Kind},
-    harness::{Process, TestServer, token},
+    harness::{Process, TestServer, as_many_messages_as_there_are, token},
 };
 
 fn topic_state<'a>(client: &'a Client, topic: &str) -> &'a Value {
@@ -203,9 +203,7 @@ async fn kill_9_right_after_the_answer_loses_nothing() {
 async fn many_topics_are_resumed_at_once_within_the_bounds_of_a_lane() {
     let server = TestServer::with(|config| {
         config.limits.ordered_bytes = 96 * 1024;
-        config.limits.messages_per_second = 100_000;
-        config.limits.messages_per_second_per_user = 100_000;
-        config.limits.messages_per_second_per_organisation = 100_000;
+        as_many_messages_as_there_are(config);
     })
     .await;
     let mut ann = server.client(Kind::WebSocket, "ann", "member").await;

@@ -183,14 +183,7 @@ async fn what_is_revoked_stays_so_after_a_restart() {
 
 #[tokio::test]
 async fn while_the_store_is_away_what_is_known_holds_for_a_while() {
-    let mut gate = None;
-    let server = TestServer::on(|hub, dir| {
-        let opened = Gate::open(hub, dir);
-        gate = Some(opened.clone());
-        opened
-    })
-    .await;
-    let gate = gate.unwrap();
+    let (server, gate) = Gate::serve().await;
     let base = &server.base();
     let me = async |token: &str| ask_as(base, token, "GET", "/api/v1/me", "").await;
     let (ann, eve) = (&issued("ann", "acme", "ann-1"), &issued("eve", "acme", "eve-1"));

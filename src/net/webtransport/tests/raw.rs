@@ -59,6 +59,9 @@ struct Raw {
     endpoint: quinn::Endpoint,
 }
 
+/// The session's stream, both ways, and the control stream.
+type Streams = (quinn::SendStream, quinn::RecvStream, quinn::SendStream);
+
 impl Raw {
     async fn connect(server: &Server) -> Self {
         let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -89,8 +92,19 @@ impl Raw {
         stream
     }
 
+    /// A session on a connection of its own, and the server's end of it.
+    async fn begin(server: &Server) -> (Self, Streams, Link) {
+        let client = async {
+            let raw = Self::connect(server).await;
+            let session = raw.session().await;
+            (raw, session)
+        };
+        let ((raw, session), link) = tokio::join!(client, server.accept());
+        (raw, session, link.unwrap())
+    }
+
     /// Control stream and session, as every client does it.
-    async fn session(&self) -> (quinn::SendStream, quinn::RecvStream, quinn::SendStream) {
+    async fn session(&self) -> Streams {
         let control = self.uni(&CONTROL).await;
         let (send, mut recv) = self.bidi(&connect("/wt", None)).await;
         assert_eq!(status(&mut recv).await, 200);
@@ -288,17 +302,9 @@ async fn a_page_of_another_origin_is_refused() {
 async fn a_reset_of_the_sessions_stream_ends_it() {
     on_shard(async {
         let server = Server::start();
-        let (raw, link) = tokio::join!(
-            async {
-                let raw = Raw::connect(&server).await;
-                let session = raw.session().await;
-                (raw, session)
-            },
-            server.accept()
-        );
-        let (raw, (mut send, _recv, _control)) = raw;
+        let (raw, session, mut link) = Raw::begin(&server).await;
+        let (mut send, _recv, _control) = session;
         send.reset(0u32.into()).unwrap();
-        let mut link = link.unwrap();
         assert!(matches!(link.incoming.recv(true).await, Err(Ended::Closed { code: 0, .. })));
         raw.quic.closed().await;
     })
@@ -326,16 +332,7 @@ async fn rubbish_ends_only_its_own_link() {
             &[0x40, 0x41, 0x04, 1, 2, 3, 4], // a stream of another session
         ];
         for case in uni.iter().map(|c| (true, *c)).chain(bidi.iter().map(|c| (false, *c))) {
-            let (raw, link) = tokio::join!(
-                async {
-                    let raw = Raw::connect(&server).await;
-                    let session = raw.session().await;
-                    (raw, session)
-                },
-                server.accept()
-            );
-            let mut link = link.unwrap();
-            let (raw, _session) = raw;
+            let (raw, _session, mut link) = Raw::begin(&server).await;
             let _kept = if case.0 {
                 (Some(raw.uni(case.1).await), None)
             } else {
@@ -412,16 +409,7 @@ async fn changed_bytes_end_at_most_their_own_link() {
 async fn a_client_may_move_to_another_address() {
     on_shard(async {
         let server = Server::start();
-        let (raw, link) = tokio::join!(
-            async {
-                let raw = Raw::connect(&server).await;
-                let session = raw.session().await;
-                (raw, session)
-            },
-            server.accept()
-        );
-        let (raw, _session) = raw;
-        let mut link = link.unwrap();
+        let (raw, _session, mut link) = Raw::begin(&server).await;
         raw.endpoint.rebind(std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).unwrap();
         let _commands = raw.bidi(&[&[0x40, 0x41, 0x00][..], &framed("moved")].concat()).await;
         assert_eq!(link.incoming.recv(true).await, Ok(Received::Event(Lane::Ordered, "moved".into())));
