@@ -139,6 +139,7 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crowd::Crowd;
 
     const NOW: UnixMs = UnixMs(1_790_000_000_000);
     const EXCESS: Excess = Excess { what: "", wait_ms: 10 };
@@ -158,6 +159,26 @@ mod tests {
         assert!((1000..=1001).contains(&patient), "{patient}");
         assert_eq!(line.tell(EXCESS, NOW).wait_ms, 10_010);
         assert!(!line.tell(EXCESS, NOW.plus(100)).impatient);
+    }
+
+    /// What the organisation has no more of costs the connection nothing.
+    #[test]
+    fn a_refusal_by_all_others_is_no_cost_of_ones_own() {
+        let limits =
+            Limits { messages_per_second: 1, messages_per_second_per_organisation: 5, ..Limits::default() };
+        let crowd = Crowd::new(&limits, &[]);
+        let guest = |user: &str| {
+            let visitor = crowd.arrive("192.0.2.1".parse().unwrap(), NOW).unwrap();
+            visitor.admit(&"acme".parse().unwrap(), &user.parse().unwrap(), NOW).unwrap()
+        };
+        let (ann, bob) = (guest("ann"), guest("bob"));
+        while bob.spend(Cost::Message, NOW).is_ok() {}
+        let mut allowance = Allowance::new(&limits, NOW);
+        for _ in 0..10 {
+            let refused = allowance.take(&ann, None, NOW).unwrap_err();
+            assert_eq!(refused.what, "too many messages of this organisation");
+        }
+        assert_eq!(allowance.take(&ann, None, NOW.plus(200)), Ok(()));
     }
 
     /// Sends thousands of requests at once, and each again when it was told to, a little late.

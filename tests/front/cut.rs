@@ -1,9 +1,12 @@
 //! A connection that is cut while the server works for it changes nothing: what was begun is finished once, and its
 //! repeat finds it done. The cut is made at every call of the store that a request waits for.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use fanfare::{
@@ -32,6 +35,8 @@ pub struct Gate {
     away: AtomicBool,
     /// Calls by requests until the one that is stopped; `usize::MAX` for none.
     left: AtomicUsize,
+    /// That one stops its thread, and with it all else that is there.
+    blocks: AtomicBool,
     stopped: Semaphore,
     go: Semaphore,
 }
@@ -55,6 +60,7 @@ impl Gate {
             store,
             away: false.into(),
             left: usize::MAX.into(),
+            blocks: false.into(),
             stopped: Semaphore::new(0),
             go: Semaphore::new(0),
         })
@@ -67,6 +73,12 @@ impl Gate {
 
     pub fn stop_at(&self, call: usize) {
         self.left.store(call, Ordering::SeqCst);
+    }
+
+    /// The same, as nothing may in a server: its thread stands still.
+    pub fn block_at(&self, call: usize) {
+        self.blocks.store(true, Ordering::SeqCst);
+        self.stop_at(call);
     }
 
     /// Whether a call is stopped now, or will not be.
@@ -96,6 +108,9 @@ impl Gate {
         });
         if left == Ok(0) {
             self.stopped.add_permits(1);
+            while self.blocks.load(Ordering::SeqCst) && self.go.available_permits() == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             self.go.acquire().await.unwrap().forget();
         }
         Ok(())

@@ -124,3 +124,17 @@ async fn it_is_over_by_its_deadline_whoever_stays() {
     tokio::time::timeout(Duration::from_secs(30), server.stop()).await.expect("it is over");
     assert_eq!(ann.expect_close().await.0, 4000);
 }
+
+/// Its deadline holds even where the shards' own patience is of no use.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thread_that_stands_still_is_not_waited_for() {
+    let (mut server, gate) = Gate::serve_with(|config| config.drain.deadline_ms = 1_000).await;
+    let mut ann = server.client(Kind::WebSocket, "ann", "member").await;
+    let room = create(&mut ann, "room", &["bob"]).await;
+    gate.block_at(0);
+    let data = json!({ "client_id": "m", "conversation_id": room, "text": "never done" });
+    ann.send_request("message:send", data).await;
+    assert!(gate.stopped_before(std::future::pending()).await);
+    tokio::time::timeout(Duration::from_secs(30), server.stop()).await.expect("it is over");
+    gate.let_go();
+}

@@ -46,10 +46,6 @@ impl TestServer {
     }
 
     /// A server on a store of the test's.
-    pub async fn on<S: Store>(open: impl FnOnce(&Arc<Hub>, &Path) -> Arc<S>) -> Self {
-        Self::on_with(|_| {}, open).await
-    }
-
     pub async fn on_with<S: Store>(
         change: impl FnOnce(&mut Config),
         open: impl FnOnce(&Arc<Hub>, &Path) -> Arc<S>,

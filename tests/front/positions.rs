@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     client::{BOTH, Client, Kind},
     harness::{TestServer, token},
+    until::until,
 };
 
 pub fn now() -> u64 {
@@ -299,4 +300,23 @@ async fn a_quiet_view_is_healed_while_others_are_busy() {
         times += ticks.iter().filter(|tick| tick.time.0 == start).count();
     }
     traffic.abort();
+}
+
+#[tokio::test]
+async fn packets_above_the_rate_are_dropped() {
+    let server = TestServer::with(|config| config.limits.packets_per_second = 5).await;
+    for kind in BOTH {
+        let mut agent = server.client(kind, &format!("hasty-{kind:?}"), "agent").await;
+        let accepted = async || server.metric("fanfare_fixes_accepted").await as u64;
+        let (before, start) = (accepted().await, now());
+        for n in 0..500 {
+            send(&mut agent, &[fix(n + 1, start + n, 1.0, 1.0)]).await;
+        }
+        until("some are taken", async || accepted().await >= before + 10).await;
+        agent.request("client:ping", json!({})).await.expect("it is no offence");
+        // Twice as many as in a second at once, and then those of the time that it took.
+        let most = 10 + (now() - start) / 200 + 1;
+        let taken = accepted().await - before;
+        assert!(taken <= most, "{kind:?}: {taken} of 500 were taken, which should be {most}");
+    }
 }

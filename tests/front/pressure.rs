@@ -235,16 +235,22 @@ async fn what_is_urgent_is_read_although_all_else_waits() {
     let mut ann = server.client(Kind::WebTransport, "ann", "supervisor").await;
     let room = crate::chat::create(&mut ann, "room", &["bob"]).await;
     gate.stop_at(0);
-    for n in 0..=server.config.limits.in_flight {
+    let room_for = server.config.limits.in_flight;
+    for n in 0..=room_for {
+        if n == room_for - 1 {
+            ann.send_text("nonsense").await;
+        }
         let say = json!({ "client_id": format!("m{n}"), "conversation_id": room, "text": "x" });
         ann.send_request("message:send", say).await;
     }
     assert!(gate.stopped_before(std::future::pending()).await);
+    // What cannot be read is refused at once: all before it was taken in, and the last that there is room for with it.
+    ann.expect("error").await;
     // It needs no store, so its answer shows that it was read.
     ann.send_urgent(&json!({ "event": "client:ping", "data": {} })).await;
     ann.expect("client:pong").await;
     gate.let_go();
-    for n in 0..=server.config.limits.in_flight {
+    for n in 0..=room_for {
         assert_eq!(ann.expect("message:new").await["client_id"], format!("m{n}"));
     }
 }
