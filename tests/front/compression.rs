@@ -365,7 +365,7 @@ fn shards_ms() -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the machine for itself: scripts/unit.sh runs it"]
 async fn figures_of_a_room_of_200() {
-    const EVENTS: usize = 40;
+    const EVENTS: usize = 20;
     println!("room of 200, {EVENTS} events of 4 KiB | bytes an event and receiver | shards' time, ms");
     let mut rows = Vec::new();
     for kind in BOTH {
