@@ -77,7 +77,7 @@ impl Path {
     }
 
     /// The texts there; `None` where there is something else. To leave out what cannot be read would be wrong: who has
-    /// no department sees all of them.
+    /// neither a department nor a team sees everyone.
     pub(super) fn many<'a>(&self, claims: &'a Map<String, Value>) -> Option<Vec<&'a str>> {
         match self.find(claims) {
             None => Some(Vec::new()),

@@ -6,7 +6,7 @@ use fanfare_proto::{IssuerId, OrgId, TokenId, UnixMs, UserId};
 use serde_json::{Map, Value};
 
 use super::{
-    Identity,
+    Identity, Units,
     claims::Claims,
     jwks::Source,
     jwt::{LEEWAY_MS, Refused},
@@ -120,11 +120,7 @@ impl Issuer {
             }
             Some(_) => return Err(invalid("its `jti` is no text")),
         };
-        let texts = |path: &super::claims::Path, why| path.many(claims).ok_or(invalid(why));
-        let departments = texts(&self.claims.departments, "its departments are no list of texts")?;
-        let departments = departments.into_iter().map(str::parse).collect::<Result<_, _>>();
-        let teams = texts(&self.claims.teams, "its teams are no list of texts")?;
-        let teams = teams.into_iter().map(str::parse).collect::<Result<_, _>>();
+        let units = self.units(claims)?;
         Ok(Identity {
             org: Tenant::verified(self.organisation(claims)?),
             user: self.user(claims)?,
@@ -132,9 +128,7 @@ impl Issuer {
             token_id,
             issued_at,
             rights: self.rights(claims, policy)?,
-            departments: departments
-                .map_err(|_| invalid("a department's id has characters it may not have"))?,
-            teams: teams.map_err(|_| invalid("a team's id has characters it may not have"))?,
+            units,
             expires_at,
         })
     }
@@ -209,6 +203,17 @@ impl Issuer {
         // Without a user there would be a prefix.
         let user = UserId::new(user).map_err(|_| invalid("its user has characters it may not have"))?;
         UserId::new(&format!("{}{user}", self.user_prefix)).map_err(|_| invalid("its user's id is too long"))
+    }
+
+    fn units(&self, claims: &Map<String, Value>) -> Result<Units, No> {
+        let texts = |path: &super::claims::Path, why| path.many(claims).ok_or(invalid(why));
+        let departments = texts(&self.claims.departments, "its departments are no list of texts")?;
+        let departments = departments.into_iter().map(str::parse).collect::<Result<_, _>>();
+        let departments =
+            departments.map_err(|_| invalid("a department's id has characters it may not have"))?;
+        let teams = texts(&self.claims.teams, "its teams are no list of texts")?;
+        let teams = teams.into_iter().map(str::parse).collect::<Result<_, _>>();
+        Ok(Units::new(departments, teams.map_err(|_| invalid("a team's id has characters it may not have"))?))
     }
 
     fn rights(&self, claims: &Map<String, Value>, policy: &Policy) -> Result<Rights, No> {

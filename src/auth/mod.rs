@@ -10,8 +10,11 @@ mod mint;
 pub mod policy;
 pub mod revocation;
 mod token;
+mod units;
 
-use fanfare_proto::{DepartmentId, IssuerId, TeamId, TokenId, UnixMs, UserId};
+pub use self::units::Units;
+
+use fanfare_proto::{IssuerId, TokenId, UnixMs, UserId};
 
 use crate::id::Tenant;
 
@@ -30,10 +33,8 @@ pub struct Identity {
     pub issued_at: Option<UnixMs>,
     /// What its roles allow, those that this server knows.
     pub rights: policy::Rights,
-    /// Departments: where an agent works, what a supervisor sees.
-    pub departments: Vec<DepartmentId>,
-    /// Teams.
-    pub teams: Vec<TeamId>,
+    /// Where it belongs: where an agent works, what a supervisor sees.
+    pub units: Units,
     /// When the token ends.
     pub expires_at: UnixMs,
 }
@@ -51,6 +52,6 @@ impl Identity {
 
     /// Whether it may do what `other` may, where `other` may.
     pub fn has_same_rights(&self, other: &Self) -> bool {
-        (&self.rights, &self.departments, &self.teams) == (&other.rights, &other.departments, &other.teams)
+        (&self.rights, &self.units) == (&other.rights, &other.units)
     }
 }

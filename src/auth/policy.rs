@@ -15,8 +15,8 @@ use crate::id::Tenant;
 pub enum Reach {
     /// Nowhere: there is no right.
     None,
-    /// The caller's departments and teams; all of their organisation where the token names none, or where what is done
-    /// has no department.
+    /// The caller's departments and teams; all of their organisation where the token names neither, or where what is done
+    /// belongs to none.
     Units,
     /// All of the caller's organisation.
     Organisation,

@@ -240,7 +240,7 @@ mod tests {
     use fanfare_proto::IssuerId;
 
     use super::*;
-    use crate::auth::policy::Policy;
+    use crate::auth::{Units, policy::Policy};
 
     fn tenant(name: &str) -> Tenant {
         Tenant::verified(OrgId::new(name).unwrap())
@@ -254,8 +254,7 @@ mod tests {
             token_id: token.map(|id| TokenId::new(id).unwrap()),
             issued_at: issued.map(UnixMs),
             rights: Policy::default().rights(["member"].into_iter(), false).unwrap(),
-            departments: vec![],
-            teams: vec![],
+            units: Units::default(),
             expires_at: UnixMs(u64::MAX),
         }
     }

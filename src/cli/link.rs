@@ -4,7 +4,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use fanfare::{auth::policy::Role, config::Config, time::Clock};
+use fanfare::{
+    auth::{Units, policy::Role},
+    config::Config,
+    time::Clock,
+};
 use fanfare_client::{
     Client, CloseReason, Config as ClientConfig, Preference, State, Token, TokenError, Transport,
     proto::{DepartmentId, DeviceId, ErrorCode, OrgId, UnixMs, UserId, id},
@@ -77,11 +81,10 @@ impl Mint {
         role: Role,
         departments: &[DepartmentId],
     ) -> anyhow::Result<Token> {
-        let (mint, user, departments) = (self.clone(), user.clone(), departments.to_vec());
+        let (mint, user, units) = (self.clone(), user.clone(), Units::new(departments.to_vec(), Vec::new()));
         let make = move || {
             let roles = vec![role.as_str().to_owned()];
-            let (user, departments) = (user.clone(), departments.clone());
-            super::token::mint(&mint.config, user, mint.org.clone(), roles, departments, HOURS)
+            super::token::mint(&mint.config, user.clone(), mint.org.clone(), roles, &units, HOURS)
         };
         // What cannot work is told now, not by a client that does not connect.
         make().context("making a token")?;

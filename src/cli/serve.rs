@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use clap::Args;
 use fanfare::{
+    auth::Units,
     config::{Config, Log},
     server::{self, Server, StartError},
     time::Clock,
@@ -97,7 +98,7 @@ fn log_filter(log: &Log) -> anyhow::Result<EnvFilter> {
 
 fn development_token(config: &Config) -> anyhow::Result<String> {
     let (user, org) = (UserId::new("dispatcher")?, OrgId::new("demo")?);
-    super::token::mint(config, user, org, vec!["admin".into()], Vec::new(), 24)
+    super::token::mint(config, user, org, vec!["admin".into()], &Units::default(), 24)
 }
 
 /// What a person who starts it for the first time wants to do next.

@@ -9,11 +9,11 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use fanfare::{
-    auth::{jwt, policy::Role},
+    auth::{Units, jwt, policy::Role},
     config::{Algorithm, Config},
     time::Clock,
 };
-use fanfare_proto::{DepartmentId, OrgId, UserId, id};
+use fanfare_proto::{DepartmentId, OrgId, TeamId, UserId, id};
 
 /// Options of `fanfare token`.
 #[derive(Debug, Args)]
@@ -29,6 +29,9 @@ pub(super) struct Token {
     /// A department; may be given more than once
     #[arg(long = "department")]
     departments: Vec<DepartmentId>,
+    /// A team; may be given more than once
+    #[arg(long = "team")]
+    teams: Vec<TeamId>,
     /// How long it is valid
     #[arg(long, default_value_t = 24, value_name = "HOURS")]
     hours: u64,
@@ -45,7 +48,8 @@ impl Token {
                 bail!("no such role: {role} (there are {})", known.join(", "));
             }
         }
-        println!("{}", mint(&config, self.user, self.org, self.roles, self.departments, self.hours)?);
+        let units = Units::new(self.departments, self.teams);
+        println!("{}", mint(&config, self.user, self.org, self.roles, &units, self.hours)?);
         Ok(())
     }
 }
@@ -56,7 +60,7 @@ pub(super) fn mint(
     user: UserId,
     org: OrgId,
     roles: Vec<String>,
-    departments: Vec<DepartmentId>,
+    units: &Units,
     hours: u64,
 ) -> anyhow::Result<String> {
     if config.auth.algorithm != Algorithm::HS256 {
@@ -65,7 +69,8 @@ pub(super) fn mint(
     let now = Clock::system().now().0 / 1000;
     let claims = jwt::Claims {
         roles,
-        departments,
+        departments: units.departments().to_vec(),
+        teams: units.teams().to_vec(),
         iat: Some(now),
         iss: config.auth.issuer.clone(),
         aud: config.auth.audience.clone(),

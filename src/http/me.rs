@@ -23,8 +23,8 @@ pub(super) async fn who(By(identity): By) -> Json<Me> {
         user_id: identity.user.clone(),
         organization_id: identity.org.org().clone(),
         roles: identity.role_names(),
-        departments: identity.departments.clone(),
-        teams: identity.teams.clone(),
+        departments: identity.units.departments().to_vec(),
+        teams: identity.units.teams().to_vec(),
         expires_at: identity.expires_at,
     })
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use fanfare::{auth::jwt, config::Config, hub::Hub, server::Server, store::Store, time::Clock};
-use fanfare_proto::{DepartmentId, OrgId, UserId};
+use fanfare_proto::{DepartmentId, OrgId, TeamId, UserId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -195,10 +195,16 @@ pub async fn ask_as(base: &str, token: &str, method: &str, path: &str, body: &st
 }
 
 pub fn token(user: &str, org: &str, role: &str, departments: &[&str]) -> String {
+    token_of(user, org, role, departments, &[])
+}
+
+/// One that names teams as well.
+pub fn token_of(user: &str, org: &str, role: &str, departments: &[&str], teams: &[&str]) -> String {
     let departments = departments.iter().map(|d| DepartmentId::new(d).unwrap()).collect();
+    let teams = teams.iter().map(|team| TeamId::new(team).unwrap()).collect();
     let (user, org) = (UserId::new(user).unwrap(), OrgId::new(&store::organisation(org)).unwrap());
-    let claims =
-        jwt::Claims { roles: vec![role.into()], departments, ..jwt::Claims::new(user, org, 4_102_444_800) };
+    let claims = jwt::Claims::new(user, org, 4_102_444_800);
+    let claims = jwt::Claims { roles: vec![role.into()], departments, teams, ..claims };
     jwt::mint(&claims, SECRET.as_bytes()).unwrap()
 }
 

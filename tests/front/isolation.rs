@@ -1,5 +1,5 @@
 //! Who may do what, where: every command and every route, for every role, in its own organisation, in another one and in
-//! another department. What is expected stands here once more, by hand, and not in the server's words.
+//! another department or team. What is expected stands here once more, by hand, and not in the server's words.
 
 mod commands;
 mod routes;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Client, Kind},
-    harness::TestServer,
+    harness::{TestServer, token_of},
     positions::{fix, now, send},
 };
 
@@ -46,7 +46,8 @@ impl World {
             }
         })
         .await;
-        let mut agent = server.agent(Kind::WebSocket, "hush-walker", "north").await;
+        let walker = token_of("hush-walker", "acme", "agent", &["north"], &["blue"]);
+        let mut agent = Client::open(&server.base(), Kind::WebSocket, &walker).await;
         send(&mut agent, &[fix(1, now() - 1_000, 31.0, 120.0)]).await;
         crate::positions::stored_up_to(&mut agent, 1).await;
         let mut witness = server.client(Kind::WebSocket, "hush-witness", "admin").await;

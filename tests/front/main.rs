@@ -48,6 +48,7 @@ mod reluctant;
 mod resume;
 mod revocation;
 mod rolling;
+mod teams;
 mod token;
 mod transport;
 mod unfinished;

@@ -162,7 +162,7 @@ pub async fn update(services: &Services, caller: &Caller<'_>, command: LocationU
 fn show(services: &Services, caller: &Caller<'_>, table: &Table, fix: Fix) -> StoredFix {
     services.metrics.fixes_accepted.inc();
     let (identity, agent) = (caller.identity, caller.user());
-    if table.place(agent, &identity.departments, fix) == Placed::Full {
+    if table.place(agent, &identity.units, fix) == Placed::Full {
         services.metrics.fixes_not_shown.inc();
     }
     let class = services.config.retention.fix_class(identity.org.org());
@@ -198,7 +198,7 @@ pub async fn subscribe(
     member: &Rc<Member>,
     department: Option<DepartmentId>,
 ) -> Result<(Subscription, Following, LocationParts), ErrorBody> {
-    let scope = Scope::granted(caller.identity).narrowed(department)?;
+    let scope = Scope::granted(caller.identity, Action::WatchLocations).narrowed(department)?;
     let table = whole_table(services, &caller.identity.org).await?;
     let new_view = || services.locations.next_view.fetch_add(1, Ordering::Relaxed);
     let (snapshot, watching) = table.snapshot(&scope, new_view, |view| services.hub.watch(shard.index, view));
@@ -244,7 +244,8 @@ impl LocationParts {
 pub async fn latest(services: &Services, caller: &Caller<'_>, command: LocationLatest) -> Answer {
     let table = whole_table(services, &caller.identity.org).await?;
     let limit = usize::from(command.limit.unwrap_or(100).clamp(1, 100));
-    let found = table.latest(&Scope::granted(caller.identity), command.after.as_ref(), limit);
+    let found =
+        table.latest(&Scope::granted(caller.identity, Action::WatchLocations), command.after.as_ref(), limit);
     let next = if found.len() == limit { found.last().map(|(agent, _)| agent.clone()) } else { None };
     let agents = found.into_iter().map(|(agent_id, fix)| AgentFix { agent_id, fix: fix.into() }).collect();
     answer(&LatestFixes { agents, next })
@@ -255,7 +256,7 @@ pub async fn history(services: &Services, caller: &Caller<'_>, command: Location
     if command.agent_id != *caller.user() {
         let table = whole_table(services, &caller.identity.org).await?;
         let allowed = policy::may(caller.identity, Action::ReadTracks)
-            && table.sees(&Scope::granted(caller.identity), &command.agent_id);
+            && table.sees(&Scope::granted(caller.identity, Action::ReadTracks), &command.agent_id);
         if !allowed {
             return Err(ErrorCode::Unauthorized.with("not an agent whose track you may see"));
         }

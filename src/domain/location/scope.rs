@@ -3,7 +3,7 @@
 use fanfare_proto::{DepartmentId, ErrorBody, ErrorCode};
 
 use crate::auth::{
-    Identity,
+    Identity, Units,
     policy::{Action, Reach},
 };
 
@@ -12,43 +12,38 @@ use crate::auth::{
 pub enum Scope {
     /// Everyone.
     Organisation,
-    /// Who works in one of these departments. Sorted, without repeats.
-    Departments(Vec<DepartmentId>),
+    /// Who works in one of these departments or teams.
+    Units(Units),
 }
 
 impl Scope {
-    /// What an identity may see: an admin or a service everyone, a supervisor with departments just those.
-    pub fn granted(identity: &Identity) -> Self {
-        let everyone = identity.rights.reach(Action::WatchLocations) > Reach::Units;
-        if everyone || identity.departments.is_empty() {
+    /// Where an identity may do this: an admin or a service everywhere, a supervisor whose token names departments or
+    /// teams in just those.
+    pub fn granted(identity: &Identity, action: Action) -> Self {
+        let everywhere = identity.rights.reach(action) > Reach::Units;
+        if everywhere || identity.units.is_empty() {
             return Self::Organisation;
         }
-        let mut departments = identity.departments.clone();
-        departments.sort();
-        departments.dedup();
-        Self::Departments(departments)
+        Self::Units(identity.units.clone())
     }
 
     /// This scope narrowed to one department, if it may be.
     pub fn narrowed(self, department: Option<DepartmentId>) -> Result<Self, ErrorBody> {
-        match (self, department) {
-            (scope, None) => Ok(scope),
-            (Self::Organisation, Some(department)) => Ok(Self::Departments(vec![department])),
-            (Self::Departments(granted), Some(department)) if granted.contains(&department) => {
-                Ok(Self::Departments(vec![department]))
-            }
+        let Some(department) = department else { return Ok(self) };
+        match self {
             // One that is not granted looks like one that does not exist.
-            _ => Err(ErrorCode::RoomNotFound.with("no such department")),
+            Self::Units(granted) if !granted.departments().contains(&department) => {
+                Err(ErrorCode::RoomNotFound.with("no such department"))
+            }
+            _ => Ok(Self::Units(Units::new(vec![department], Vec::new()))),
         }
     }
 
-    /// Whether somebody of these departments is in it.
-    pub fn covers(&self, departments: &[DepartmentId]) -> bool {
+    /// Whether somebody of these units is in it.
+    pub fn covers(&self, units: &Units) -> bool {
         match self {
             Self::Organisation => true,
-            Self::Departments(mine) => {
-                departments.iter().any(|department| mine.binary_search(department).is_ok())
-            }
+            Self::Units(mine) => mine.meet(units),
         }
     }
 }

@@ -9,14 +9,14 @@ use std::{
 };
 
 use fanfare_proto::{
-    DepartmentId, Epoch, Fix, UnixMs, UserId,
+    Epoch, Fix, UnixMs, UserId,
     event::{self, AliasedAgent, LocationAgents, LocationRemoved},
     frame::MAX_SENT,
     tick::{self, Tick},
 };
 
 use super::scope::Scope;
-use crate::{frame::Frame, hub::Flush, net::Packet, shard::Changes};
+use crate::{auth::Units, frame::Frame, hub::Flush, net::Packet, shard::Changes};
 
 /// A value that no newer one followed is sent once more after this time, in milliseconds. A little over a second, so
 /// that an agent that sends every second is not repeated each time.
@@ -57,7 +57,7 @@ struct State {
 #[derive(Debug)]
 struct Entry {
     agent: UserId,
-    departments: Vec<DepartmentId>,
+    units: Units,
     fix: Fix,
     version: u64,
     /// Forgotten. The alias stays taken: it must never stand for another agent.
@@ -119,23 +119,23 @@ impl Table {
         Self { epoch, limit, state: Mutex::default() }
     }
 
-    /// Takes a fix of an agent, who works in `departments`, if it is newer than what is there.
-    pub fn place(&self, agent: &UserId, departments: &[DepartmentId], fix: Fix) -> Placed {
+    /// Takes a fix of an agent, who works in `units`, if it is newer than what is there.
+    pub fn place(&self, agent: &UserId, units: &Units, fix: Fix) -> Placed {
         let mut guard = self.lock();
         let state = &mut *guard;
         let Some(&alias) = state.aliases.get(agent) else {
             if state.aliases.len() >= self.limit {
                 return Placed::Full;
             }
-            state.add(agent, departments, fix);
+            state.add(agent, units, fix);
             return Placed::Newest;
         };
         let entry = &mut state.entries[alias as usize];
-        if entry.departments != departments {
+        if entry.units != *units {
             for view in &mut state.views {
-                view.moved(alias, view.scope.covers(&entry.departments), view.scope.covers(departments));
+                view.moved(alias, view.scope.covers(&entry.units), view.scope.covers(units));
             }
-            entry.departments = departments.to_vec();
+            entry.units.clone_from(units);
         }
         if fix.time <= entry.fix.time {
             return Placed::Older;
@@ -144,7 +144,7 @@ impl Table {
         Placed::Newest
     }
 
-    /// Takes a fix that was stored by an earlier life of the server. The agent's departments are not known, so until
+    /// Takes a fix that was stored by an earlier life of the server. Where the agent works is not known, so until
     /// the agent is back only those see it who may see everyone.
     pub fn restore(&self, agent: &UserId, fix: Fix) {
         let mut guard = self.lock();
@@ -152,7 +152,7 @@ impl Table {
         match state.aliases.get(agent).copied() {
             // The agent is back already, with what it sent late.
             Some(alias) => state.renew(alias, fix),
-            None if state.aliases.len() < self.limit => state.add(agent, &[], fix),
+            None if state.aliases.len() < self.limit => state.add(agent, &Units::default(), fix),
             None => {}
         }
     }
@@ -189,7 +189,7 @@ impl Table {
     pub fn aliased(&self, scope: &Scope, aliases: &[u32]) -> Vec<AliasedAgent> {
         let state = self.lock();
         let entries = aliases.iter().filter_map(|alias| Some((*alias, state.entries.get(*alias as usize)?)));
-        let seen = entries.filter(|(_, entry)| !entry.gone && scope.covers(&entry.departments));
+        let seen = entries.filter(|(_, entry)| !entry.gone && scope.covers(&entry.units));
         seen.map(|(alias, entry)| entry.aliased(alias)).collect()
     }
 
@@ -215,8 +215,8 @@ impl Table {
     pub fn sees(&self, scope: &Scope, agent: &UserId) -> bool {
         let state = self.lock();
         match state.aliases.get(agent) {
-            Some(alias) => scope.covers(&state.entries[*alias as usize].departments),
-            None => scope.covers(&[]),
+            Some(alias) => scope.covers(&state.entries[*alias as usize].units),
+            None => scope.covers(&Units::default()),
         }
     }
 
@@ -238,8 +238,7 @@ impl Table {
         let mut flushes = Vec::new();
         for view in &mut state.views {
             let ticks = |aliases: &[u32]| -> Vec<Tick> {
-                let mine =
-                    aliases.iter().filter(|alias| view.scope.covers(&entries[**alias as usize].departments));
+                let mine = aliases.iter().filter(|alias| view.scope.covers(&entries[**alias as usize].units));
                 mine.map(|alias| entries[*alias as usize].tick(*alias)).collect()
             };
             let changes = pack(view.id, self.epoch, now, &ticks(&changed));
@@ -261,13 +260,13 @@ impl Table {
 }
 
 impl State {
-    fn add(&mut self, agent: &UserId, departments: &[DepartmentId], fix: Fix) {
+    fn add(&mut self, agent: &UserId, units: &Units, fix: Fix) {
         let alias = self.entries.len() as u32;
         self.version += 1;
         self.aliases.insert(agent.clone(), alias);
         self.entries.push(Entry {
             agent: agent.clone(),
-            departments: departments.to_vec(),
+            units: units.clone(),
             fix,
             version: self.version,
             gone: false,
@@ -277,7 +276,7 @@ impl State {
         });
         self.changed.push(alias);
         for view in &mut self.views {
-            view.moved(alias, false, view.scope.covers(departments));
+            view.moved(alias, false, view.scope.covers(units));
         }
     }
 
@@ -298,7 +297,7 @@ impl State {
     }
 
     fn visible<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = (u32, &'a Entry)> {
-        (0..).zip(&self.entries).filter(|(_, entry)| !entry.gone && scope.covers(&entry.departments))
+        (0..).zip(&self.entries).filter(|(_, entry)| !entry.gone && scope.covers(&entry.units))
     }
 
     /// Values to be sent again: once soon after their last change, then now and then. Looks at a part of the table
@@ -319,7 +318,7 @@ impl State {
                 entry.gone = true;
                 self.aliases.remove(&entry.agent);
                 for view in &mut self.views {
-                    view.moved(alias, view.scope.covers(&entry.departments), false);
+                    view.moved(alias, view.scope.covers(&entry.units), false);
                 }
                 continue;
             }

@@ -10,6 +10,7 @@ use fanfare_proto::{
 
 use super::{DAY_MS, parse_key, scope::Scope, whole_table, write_key};
 use crate::{
+    auth::policy::Action,
     domain::{Answer, Caller, Services, answer},
     error::refused,
     store::{FixClass, WindowKey},
@@ -21,11 +22,11 @@ const FIXES_PER_PAGE: u16 = 100;
 /// `location:window`
 pub async fn window(services: &Services, caller: &Caller<'_>, command: LocationWindow) -> Answer {
     let org = &caller.identity.org;
-    let scope = Scope::granted(caller.identity).narrowed(command.department_id)?;
-    // Tracks say nothing of departments: where their agent works now decides, as for a single track.
+    let scope = Scope::granted(caller.identity, Action::ReadTracks).narrowed(command.department_id)?;
+    // Tracks say nothing of departments and teams: where their agent works now decides, as for a single track.
     let among = match &scope {
         Scope::Organisation => None,
-        Scope::Departments(_) => Some(Arc::new(whole_table(services, org).await?.agents(&scope))),
+        Scope::Units(_) => Some(Arc::new(whole_table(services, org).await?.agents(&scope))),
     };
     let after = match &command.after {
         Some(text) => Some(parse(text).ok_or_else(|| ErrorCode::InvalidMessage.with("after is no `next`"))?),

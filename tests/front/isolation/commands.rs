@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{HUSH, ROLES, World, member, plain};
 use crate::{
     client::{BOTH, Client, Got, Kind},
-    harness::token,
+    harness::{token, token_of},
     positions::now,
 };
 
@@ -40,7 +40,7 @@ struct Row {
     name: &'static str,
     may: &'static [&'static str],
     told: Told,
-    /// Whether it is about a department, so that somebody of another one must be told of nothing.
+    /// Whether it is about agents, so that somebody of another department or team must be told of nothing.
     scoped: bool,
     data: fn(&Names<'_>) -> Value,
 }
@@ -49,6 +49,9 @@ const ALL: &[&str] = &ROLES;
 const PEOPLE: &[&str] = &["agent", "supervisor", "admin", "patient", "provider", "member", "service"];
 const SEE_EVERYONE: &[&str] = &["supervisor", "admin", "provider", "service"];
 const WATCHERS: &[&str] = &["supervisor", "admin", "service"];
+
+/// Where the agent is not: departments and teams of whoever asks. What is a department's name is no team's.
+const ELSEWHERE: [(&[&str], &[&str]); 3] = [(&["south"], &[]), (&[], &["red"]), (&["blue"], &["north"])];
 
 const ROWS: &[Row] = &[
     row("authenticate", ALL, |names| json!({ "token": names.token })).told(Told::Error("INVALID_MESSAGE")),
@@ -214,31 +217,34 @@ async fn nobody_does_what_their_role_or_organisation_does_not_allow() {
             assert_sees_nothing(&mut client, kind, role).await;
             client.close().await;
 
-            // From another department, too, for whom departments bound.
-            let south = token(&me, "acme", role, &["south"]);
-            let mut client = Client::open(&base, kind, &south).await;
-            for row in ROWS.iter().filter(|row| row.scoped) {
-                let names = |exists: bool| Names {
-                    me: &me,
-                    token: &south,
-                    room: &world.room,
-                    member: "hush-walker",
-                    agent: if exists { "hush-walker" } else { "nobody" },
-                    department: if exists { "north" } else { "nowhere" },
-                    client_id: String::new(),
-                };
-                let (there, nowhere) =
-                    (row.ask(&mut client, &names(true)).await, row.ask(&mut client, &names(false)).await);
-                match role {
-                    "admin" | "service" => assert_eq!(there.0, Told::Done, "{role}: {}", row.name),
-                    _ => assert_eq!(there, nowhere, "{kind:?}, {role} of another department: {}", row.name),
+            // From another department or team, too, for whom they bound.
+            for (departments, teams) in ELSEWHERE {
+                let elsewhere = token_of(&me, "acme", role, departments, teams);
+                let mut client = Client::open(&base, kind, &elsewhere).await;
+                for row in ROWS.iter().filter(|row| row.scoped) {
+                    let names = |exists: bool| Names {
+                        me: &me,
+                        token: &elsewhere,
+                        room: &world.room,
+                        member: "hush-walker",
+                        agent: if exists { "hush-walker" } else { "nobody" },
+                        department: if exists { "north" } else { "nowhere" },
+                        client_id: String::new(),
+                    };
+                    let there = row.ask(&mut client, &names(true)).await;
+                    let nowhere = row.ask(&mut client, &names(false)).await;
+                    let what = format!("{kind:?}, {role} of {departments:?} {teams:?}: {}", row.name);
+                    match role {
+                        "admin" | "service" => assert_eq!(there.0, Told::Done, "{what}"),
+                        _ => assert_eq!(there, nowhere, "{what}"),
+                    }
+                    if role == "supervisor" {
+                        assert!(!there.1.to_string().contains("hush-walker"), "{what}: {}", there.1);
+                    }
+                    cells += 1;
                 }
-                if role == "supervisor" {
-                    assert!(!there.1.to_string().contains("hush-walker"), "{}: {}", row.name, there.1);
-                }
-                cells += 1;
+                client.close().await;
             }
-            client.close().await;
         }
     }
     // What others did has not reached the organisation: all that came is by its own people.
@@ -254,7 +260,7 @@ async fn nobody_does_what_their_role_or_organisation_does_not_allow() {
     assert!(
         seen.iter().any(|got| matches!(got, Got::Event(_, event) if event["event"] == "system:broadcast"))
     );
-    println!("commands: {cells} cells of command x role x (own, foreign, other department) x transport");
+    println!("commands: {cells} cells of command x role x (own, foreign, 3 x other units) x transport");
 }
 
 /// Of all that came, nothing tells of the other organisation, but for what the client named itself.

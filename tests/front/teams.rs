@@ -1,0 +1,139 @@
+//! Departments and teams: whoever names some in the token sees the agents of these, and of no others.
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::{BOTH, Client, Kind},
+    harness::{TestServer, token_of},
+    positions::{fix, follow, locations, now, send, stored_up_to},
+};
+
+/// Somebody of an organisation for each transport, as the same agents are there for both.
+async fn open(
+    server: &TestServer,
+    kind: Kind,
+    user: &str,
+    role: &str,
+    departments: &[&str],
+    teams: &[&str],
+) -> Client {
+    Client::open(&server.base(), kind, &token(kind, user, role, departments, teams)).await
+}
+
+fn token(kind: Kind, user: &str, role: &str, departments: &[&str], teams: &[&str]) -> String {
+    token_of(user, &format!("teams-{kind:?}"), role, departments, teams)
+}
+
+fn names(agents: &[Value]) -> Vec<&str> {
+    let mut names: Vec<_> = agents.iter().map(|agent| agent["agent_id"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Whom somebody sees, by every way there is.
+async fn seen(client: &mut Client, start: u64) -> Vec<String> {
+    let (_, snapshot) = follow(client, locations()).await;
+    let latest = client.request("location:latest", json!({})).await.unwrap();
+    let latest = latest["agents"].as_array().unwrap();
+    let window = json!({ "from": start, "to": start + 1_000 });
+    let window = client.request("location:window", window).await.unwrap();
+    let mut tracks = Vec::new();
+    for agent in ["blue", "both", "north", "nowhere", "red"] {
+        let track = json!({ "agent_id": agent, "from": start, "to": start + 1_000 });
+        match client.request("location:history", track).await {
+            Ok(track) => tracks.extend((track["fixes"] != json!([])).then_some(agent)),
+            Err(refused) => assert_eq!(refused["code"], "UNAUTHORIZED"),
+        }
+    }
+    assert_eq!(names(latest), names(&snapshot), "latest");
+    assert_eq!(names(window["fixes"].as_array().unwrap()), names(&snapshot), "window");
+    assert_eq!(tracks, names(&snapshot), "history");
+    names(&snapshot).into_iter().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn whoever_names_departments_or_teams_sees_these_and_no_others() {
+    let mut server = TestServer::start().await;
+    for kind in BOTH {
+        let start = now() - 60_000;
+        let agents: [(&str, &[&str], &[&str]); 5] = [
+            ("north", &["north"], &[]),
+            ("blue", &["south"], &["blue"]),
+            ("red", &["south"], &["red"]),
+            ("both", &["north"], &["blue", "red"]),
+            ("nowhere", &[], &[]),
+        ];
+        for (name, departments, teams) in agents {
+            let mut agent = open(&server, kind, name, "agent", departments, teams).await;
+            let fixes = json!([fanfare_proto::JsonFix::from(fix(1, start, 1.0, 1.0))]);
+            agent.request("location:update", json!({ "fixes": fixes })).await.unwrap();
+        }
+        let all = ["blue", "both", "north", "nowhere", "red"];
+        let watchers: [(&str, &[&str], &[&str], &[&str]); 8] = [
+            ("supervisor", &[], &[], &all),
+            ("supervisor", &["north"], &[], &["both", "north"]),
+            ("supervisor", &[], &["blue"], &["blue", "both"]),
+            ("supervisor", &[], &["red", "blue", "red"], &["blue", "both", "red"]),
+            ("supervisor", &["north"], &["red"], &["both", "north", "red"]),
+            ("supervisor", &[], &["north"], &[]),
+            ("admin", &["north"], &["red"], &all),
+            ("service", &[], &["red"], &all),
+        ];
+        for (role, departments, teams, expected) in watchers {
+            let mut watcher = open(&server, kind, "boss", role, departments, teams).await;
+            let what = format!("{kind:?}, {role} of {departments:?} {teams:?}");
+            assert_eq!(seen(&mut watcher, start).await, expected, "{what}");
+            watcher.close().await;
+        }
+        // Who names teams alone has no department to choose.
+        let mut blue = open(&server, kind, "boss", "supervisor", &[], &["blue"]).await;
+        for department in ["south", "blue", "none"] {
+            let narrowed = json!({ "channels": ["locations"], "department_id": department });
+            assert_eq!(blue.request("subscribe", narrowed).await.unwrap_err()["code"], "ROOM_NOT_FOUND");
+        }
+        // After a restart nobody knows where an agent works until it is back: those alone see it who see everyone.
+        server.restart().await;
+        let mut blue = open(&server, kind, "boss", "supervisor", &[], &["blue"]).await;
+        let mut chief = open(&server, kind, "chief", "supervisor", &[], &[]).await;
+        assert_eq!(seen(&mut blue, start).await, Vec::<String>::new());
+        assert_eq!(seen(&mut chief, start).await, all);
+        let mut back = open(&server, kind, "both", "agent", &[], &["blue"]).await;
+        send(&mut back, &[fix(2, start + 500, 1.0, 1.0)]).await;
+        stored_up_to(&mut back, 2).await;
+        assert_eq!(
+            names(blue.expect("location:agents").await["data"]["agents"].as_array().unwrap()),
+            ["both"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_changes_teams_changes_views() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        let mut red = open(&server, kind, "red", "supervisor", &[], &["red"]).await;
+        let mut blue = open(&server, kind, "blue", "supervisor", &[], &["blue"]).await;
+        let (red_view, _) = follow(&mut red, locations()).await;
+        let (blue_view, _) = follow(&mut blue, locations()).await;
+        assert_ne!(red_view, blue_view);
+        // The same teams in another order are the same view.
+        let mut also = open(&server, kind, "also", "supervisor", &[], &["blue", "blue"]).await;
+        assert_eq!(follow(&mut also, locations()).await.0, blue_view);
+        let mut agent = open(&server, kind, "ann", "agent", &["north"], &["red"]).await;
+        send(&mut agent, &[fix(1, now() - 1_000, 1.0, 1.0)]).await;
+        red.expect("location:agents").await;
+        // By a newer token, on the same connection.
+        let newer = token(kind, "ann", "agent", &["north"], &["blue"]);
+        agent.request("token:refresh", json!({ "token": newer })).await.unwrap();
+        send(&mut agent, &[fix(2, now(), 1.0, 1.0)]).await;
+        blue.expect("location:agents").await;
+        red.expect("location:removed").await;
+        // So does a watcher.
+        let newer = token(kind, "red", "supervisor", &[], &["blue"]);
+        let refreshed = red.request("token:refresh", json!({ "token": newer })).await.unwrap();
+        assert_eq!(refreshed["resubscribe"], json!(["locations"]));
+        let (view, agents) = follow(&mut red, locations()).await;
+        assert_eq!((view, names(&agents)), (blue_view, vec!["ann"]));
+    }
+}
