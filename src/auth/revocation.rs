@@ -16,10 +16,8 @@ use crate::id::Tenant;
 /// What is known may be this old, in milliseconds, for somebody new to be let in by it.
 pub const KNOWN_FOR_MS: u64 = 30_000;
 
-/// Most revocations that may stand, in all and of an organisation. At up to 800 bytes each they take 40 MB at most.
+/// Most revocations that may stand, of all organisations. At up to 800 bytes each they take 40 MB at most.
 pub const MOST: usize = 50_000;
-/// See [`MOST`].
-pub const MOST_OF_ONE: usize = 5_000;
 
 /// How often those that have ended are removed. Until then they are looked past.
 const SWEEP_MS: u64 = 60_000;

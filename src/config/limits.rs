@@ -57,6 +57,10 @@ pub struct Limits {
     pub agents_per_organisation: usize,
     /// People of one organisation whose presence is known.
     pub people_per_organisation: usize,
+    /// Different views of the positions of one organisation, by departments and teams, that are followed.
+    pub views_per_organisation: usize,
+    /// Revocations of one organisation that stand.
+    pub revocations_per_organisation: usize,
     /// Bytes that may wait on a connection's ordered lane.
     pub ordered_bytes: usize,
     /// Bytes that may wait on a connection's urgent lane.
@@ -94,6 +98,8 @@ impl Default for Limits {
             strikes_per_minute: 60,
             agents_per_organisation: 100_000,
             people_per_organisation: 100_000,
+            views_per_organisation: 1_000,
+            revocations_per_organisation: 5_000,
             ordered_bytes: 1024 * 1024,
             urgent_bytes: 1024 * 1024,
             resume_events: 500,
@@ -110,6 +116,8 @@ impl Limits {
             (self.connections_per_ip, "limits.connections_per_ip"),
             (self.lobby_per_ip, "limits.lobby_per_ip"),
             (self.in_flight, "limits.in_flight"),
+            (self.views_per_organisation, "limits.views_per_organisation"),
+            (self.revocations_per_organisation, "limits.revocations_per_organisation"),
         ] {
             require(count > 0, key, "at least 1")?;
         }

@@ -93,7 +93,7 @@ impl Gate {
         self.go.add_permits(1);
     }
 
-    async fn pass(&self) -> Result<(), StoreError> {
+    async fn pass(&self, _: &str) -> Result<(), StoreError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("it is away".into()));
         }

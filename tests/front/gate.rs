@@ -1,7 +1,7 @@
 //! A store between the server and the real one, for tests that stop it or cut it off.
 
-/// Makes a store of a type that has a `store` and an `async fn pass(&self) -> Result<(), StoreError>`, which is asked
-/// before each call. With `shared` it outlives the server: closing it does nothing.
+/// Makes a store of a type that has a `store` and an `async fn pass(&self, call: &str) -> Result<(), StoreError>`, which is
+/// asked before each call. With `shared` it outlives the server: closing it does nothing.
 macro_rules! passing {
     ($type:ty) => {
         passing! { $type, |way: &$type| {
@@ -59,7 +59,7 @@ macro_rules! passing {
             #[async_trait::async_trait]
             impl Store for $type {
                 $(async fn $name(&self $(, $arg: $ty)*) -> Result<$answer, StoreError> {
-                    self.pass().await?;
+                    self.pass(stringify!($name)).await?;
                     self.store.$name($($arg),*).await
                 })*
 

@@ -1,6 +1,6 @@
 //! Revoked tokens: those who show them are put out, and stay out.
 
-use std::time::Instant;
+mod nodes;
 
 use serde_json::{Value, json};
 
@@ -8,9 +8,9 @@ use crate::{
     abuse::signed,
     client::{BOTH, Client, Kind},
     cut::Gate,
-    harness::{Answered, Process, TestServer, ask_as, token},
+    harness::{Answered, TestServer, ask_as, token},
     positions::now,
-    store::{self, organisation},
+    store::organisation,
 };
 
 const REVOCATIONS: &str = "/api/v1/revocations";
@@ -161,6 +161,27 @@ async fn a_repeat_changes_nothing_and_what_is_wrong_is_told() {
 }
 
 #[tokio::test]
+async fn a_full_list_takes_nothing_new_and_knows_what_it_has() {
+    let mut server = TestServer::with(|config| config.limits.revocations_per_organisation = 2).await;
+    let boss = &admin("acme");
+    let asked = |n: usize| json!({ "client_id": format!("r{n}"), "user_id": format!("u{n}") });
+    let first = revoke(&server.base(), boss, asked(0)).await;
+    let second = revoke(&server.base(), boss, asked(1)).await;
+    for _ in 0..2 {
+        let base = &server.base();
+        let full = ask_as(base, boss, "POST", REVOCATIONS, &asked(2).to_string()).await;
+        assert_eq!((full.status, &full.json()["code"]), (429, &json!("RATE_LIMIT_EXCEEDED")));
+        assert_eq!(revoke(base, boss, asked(0)).await.json(), first.json(), "a repeat gets the first answer");
+        assert_eq!(revoke(base, boss, asked(1)).await.json(), second.json());
+        // Of each organisation's own.
+        revoke(base, &admin("other"), asked(2)).await;
+        server.restart().await;
+    }
+    lift(&server.base(), boss, &first).await;
+    revoke(&server.base(), boss, asked(2)).await;
+}
+
+#[tokio::test]
 async fn what_is_revoked_stays_so_after_a_restart() {
     let mut server = TestServer::start().await;
     let ann = &issued("ann", "acme", "ann-1");
@@ -214,35 +235,6 @@ async fn while_the_store_is_away_what_is_known_holds_for_a_while() {
     }
     gate.set_away(false);
     assert_eq!((me(ann).await.status, me(eve).await.status), (200, 401), "it is looked at again at once");
-}
-
-/// Two servers share a database and nothing else. On the embedded store there is one, which tests nothing here.
-#[tokio::test]
-async fn another_process_learns_of_it_within_a_second() {
-    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let (here, there) = (Process::start(dirs[0].path()).await, Process::start(dirs[1].path()).await);
-    if store::variables().is_empty() {
-        return println!("needs FANFARE_TEST_STORE=scylla");
-    }
-    for kind in BOTH {
-        let mut clients = Vec::new();
-        for n in 0..5 {
-            let token = issued(&format!("u{n}"), "acme", &format!("u{n}-{kind:?}"));
-            clients.push((open(&there.base, kind, &token, "phone").await, token));
-        }
-        for (n, (client, token)) in clients.iter_mut().enumerate() {
-            let what = json!({ "client_id": format!("{kind:?}-{n}"), "token_id": format!("u{n}-{kind:?}") });
-            let asked = Instant::now();
-            revoke(&here.base, &admin("acme"), what).await;
-            let stored = asked.elapsed();
-            is_out(client).await;
-            println!(
-                "{kind:?}: answered after {stored:?}, closed by the other process after {:?}",
-                asked.elapsed()
-            );
-            is_refused(&there.base, kind, token, "phone").await;
-        }
-    }
 }
 
 #[tokio::test]

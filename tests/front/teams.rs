@@ -24,6 +24,9 @@ fn token(kind: Kind, user: &str, role: &str, departments: &[&str], teams: &[&str
     token_of(user, &format!("teams-{kind:?}"), role, departments, teams)
 }
 
+/// A role, its departments and teams, and whom it sees.
+type Watcher<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str]);
+
 fn names(agents: &[Value]) -> Vec<&str> {
     let mut names: Vec<_> = agents.iter().map(|agent| agent["agent_id"].as_str().unwrap()).collect();
     names.sort_unstable();
@@ -70,7 +73,7 @@ async fn whoever_names_departments_or_teams_sees_these_and_no_others() {
             agent.request("location:update", json!({ "fixes": fixes })).await.unwrap();
         }
         let all = ["blue", "both", "north", "nowhere", "red"];
-        let watchers: [(&str, &[&str], &[&str], &[&str]); 8] = [
+        let watchers: [Watcher; 8] = [
             ("supervisor", &[], &[], &all),
             ("supervisor", &["north"], &[], &["both", "north"]),
             ("supervisor", &[], &["blue"], &["blue", "both"]),
@@ -136,4 +139,37 @@ async fn an_agent_that_changes_teams_changes_views() {
         let (view, agents) = follow(&mut red, locations()).await;
         assert_eq!((view, names(&agents)), (blue_view, vec!["ann"]));
     }
+}
+
+#[tokio::test]
+async fn different_views_are_bounded() {
+    let server = TestServer::with(|config| config.limits.views_per_organisation = 2).await;
+    let mut open_views = Vec::new();
+    for (n, kind) in BOTH.into_iter().cycle().take(4).enumerate() {
+        let team = format!("team-{}", n / 2);
+        let watcher = token_of(&format!("w{n}"), "acme", "supervisor", &[], &[&team]);
+        let mut watcher = Client::open(&server.base(), kind, &watcher).await;
+        follow(&mut watcher, locations()).await;
+        open_views.push(watcher);
+    }
+    for kind in BOTH {
+        let other = token_of("other", "acme", "supervisor", &[], &["third"]);
+        let mut other = Client::open(&server.base(), kind, &other).await;
+        let refused = other.request("subscribe", locations()).await.unwrap_err();
+        assert_eq!(
+            (&refused["code"], &refused["retry_after_ms"]),
+            (&json!("RATE_LIMIT_EXCEEDED"), &json!(5_000))
+        );
+        // Of each organisation's own.
+        let rival = token_of("rival", "other", "supervisor", &[], &["third"]);
+        let mut rival = Client::open(&server.base(), kind, &rival).await;
+        follow(&mut rival, locations()).await;
+    }
+    // What nobody follows any more makes room.
+    for mut watcher in open_views.split_off(2) {
+        watcher.request("unsubscribe", locations()).await.unwrap();
+    }
+    let other = token_of("other", "acme", "supervisor", &[], &["third"]);
+    let mut other = Client::open(&server.base(), Kind::WebSocket, &other).await;
+    while other.request("subscribe", locations()).await.is_err() {}
 }

@@ -34,6 +34,7 @@ use self::{
 use super::{Answer, Caller, Services, answer};
 use crate::{
     auth::policy::{self, Action},
+    config::Limits,
     error::refused,
     id::Tenant,
     shard::{Following, Member, Shard},
@@ -45,6 +46,9 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// Agents in one part of a snapshot: at about 200 bytes each they fit in one frame.
 const AGENTS_PER_PART: usize = MAX_SENT / 2 / 200;
 
+/// When to try again to follow where there are too many views.
+const FULL_MS: u64 = 5_000;
+
 /// Fixes in one page of a track: at about 150 bytes each they fit in one frame.
 const FIXES_PER_PAGE: u16 = 200;
 
@@ -55,6 +59,7 @@ pub struct Locations {
     next_view: AtomicU32,
     epoch: Epoch,
     agents: usize,
+    views: usize,
 }
 
 /// A table, and whether it holds yet what was stored before the server started.
@@ -65,14 +70,16 @@ struct Slot {
 }
 
 impl Locations {
-    /// No tables. `epoch` must differ from those of earlier lives of the server; each table holds at most `agents`.
-    pub fn new(epoch: Epoch, agents: usize) -> Self {
-        Self { tables: Mutex::default(), next_view: AtomicU32::new(1), epoch, agents }
+    /// No tables. `epoch` must differ from those of earlier lives of the server.
+    pub fn new(epoch: Epoch, limits: &Limits) -> Self {
+        let (agents, views) = (limits.agents_per_organisation, limits.views_per_organisation);
+        Self { tables: Mutex::default(), next_view: AtomicU32::new(1), epoch, agents, views }
     }
 
     fn slot(&self, org: &Tenant) -> Arc<Slot> {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Slot { table: Arc::new(Table::new(self.epoch, self.agents)), restored: OnceCell::new() };
+        let table = || Arc::new(Table::new(self.epoch, self.agents, self.views));
+        let new = || Slot { table: table(), restored: OnceCell::new() };
         tables.entry(org.clone()).or_insert_with(|| Arc::new(new())).clone()
     }
 
@@ -201,7 +208,10 @@ pub async fn subscribe(
     let scope = Scope::granted(caller.identity, Action::WatchLocations).narrowed(department)?;
     let table = whole_table(services, &caller.identity.org).await?;
     let new_view = || services.locations.next_view.fetch_add(1, Ordering::Relaxed);
-    let (snapshot, watching) = table.snapshot(&scope, new_view, |view| services.hub.watch(shard.index, view));
+    let watch = |view| services.hub.watch(shard.index, view);
+    let full =
+        || ErrorCode::RateLimitExceeded.with("too many different views of positions").retry_after(FULL_MS);
+    let (snapshot, watching) = table.snapshot(&scope, new_view, watch).ok_or_else(full)?;
     let parts = LocationParts { table: table.clone(), scope: scope.clone(), snapshot };
     let snapshot = &parts.snapshot;
     let lagging = Arc::new(Lagging { table, view: snapshot.view, scope });

@@ -36,6 +36,7 @@ const AGENTS_PER_EVENT: usize = MAX_SENT / 2 / 200;
 pub struct Table {
     epoch: Epoch,
     limit: usize,
+    views: usize,
     state: Mutex<State>,
 }
 
@@ -114,9 +115,9 @@ pub struct Snapshot {
 }
 
 impl Table {
-    /// A table of at most `limit` agents. `epoch` must differ from those that clients may remember.
-    pub fn new(epoch: Epoch, limit: usize) -> Self {
-        Self { epoch, limit, state: Mutex::default() }
+    /// A table of at most `limit` agents in `views` views. `epoch` must differ from those that clients may remember.
+    pub fn new(epoch: Epoch, limit: usize, views: usize) -> Self {
+        Self { epoch, limit, views, state: Mutex::default() }
     }
 
     /// Takes a fix of an agent, who works in `units`, if it is newer than what is there.
@@ -158,17 +159,19 @@ impl Table {
     }
 
     /// The view of this scope, made if it is not there, and all that is in it. `follow` is called with the view's id
-    /// before anything can be flushed, so that nothing is missed in between.
+    /// before anything can be flushed, so that nothing is missed in between. `None` where there are too many views.
     pub fn snapshot<F>(
         &self,
         scope: &Scope,
         new_id: impl FnOnce() -> u32,
         follow: impl FnOnce(u32) -> F,
-    ) -> (Snapshot, F) {
+    ) -> Option<(Snapshot, F)> {
         let mut state = self.lock();
         let version = state.version;
         let view = if let Some(view) = state.views.iter().find(|view| view.scope == *scope) {
             view.id
+        } else if state.views.len() >= self.views {
+            return None;
         } else {
             let id = new_id();
             state.views.push(View {
@@ -182,7 +185,7 @@ impl Table {
         };
         let following = follow(view);
         let aliases = state.visible(scope).map(|(alias, _)| alias).collect();
-        (Snapshot { view, epoch: self.epoch, version, aliases }, following)
+        Some((Snapshot { view, epoch: self.epoch, version, aliases }, following))
     }
 
     /// Those of `aliases` that a scope sees now, with their newest fixes.
