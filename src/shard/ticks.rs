@@ -41,6 +41,13 @@ impl TickSlot {
         std::mem::take(&mut *self.packets.borrow_mut())
     }
 
+    /// Forgets what has not been taken yet.
+    fn clear(&self) {
+        if !std::mem::take(&mut *self.packets.borrow_mut()).is_empty() {
+            self.busy.set(false);
+        }
+    }
+
     /// What was taken has been sent.
     pub fn sent(&self) {
         if self.packets.borrow().is_empty() {
@@ -88,6 +95,8 @@ pub(super) struct Follower {
     member: Rc<Member>,
     changes: Arc<dyn Changes>,
     version: Cell<u64>,
+    /// It follows no longer. A flush that is being delivered may still hold it.
+    over: Cell<bool>,
 }
 
 impl Shard {
@@ -100,7 +109,8 @@ impl Shard {
         changes: Arc<dyn Changes>,
         watching: hub::Watching,
     ) -> Following {
-        let follower = Rc::new(Follower { member: member.clone(), changes, version: Cell::new(version) });
+        let (version, over) = (Cell::new(version), Cell::new(false));
+        let follower = Rc::new(Follower { member: member.clone(), changes, version, over });
         self.followers.borrow_mut().entry(view).or_default().insert(member.id, follower.clone());
         Following { shard: self.clone(), view, follower, _watching: watching }
     }
@@ -140,10 +150,13 @@ impl Shard {
             None => return,
         };
         for (done, follower) in followers.into_iter().enumerate() {
-            for event in &flush.events {
-                follower.member.outbox.push(Lane::Ordered, event.clone());
+            // Others have worked in between: somebody may have lost the right to see this.
+            if !follower.over.get() {
+                for event in &flush.events {
+                    follower.member.outbox.push(Lane::Ordered, event.clone());
+                }
+                self.send_flush(&follower, flush);
             }
-            self.send_flush(&follower, flush);
             if done % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
@@ -162,6 +175,10 @@ pub struct Following {
 
 impl Drop for Following {
     fn drop(&mut self) {
+        self.follower.over.set(true);
+        if let TickPort::Slot(slot) = &self.follower.member.ticks {
+            slot.clear();
+        }
         let mut followers = self.shard.followers.borrow_mut();
         if let Some(of_view) = followers.get_mut(&self.view) {
             let id = self.follower.member.id;

@@ -41,31 +41,41 @@ impl Door {
 
     /// Shows `token`. `ticket` is a good token, for the doors that are inside.
     pub async fn show(self, base: &str, token: &str, ticket: &str) -> Shown {
+        self.show_by(base, token, ticket, None).await
+    }
+
+    /// The same, by a device, where the door asks for one.
+    pub async fn show_by(self, base: &str, token: &str, ticket: &str, device: Option<&str>) -> Shown {
+        let hello = json!({ "device_id": device });
         match self {
             Self::Api => api(base, token).await,
-            Self::Message(kind) => greet(Client::connect(base, kind).await, json!({ "token": token })).await,
+            Self::Message(kind) => {
+                let hello = json!({ "token": token, "device_id": device });
+                greet(Client::connect(base, kind).await, hello).await
+            }
             Self::Refresh(kind) => {
-                let mut client = Client::open(base, kind, ticket).await;
+                let hello = json!({ "token": ticket, "device_id": device });
+                let mut client = Client::open_with(base, kind, hello).await;
                 match client.request("token:refresh", json!({ "token": token })).await {
                     Ok(answer) => Shown::In(answer),
                     Err(error) => Shown::Out(error["code"].as_str().unwrap().to_owned()),
                 }
             }
             Self::Handshake(kind) => {
-                with_header(base, kind, header::AUTHORIZATION, format!("Bearer {token}")).await
+                with_header(base, kind, header::AUTHORIZATION, format!("Bearer {token}"), hello).await
             }
             Self::Subprotocol => {
                 let offer = format!("fanfare, bearer.{token}");
-                with_header(base, Kind::WebSocket, header::SEC_WEBSOCKET_PROTOCOL, offer).await
+                with_header(base, Kind::WebSocket, header::SEC_WEBSOCKET_PROTOCOL, offer, hello).await
             }
         }
     }
 }
 
-async fn with_header(base: &str, kind: Kind, name: http::HeaderName, value: String) -> Shown {
+async fn with_header(base: &str, kind: Kind, name: http::HeaderName, value: String, hello: Value) -> Shown {
     let Ok(value) = HeaderValue::from_str(&value) else { return Shown::Out("NO_HEADER".into()) };
     match Client::connect_with(base, kind, HeaderMap::from_iter([(name, value)])).await {
-        Ok(client) => greet(client, json!({})).await,
+        Ok(client) => greet(client, hello).await,
         Err(error) => Shown::Out(error),
     }
 }

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -212,6 +212,7 @@ pub fn token_of(user: &str, org: &str, role: &str, departments: &[&str], teams: 
 pub struct Process {
     child: tokio::process::Child,
     pub base: String,
+    log: Arc<Mutex<Vec<String>>>,
     dir: PathBuf,
     store: Vec<(&'static str, String)>,
 }
@@ -260,8 +261,19 @@ impl Process {
             seen.push(line);
         };
         // Somebody must read what it logs.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { child, base: format!("http://{address}"), dir: dir.into(), store }
+        let log = Arc::new(Mutex::new(seen));
+        let kept = log.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                kept.lock().unwrap().push(line);
+            }
+        });
+        Self { child, log, base: format!("http://{address}"), dir: dir.into(), store }
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
     }
 
     /// A line of the process's status, in KiB: `VmRSS` is what it has in memory, `VmHWM` the most that it had.

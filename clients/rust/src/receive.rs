@@ -126,6 +126,9 @@ impl Actor {
         };
         self.token = Some(token);
         session.renewal.ends(renewed.expires_at, self.shared.server_now());
+        if renewed.resubscribe.contains(&Channel::Locations) {
+            self.shared.positions().interrupted();
+        }
         self.follow_again(&renewed.resubscribe);
     }
 

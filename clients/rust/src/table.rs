@@ -96,6 +96,14 @@ impl Table {
         self.begin((subscription.view, subscription.epoch), now);
     }
 
+    /// The view has ended, and another one may follow: what is still under way of it counts no more. Agents stay until then,
+    /// and grow older.
+    pub(crate) fn interrupted(&mut self) {
+        self.view = None;
+        self.aliases.clear();
+        self.held.clear();
+    }
+
     /// Nothing is followed any more.
     pub(crate) fn clear(&mut self) {
         let gone: Vec<_> = self.agents.drain().map(|(id, _)| id).collect();

@@ -54,20 +54,26 @@ async fn one_reading_of_the_log_is_enough() {
     const MANY: usize = 1_000_000;
     for kind in BOTH {
         let mut shared = None;
-        let here = TestServer::on(|hub, dir| {
-            std::fs::create_dir_all(dir).unwrap();
-            let store = sqlite::Sqlite::open(dir, hub.clone(), &sqlite::Options::default()).unwrap();
-            let way = Way::new(store, MANY);
-            shared = Some(way.store.clone());
-            way
-        })
+        let here = TestServer::on_with(
+            |_| {},
+            |hub, dir| {
+                std::fs::create_dir_all(dir).unwrap();
+                let store = sqlite::Sqlite::open(dir, hub.clone(), &sqlite::Options::default()).unwrap();
+                let way = Way::new(store, MANY);
+                shared = Some(way.store.clone());
+                way
+            },
+        )
         .await;
         let shared = shared.unwrap();
         let mut way = None;
-        let there = TestServer::on(|_, dir| {
-            std::fs::create_dir_all(dir).unwrap();
-            way.insert(Way::new(shared.clone(), MANY)).clone()
-        })
+        let there = TestServer::on_with(
+            |_| {},
+            |_, dir| {
+                std::fs::create_dir_all(dir).unwrap();
+                way.insert(Way::new(shared.clone(), MANY)).clone()
+            },
+        )
         .await;
         let way = way.unwrap();
         let ann = issued("ann", "acme", "ann-1");

@@ -32,7 +32,7 @@ pub(super) fn agent(alias: u32, id: &str, time: Option<u64>) -> AliasedAgent {
     }
 }
 
-fn snapshot(view: u32, agents: Vec<AliasedAgent>, more: bool) -> LocationSnapshot {
+pub(super) fn snapshot(view: u32, agents: Vec<AliasedAgent>, more: bool) -> LocationSnapshot {
     LocationSnapshot { view, epoch: Epoch(1), agents, more }
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn ticks(peer: &mut Peer, view: u32, ticks: &[(u32, u64)]) {
 }
 
 /// Answers the request to follow locations.
-async fn grant(peer: &mut Peer, view: u32) {
+pub(super) async fn grant(peer: &mut Peer, view: u32) {
     let request = peer.request().await;
     assert!(matches!(request.command, Command::Subscribe(_)), "{request:?}");
     let subscription = Subscription { channel: Channel::Locations, view, epoch: Epoch(1) };
@@ -77,7 +77,7 @@ pub(super) async fn settled(positions: &Positions) -> Vec<(String, u64)> {
     all
 }
 
-fn spots(all: &[(&str, u64)]) -> Vec<(String, u64)> {
+pub(super) fn spots(all: &[(&str, u64)]) -> Vec<(String, u64)> {
     all.iter().map(|(id, time)| ((*id).to_owned(), *time)).collect()
 }
 

@@ -9,15 +9,17 @@ use std::{
 };
 
 use fanfare_proto::{
-    Command, ErrorCode, Request, UnixMs,
+    Command, Epoch, ErrorCode, Request, UnixMs,
     command::Channel,
-    event::{Authenticated, ServerPing, TokenRefreshed, name},
+    event::{Authenticated, LocationAgents, ServerPing, TokenRefreshed, name},
 };
+use futures::FutureExt;
 use tokio::time::Instant;
 
 use super::{
     fake::{Peer, Test, authenticated, config},
     idle, pass,
+    places::{agent, grant, settled, snapshot, spots, ticks},
 };
 use crate::{Preference, Token, Transport};
 
@@ -108,6 +110,38 @@ async fn what_the_server_ended_is_followed_again() {
     peer.answer(&request, &renewed(600_000, vec![Channel::Locations])).await;
     let again = asked(&mut peer).await;
     assert!(matches!(again.command, Command::Subscribe(_)), "{again:?}");
+}
+
+/// With fewer rights now: datagrams of the old view that are still under way are nothing to us, whenever they come.
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_view_that_ended_is_shown() {
+    let (test, mut peer) = start(|_| {}).await;
+    let client = test.client.clone();
+    let following = tokio::spawn(async move { client.positions(None).await });
+    grant(&mut peer, 7).await;
+    let positions = following.await.unwrap().unwrap();
+    let both = vec![agent(1, "red", Some(10)), agent(2, "blue", Some(10))];
+    peer.say(name::LOCATION_SNAPSHOT, &snapshot(7, both, false)).await;
+    ticks(&mut peer, 7, &[(1, 11), (2, 11)]).await;
+    assert_eq!(settled(&positions).await, spots(&[("blue", 11), ("red", 11)]));
+    let request = asked(&mut peer).await;
+    let mut changes = positions.updates();
+    while changes.next().now_or_never().flatten().is_some() {}
+    peer.answer(&request, &renewed(600_000, vec![Channel::Locations])).await;
+    // Before the new view is granted …
+    ticks(&mut peer, 7, &[(1, 20), (2, 20), (3, 20)]).await;
+    let late = LocationAgents { view: 7, epoch: Epoch(1), agents: vec![agent(3, "green", Some(20))] };
+    peer.say(name::LOCATION_AGENTS, &late).await;
+    assert_eq!(settled(&positions).await, spots(&[("blue", 11), ("red", 11)]));
+    assert!(changes.next().now_or_never().is_none(), "nothing changes");
+    grant(&mut peer, 8).await;
+    // … before it is there, and after. The same alias means somebody else now.
+    ticks(&mut peer, 7, &[(1, 21), (2, 21)]).await;
+    peer.say(name::LOCATION_SNAPSHOT, &snapshot(8, vec![agent(1, "blue", Some(15))], false)).await;
+    ticks(&mut peer, 7, &[(1, 22), (2, 22)]).await;
+    assert_eq!(settled(&positions).await, spots(&[("blue", 15)]));
+    ticks(&mut peer, 8, &[(1, 23)]).await;
+    assert_eq!(settled(&positions).await, spots(&[("blue", 23)]));
 }
 
 #[tokio::test(start_paused = true)]

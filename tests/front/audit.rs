@@ -1,0 +1,83 @@
+//! What is done to others is written down: by whom, where, what, to whom. Neither tokens nor contents.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::{
+    abuse::signed,
+    client::{Client, Kind},
+    harness::{Process, ask_as, token},
+    store::organisation,
+};
+
+fn by(user: &str, org: &str, role: &str, jti: &str) -> String {
+    signed(&json!({
+        "sub": user, "org": organisation(org), "roles": [role], "exp": 4_102_444_800_u64, "jti": jti,
+    }))
+}
+
+/// The lines so far, once there are so many, without what stands before what was done.
+async fn lines(server: &Process, count: usize) -> Vec<String> {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let log = server.log();
+        let found = log.iter().filter_map(|line| line.split_once("INFO what="));
+        let found: Vec<_> = found.map(|(_, line)| line.replace('"', "")).collect();
+        if found.len() >= count {
+            return found;
+        }
+        assert!(Instant::now() < until, "{log:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_done_to_others_is_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Process::start(dir.path()).await;
+    let base = &server.base;
+    let (acme, ops) = (organisation("acme"), organisation("ops"));
+    let boss = by("boss", "acme", "admin", "boss-1");
+    let root = by("root", "ops", "platform", "root-1");
+    let ann = token("ann", "acme", "member", &[]);
+    let ask = async |who: &str, method: &str, path: &str, body: Value, status: u16| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = ask_as(base, who, method, &format!("/api/v1/{path}"), &body).await;
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+        answer.body
+    };
+    let revoked = |answer: &str| {
+        let answer: Value = serde_json::from_str(answer).unwrap();
+        answer["revocation_id"].as_str().unwrap().to_owned()
+    };
+
+    // What is refused has not been done.
+    let asked = json!({ "client_id": "k", "user_id": "bob", "reason": "left in anger" });
+    ask(&ann, "POST", "revocations", asked.clone(), 403).await;
+    ask(&boss, "DELETE", "revocations/none", Value::Null, 404).await;
+    ask(&boss, "DELETE", "connections/ffff", Value::Null, 404).await;
+    ask(&boss, "POST", "revocations", json!({ "client_id": "k" }), 400).await;
+
+    let client = Client::open(base, Kind::WebSocket, &ann).await;
+    let connection = client.welcome["connection_id"].as_str().unwrap().to_owned();
+    ask(&boss, "DELETE", &format!("connections/{connection}"), Value::Null, 204).await;
+    let first = revoked(&ask(&boss, "POST", "revocations", asked, 201).await);
+    ask(&boss, "DELETE", &format!("revocations/{first}"), Value::Null, 204).await;
+    // By somebody of another organisation, who may.
+    let asked = json!({ "client_id": "k", "token_id": "lost", "organization_id": acme });
+    let second = revoked(&ask(&root, "POST", "revocations", asked, 201).await);
+
+    let expected = [
+        format!("connection:closed subject={connection} org={acme} by=boss by_org={acme} token=boss-1"),
+        format!("revocation:made subject={first} org={acme} by=boss by_org={acme} token=boss-1"),
+        format!("revocation:lifted subject={first} org={acme} by=boss by_org={acme} token=boss-1"),
+        format!("revocation:made subject={second} org={acme} by=root by_org={ops} token=root-1"),
+    ];
+    assert_eq!(lines(&server, expected.len()).await, expected);
+    let log = server.log().join("\n");
+    for secret in [&boss, &root, &ann, "anger"] {
+        let secret = secret.rsplit('.').next().unwrap();
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+}
