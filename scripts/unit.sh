@@ -6,5 +6,5 @@ set -euo pipefail
 # With the whole workspace, although only one package has some of the tests: otherwise it is compiled once more.
 cargo test --workspace --all-features --locked
 FANFARE_TEST_STORE=scylla cargo test --workspace --all-features --locked --test front -- \
-    chat:: cql_ positions:: resume:: revocation:: window:: --test-threads=1
+    chat:: cql_ positions:: presence:: resume:: revocation:: window:: --test-threads=1
 cargo test --workspace --all-features --locked --test store --test front -- --ignored --test-threads=1

@@ -71,6 +71,8 @@ pub struct Metrics {
     pub presence_changes: Counter,
     /// Records of presence written.
     pub presence_writes: Counter,
+    /// Other nodes that list people, and dead ones whose people have not been taken leave of.
+    pub presence_nodes: Gauge,
     /// Arrivals that were not counted, as limits.people_per_organisation was reached.
     pub presence_not_shown: Counter,
     /// Tick packets handed to transports.
@@ -115,6 +117,7 @@ impl Metrics {
         r.register("presence", "People who are there", self.presence.clone());
         r.register("presence_changes", "Changes of presence", self.presence_changes.clone());
         r.register("presence_writes", "Records of presence written", self.presence_writes.clone());
+        r.register("presence_nodes", "Other nodes that list people", self.presence_nodes.clone());
         r.register(
             "presence_not_shown",
             "Arrivals not counted, as the table is full",

@@ -27,6 +27,8 @@ pub mod name {
     pub const SERVER_PING: &str = "server:ping";
     /// The server is stopping: move. Data: [`GoingAway`](super::GoingAway).
     pub const SERVER_GOING_AWAY: &str = "server:going_away";
+    /// A channel is followed no longer. Data: [`SubscriptionEnded`](super::SubscriptionEnded).
+    pub const SUBSCRIPTION_ENDED: &str = "subscription:ended";
     /// Answers `client:ping`. Data: [`Pong`](super::Pong).
     pub const CLIENT_PONG: &str = "client:pong";
     /// First event of a conversation. Data: [`Conversation`](super::Conversation).
@@ -60,6 +62,7 @@ pub mod name {
         TOPICS,
         SERVER_PING,
         SERVER_GOING_AWAY,
+        SUBSCRIPTION_ENDED,
         CLIENT_PONG,
         CONVERSATION_CREATED,
         MESSAGE_NEW,
@@ -343,10 +346,23 @@ pub struct TokenRefreshed {
     pub expires_at: UnixMs,
     /// The roles that count from now on.
     pub roles: Vec<String>,
-    /// Channels that were ended because the rights have changed: subscribe again.
+    /// Channels of which the new rights show another part: subscribe again. Those that they do not allow any more are told
+    /// by [`name::SUBSCRIPTION_ENDED`]; all others go on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<_>"))]
     pub resubscribe: Vec<Channel>,
+}
+
+/// See [`name::SUBSCRIPTION_ENDED`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
+pub struct SubscriptionEnded {
+    /// The channel.
+    pub channel: Channel,
+    /// Its view: nothing of it follows.
+    pub view: u32,
+    /// Why: what a `subscribe` like the one that was granted gets now.
+    pub error: ErrorBody,
 }
 
 /// Answers `subscribe`.

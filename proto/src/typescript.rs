@@ -77,6 +77,7 @@ fn events(types: &mut Types) -> Vec<EventRow> {
     row(name::TOPICS, types.name::<event::Topics>(), false);
     row(name::SERVER_PING, types.name::<event::ServerPing>(), false);
     row(name::SERVER_GOING_AWAY, types.name::<event::GoingAway>(), false);
+    row(name::SUBSCRIPTION_ENDED, types.name::<event::SubscriptionEnded>(), false);
     row(name::MESSAGE_DELIVERED, types.name::<event::Receipt>(), false);
     row(name::MESSAGE_READ, types.name::<event::Receipt>(), false);
     row(name::LOCATION_SNAPSHOT, types.name::<event::LocationSnapshot>(), false);

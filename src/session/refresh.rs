@@ -13,7 +13,7 @@ use super::Session;
 use crate::auth::jwt::Refused;
 
 impl Session {
-    /// `token:refresh`. What was subscribed to under other rights ends before the answer.
+    /// `token:refresh`. What is followed goes on as far as the new rights grant it; the rest ends before the answer.
     pub(super) async fn refresh(&self, command: &TokenRefresh) -> Result<Value, ErrorBody> {
         let verified = self.verifier.verify(&command.token, self.local.services.clock.now()).await;
         let newer = verified.map_err(Refused::error)?;
@@ -28,11 +28,8 @@ impl Session {
         if !newer.is_same_user(&current) {
             return Err(ErrorCode::Unauthorized.with("a token of somebody else"));
         }
-        let resubscribe: Vec<Channel> = if newer.has_same_rights(&current) {
-            Vec::new()
-        } else {
-            self.following.borrow_mut().drain().map(|(channel, _)| channel).collect()
-        };
+        let resubscribe: Vec<Channel> =
+            if newer.has_same_rights(&current) { Vec::new() } else { self.regrant(&newer) };
         let answer = TokenRefreshed { expires_at: newer.expires_at, roles: newer.role_names(), resubscribe };
         let newer = Arc::new(newer);
         connection.renew(newer.clone());

@@ -3,25 +3,82 @@
 use std::collections::BTreeSet;
 
 use fanfare_proto::{
-    ErrorBody, ErrorCode,
+    DepartmentId, ErrorBody, ErrorCode, Lane,
     command::{Channel, Subscribe, Unsubscribe},
-    event::Subscribed,
+    event::{self, Subscribed, SubscriptionEnded, name},
 };
 use serde_json::{Value, json};
 use tokio::task::{AbortHandle, spawn_local};
 
 use super::Session;
 use crate::{
-    domain::{Caller, location, presence},
+    auth::{
+        Identity,
+        policy::{self, Action},
+    },
+    domain::{
+        Caller,
+        location::{self, scope::Scope},
+        presence,
+    },
     shard::Following,
 };
 
 /// A channel that is followed, and the task that sends its snapshot, and of presence what follows.
 #[derive(Debug)]
 pub(super) struct Subscription {
+    view: u32,
+    part: Part,
     /// `None` where the task itself follows.
     _following: Option<Following>,
     sending: AbortHandle,
+}
+
+/// What of a channel is followed, to compare with what other rights would grant.
+#[derive(Debug)]
+enum Part {
+    Locations {
+        department: Option<DepartmentId>,
+        /// What the rights of then made of it.
+        scope: Scope,
+    },
+    Presence {
+        /// Of some people only.
+        named: bool,
+    },
+}
+
+/// What becomes of a channel under other rights.
+enum Fate {
+    /// It shows what it would show if it were asked for anew.
+    Stays,
+    /// It would show something else.
+    Changes,
+    /// It would be refused.
+    Ends(ErrorBody),
+}
+
+impl Part {
+    fn under(&self, rights: &Identity) -> Fate {
+        let (channel, named) = match self {
+            Self::Locations { .. } => (Channel::Locations, false),
+            Self::Presence { named } => (Channel::Presence, *named),
+        };
+        if !policy::may(rights, Action::following(channel, named)) {
+            return Fate::Ends(ErrorCode::Unauthorized.with("your rights no longer allow it"));
+        }
+        match self {
+            Self::Locations { department, scope } => {
+                match Scope::granted(rights, Action::WatchLocations).narrowed(department.clone()) {
+                    Ok(granted) if granted == *scope => Fate::Stays,
+                    Ok(_) => Fate::Changes,
+                    Err(error) => Fate::Ends(error),
+                }
+            }
+            // All of the organisation, or those who were named: no other right makes it more or less.
+            Self::Presence { .. } => Fate::Stays,
+        }
+    }
 }
 
 impl Drop for Subscription {
@@ -36,15 +93,6 @@ enum Granted {
     Presence(presence::Watching),
 }
 
-impl Granted {
-    fn channel(&self) -> Channel {
-        match self {
-            Self::Locations(..) => Channel::Locations,
-            Self::Presence(_) => Channel::Presence,
-        }
-    }
-}
-
 impl Session {
     /// `subscribe`: all of the channels or none.
     pub(super) async fn subscribe(
@@ -57,37 +105,40 @@ impl Session {
         if channels.is_empty() {
             return Err(ErrorCode::SubscriptionFailed.with("no channel named"));
         }
-        let users = command.users.as_deref();
+        let (department, users) = (command.department_id, command.users.as_deref());
         let services = &*self.local.services;
         let (mut subscriptions, mut granted) = (Vec::new(), Vec::new());
         for channel in channels {
-            let (subscription, grant) = match channel {
+            let (subscription, part, grant) = match channel {
                 Channel::Locations => {
                     let (shard, member) = (&self.local.shard, self.member());
-                    let department = command.department_id.clone();
+                    let scope = Scope::granted(caller.identity, Action::WatchLocations)
+                        .narrowed(department.clone())?;
                     let (subscription, following, parts) =
-                        location::subscribe(services, caller, shard, member, department).await?;
-                    (subscription, Granted::Locations(following, parts))
+                        location::subscribe(services, caller, shard, member, scope.clone()).await?;
+                    let part = Part::Locations { department: department.clone(), scope };
+                    (subscription, part, Granted::Locations(following, parts))
                 }
                 Channel::Presence => {
                     let (subscription, watching) = presence::subscribe(services, caller, users).await?;
-                    (subscription, Granted::Presence(watching))
+                    (subscription, Part::Presence { named: users.is_some() }, Granted::Presence(watching))
                 }
             };
+            granted.push((channel, subscription.view, part, grant));
             subscriptions.push(subscription);
-            granted.push(grant);
         }
         if !self.identity().has_same_rights(caller.identity) {
             return Err(ErrorCode::Conflict.with("your rights have changed meanwhile: subscribe again"));
         }
-        for granted in granted {
-            let (channel, member) = (granted.channel(), self.member().clone());
+        for (channel, view, part, granted) in granted {
+            let member = self.member().clone();
             let (following, sending) = match granted {
                 Granted::Locations(following, parts) => (Some(following), spawn_local(parts.send(member))),
                 Granted::Presence(watching) => (None, spawn_local(watching.send(member))),
             };
             // A new subscription replaces the one before: a channel is followed once.
-            let subscription = Subscription { _following: following, sending: sending.abort_handle() };
+            let sending = sending.abort_handle();
+            let subscription = Subscription { view, part, _following: following, sending };
             self.following.borrow_mut().insert(channel, subscription);
         }
         Ok(json!(Subscribed { subscriptions }))
@@ -99,5 +150,25 @@ impl Session {
             following.remove(channel);
         }
         json!({})
+    }
+
+    /// Ends what other rights no longer grant, and says so. Answers which channels show something else under them, which
+    /// end, too: a view of the old rights is seen no more.
+    pub(super) fn regrant(&self, rights: &Identity) -> Vec<Channel> {
+        let mut again = Vec::new();
+        self.following.borrow_mut().retain(|&channel, subscription| match subscription.part.under(rights) {
+            Fate::Stays => true,
+            Fate::Changes => {
+                again.push(channel);
+                false
+            }
+            Fate::Ends(error) => {
+                let ended = SubscriptionEnded { channel, view: subscription.view, error };
+                let text = event::write(name::SUBSCRIPTION_ENDED, None, &ended);
+                self.outbox.push(Lane::Ordered, text.into());
+                false
+            }
+        });
+        again
     }
 }

@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use fanfare::{auth::jwt, config::Config, hub::Hub, server::Server, store::Store, time::Clock};
@@ -281,6 +282,16 @@ impl Process {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
         let line = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':')).unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// The processor's time that the process has used.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id().unwrap())).unwrap();
+        // After the name, which may hold anything: fields 14 and 15 of all, in hundredths of a second.
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let ticks: u64 =
+            fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
     }
 
     /// kill -9, and another life on the same folder.

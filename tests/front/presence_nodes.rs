@@ -7,14 +7,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use fanfare::{
     config::StoreKind,
     hub::Hub,
     store::{
-        Store as _, StoreError,
+        Put, RecordKind, Slot, Store as _, StoreError,
         sqlite::{Options, Sqlite},
     },
 };
@@ -24,10 +23,22 @@ use crate::{
     client::{BOTH, Client, Kind},
     gate::passing,
     harness::{Process, TestServer, token},
-    presence::{Shown, set, until_connections, watch},
+    presence::{pass_until, set, until_connections, watch},
     store,
-    until::{pace, until},
+    until::until,
 };
+
+/// How many leases and pages are in the store.
+async fn left(store: &Sqlite) -> (usize, usize) {
+    let now = fanfare_proto::UnixMs(crate::positions::now());
+    let servers = fanfare::id::Tenant::servers();
+    let leases = store.list(&servers, RecordKind::Node, "nodes", None, 10, now).await.unwrap();
+    let mut pages = 0;
+    for (node, _) in &leases {
+        pages += store.list(&servers, RecordKind::Present, node, None, 10, now).await.unwrap().len();
+    }
+    (leases.len(), pages)
+}
 
 /// A node's way to the store that all share.
 #[derive(Debug)]
@@ -89,33 +100,6 @@ fn shared(dir: &Path) -> Arc<Sqlite> {
     Sqlite::open(dir, Arc::new(Hubless), &Options::default()).unwrap()
 }
 
-/// Moves clocks ahead, a little at a time, until somebody is shown so. Answers how far: as nodes read every second, whatever
-/// their clocks say, that is some seconds more than the rules would have it.
-async fn pass_until(
-    nodes: &[&Node],
-    watcher: &mut Client,
-    shown: &mut Shown,
-    user: &str,
-    status: &str,
-) -> u64 {
-    let (mut passed, mut pace) = (0, pace(Duration::from_millis(20)));
-    loop {
-        for event in watcher.drain("presence:changed").await {
-            shown.take(&event);
-        }
-        if shown.status(user) == status {
-            return passed;
-        }
-        // Slowly enough for whoever lives to renew its lease.
-        pace.tick().await;
-        for node in nodes {
-            node.server.pass(80);
-        }
-        passed += 100;
-        assert!(passed < 120_000, "{user} is still {}", shown.status(user));
-    }
-}
-
 #[tokio::test]
 async fn people_of_one_node_are_seen_at_the_other() {
     let dir = tempfile::tempdir().unwrap();
@@ -157,6 +141,33 @@ async fn people_of_one_node_are_seen_at_the_other() {
     }
 }
 
+/// Pages of all organisations are in one list, in order of their names.
+#[tokio::test]
+async fn what_a_node_lists_of_one_organisation_is_for_that_one_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = shared(dir.path());
+    let (a, b) = (Node::start(&store).await, Node::start(&store).await);
+    let mut there = Vec::new();
+    for org in ["acme", "acme-2", "beta"] {
+        let base = a.server.base();
+        there.push(
+            Client::open(&base, Kind::WebSocket, &token(&format!("of-{org}"), org, "member", &[])).await,
+        );
+    }
+    until("they are listed", async || left(&store).await == (1, 3)).await;
+    // Later pages are newer, too: nothing but their name keeps them out.
+    for status in ["busy", "away"] {
+        let told = a.server.metric("fanfare_presence_writes").await;
+        set(&mut there[2], json!({ "status": status })).await;
+        until("it is told", async || a.server.metric("fanfare_presence_writes").await >= told + 2.0).await;
+    }
+    for (kind, org) in BOTH.into_iter().zip(["acme", "beta"]) {
+        let mut boss = Client::open(&b.server.base(), kind, &token("boss", org, "admin", &[])).await;
+        let shown = watch(&mut boss, None).await;
+        assert_eq!(shown.people.keys().collect::<Vec<_>>(), ["boss", &format!("of-{org}")]);
+    }
+}
+
 #[tokio::test]
 async fn people_of_a_dead_node_are_gone_within_its_lease_and_the_grace() {
     let dir = tempfile::tempdir().unwrap();
@@ -173,20 +184,14 @@ async fn people_of_a_dead_node_are_gone_within_its_lease_and_the_grace() {
     a.cut(true);
     // Carol has moved on; bob has not.
     let carol = b.server.client(Kind::WebSocket, "carol", "member").await;
-    let passed = pass_until(&[&b], &mut ann, &mut shown, "bob", "offline").await;
+    let passed = pass_until(&[&b.server], &mut ann, &mut shown, "bob", "offline").await;
     println!("gone {passed} ms after the node");
     assert!((15_000..60_000).contains(&passed), "{passed}");
     let last_seen = shown.people["bob"]["last_seen"].as_u64().unwrap();
     assert!(last_seen <= before + 6_000 && last_seen + 6_000 >= before, "{before} {last_seen}");
     assert_eq!(shown.status("carol"), "online");
     // What the dead node has left is removed, and what it knew is stored.
-    let now = fanfare_proto::UnixMs(crate::positions::now());
-    let left = async || {
-        let servers = fanfare::id::Tenant::servers();
-        let kind = fanfare::store::RecordKind::Node;
-        store.list(&servers, kind, "nodes", None, 10, now).await.unwrap().len()
-    };
-    until("its records go", async || left().await <= 1).await;
+    until("its records go", async || left(&store).await.0 <= 1).await;
     // It lives after all: its people are back.
     a.cut(false);
     shown.until_status(&mut ann, "bob", "busy").await;
@@ -203,9 +208,50 @@ async fn a_node_that_stops_says_so() {
     let phone = a.server.client(Kind::WebSocket, "bob", "member").await;
     shown.until_status(&mut ann, "bob", "online").await;
     a.server.stop().await;
-    let passed = pass_until(&[&b], &mut ann, &mut shown, "bob", "offline").await;
+    let passed = pass_until(&[&b.server], &mut ann, &mut shown, "bob", "offline").await;
     assert!(passed < 20_000, "no lease is waited for: {passed}");
     drop(phone);
+}
+
+/// A node that stops with nobody on it leaves nothing that others would have to wait for.
+#[tokio::test]
+async fn a_node_that_nobody_is_on_gives_its_lease_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = shared(dir.path());
+    let mut a = Node::start(&store).await;
+    let mut phone = a.server.client(Kind::WebSocket, "bob", "member").await;
+    until("a lease and a page are there", async || left(&store).await == (1, 1)).await;
+    // Gone without a grace.
+    set(&mut phone, json!({ "status": "offline" })).await;
+    phone.close().await;
+    until_connections(&a.server, 0.0).await;
+    a.server.stop().await;
+    assert_eq!(left(&store).await, (0, 0));
+}
+
+/// The first of those that seem to live removes what a dead node has left. Where that one does not, as it is dead itself and
+/// nobody knows yet, another does.
+#[tokio::test]
+async fn what_a_dead_node_has_left_is_removed_also_while_the_first_does_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = shared(dir.path());
+    let (dead, living) = (Node::start(&store).await, Node::start(&store).await);
+    let _phone = dead.server.client(Kind::WebSocket, "bob", "member").await;
+    let _ann = living.server.client(Kind::WebTransport, "ann", "member").await;
+    until("both have told", async || left(&store).await == (2, 2)).await;
+    dead.cut(true);
+    // Before all others by its id, renewed as long as the test looks, and that is all.
+    let lease = |at| Put { value: Some(json!({ "rev": 0, "at": at }).to_string().into()), expires: None };
+    let (org, partition) = (fanfare::id::Tenant::servers(), "nodes".into());
+    let first = Slot { org, kind: RecordKind::Node, partition, key: "0".into() };
+    let (mut version, mut at) = (None, crate::positions::now());
+    until("it is removed", async || {
+        at += 1;
+        version = Some(store.put(&first, version, lease(at), fanfare_proto::UnixMs(at)).await.unwrap());
+        living.server.pass(500);
+        left(&store).await == (2, 1)
+    })
+    .await;
 }
 
 /// A server is killed: whoever does not come back to its next life is gone after the grace.

@@ -8,6 +8,7 @@ use crate::{
     client::{BOTH, Client},
     harness::{TestServer, token},
     positions::{fix, follow, locations, now, send},
+    presence::{set, watch},
 };
 
 /// Ends while the server is still patient, which is for some seconds.
@@ -125,5 +126,55 @@ async fn roles_of_the_configuration_count() {
         // Rights are those of the token that holds now, also for what is asked on the same connection.
         refresh(&mut desk, &token("desk", "acme", "patient", &[])).await.unwrap();
         assert_eq!(desk.request("subscribe", locations()).await.unwrap_err()["code"], "UNAUTHORIZED");
+    }
+}
+
+/// What presence is followed goes on under other rights that grant it, without a gap, and ends with a word where they do not.
+#[tokio::test]
+async fn presence_goes_on_under_other_rights_as_far_as_they_grant_it() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        let bob = format!("bob-{kind:?}");
+        let mut phone = server.client(kind, &bob, "member").await;
+        let mut boss = server.client(kind, "boss", "supervisor").await;
+        let mut all = watch(&mut boss, None).await;
+        let mut eve = server.client(kind, "eve", "agent").await;
+        let mut named = watch(&mut eve, Some(&[&bob])).await;
+        follow(&mut boss, locations()).await;
+
+        // More, fewer and other rights that grant the same: nothing is said, and nothing begins anew.
+        let (admin, north) =
+            (("admin", &[][..], Value::Null), ("supervisor", &["north"][..], json!(["locations"])));
+        for (role, departments, again) in [admin, north] {
+            let answer = refresh(&mut boss, &token("boss", "acme", role, departments)).await.unwrap();
+            assert_eq!(answer["resubscribe"], again);
+        }
+        let answer = refresh(&mut eve, &token("eve", "acme", "patient", &[])).await.unwrap();
+        assert_eq!(answer.get("resubscribe"), None);
+        set(&mut phone, json!({ "status": "busy" })).await;
+        all.until_status(&mut boss, &bob, "busy").await;
+        named.until_status(&mut eve, &bob, "busy").await;
+        assert!(boss.drain("presence:snapshot").await.is_empty());
+
+        // Whoever may watch only those they name watches everyone no longer, is told so, and hears no more.
+        let (positions, _) = follow(&mut boss, locations()).await;
+        let answer = refresh(&mut boss, &token("boss", "acme", "member", &[])).await.unwrap();
+        assert_eq!(answer.get("resubscribe"), None, "none that would be granted");
+        let mut ended = [boss.expect("subscription:ended").await, boss.expect("subscription:ended").await];
+        ended.sort_by_key(|event| event["data"]["channel"].to_string());
+        for (event, (channel, view)) in ended.iter().zip([("locations", positions), ("presence", all.view)]) {
+            assert_eq!((&event["data"]["channel"], &event["data"]["view"]), (&json!(channel), &json!(view)));
+            assert_eq!(event["data"]["error"]["code"], "UNAUTHORIZED");
+        }
+        set(&mut phone, json!({ "status": "away" })).await;
+        named.until_status(&mut eve, &bob, "away").await;
+        assert!(boss.drain("presence:changed").await.is_empty());
+        // What one may still do is asked for, and granted.
+        assert_eq!(watch(&mut boss, Some(&[&bob])).await.status(&bob), "away");
+
+        // Rights that grant nothing at all end that, too.
+        let answer = refresh(&mut eve, &token("eve", "acme", "platform", &[])).await.unwrap();
+        assert_eq!(answer.get("resubscribe"), None);
+        assert_eq!(eve.expect("subscription:ended").await["data"]["view"], named.view);
     }
 }

@@ -216,7 +216,11 @@ impl Client {
     /// Follows who is there, of these users or, where the user may, of everyone; told by
     /// [`Event::PresenceSnapshot`](crate::Event::PresenceSnapshot) and
     /// [`Event::PresenceChanged`](crate::Event::PresenceChanged), also after reconnects. Replaces what was watched before;
-    /// positions are followed beside it. Ends with [`Client::unsubscribe`].
+    /// positions are followed beside it. Ends with [`Client::unsubscribe`], or where the rights of a newer token no longer
+    /// grant it: then comes an empty snapshot, and why, as [`Event::Error`](crate::Event::Error).
+    ///
+    /// After [`Error::Timeout`] nobody knows yet whether the server has begun to tell of them. If it has, that is told like
+    /// any other.
     pub async fn watch_presence(&self, users: Option<Vec<UserId>>) -> Result<Subscribed, Error> {
         let channels = vec![fanfare_proto::command::Channel::Presence];
         self.subscribe(Subscribe { channels, department_id: None, users }).await

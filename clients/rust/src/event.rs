@@ -51,7 +51,8 @@ pub enum Event {
     },
     /// Who of those has changed. Never older than what was told of them before.
     PresenceChanged(PresenceChanged),
-    /// The server complains, not about a request that waits for its answer.
+    /// The server complains, not about a request that waits for its answer; or something that was followed is refused from
+    /// now on.
     Error(ErrorBody),
     /// An event that this version does not know, or that holds something else than expected.
     Other(ServerEvent),

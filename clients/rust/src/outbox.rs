@@ -52,8 +52,25 @@ struct Pending {
     sent: bool,
     deadline: Instant,
     meaning: Meaning,
-    /// `None`: the client itself asks.
-    reply: Option<Reply>,
+    asker: Asker,
+}
+
+/// Who learns of an answer.
+#[derive(Debug)]
+enum Asker {
+    Application(Reply),
+    Client,
+    /// Nobody any more. The server may have done it all the same, or do it yet: what its answer means to the client counts.
+    Nobody,
+}
+
+impl Asker {
+    /// Answers. Who no longer waits needs no answer.
+    fn tell(self, answer: Result<ServerEvent, Error>) {
+        if let Self::Application(reply) = self {
+            let _ = reply.send(answer);
+        }
+    }
 }
 
 impl Outbox {
@@ -69,15 +86,10 @@ impl Outbox {
 
     /// Takes a request. Answers at once where it cannot.
     pub(crate) fn add(&mut self, command: Command, deadline: Instant, reply: Option<Reply>) {
-        let refuse = |reply: Option<Reply>, error| {
-            if let Some(reply) = reply {
-                // Who no longer waits needs no answer.
-                let _ = reply.send(Err(error));
-            }
-        };
+        let asker = reply.map_or(Asker::Client, Asker::Application);
         // The client's own requests always find room: it has at most one of each channel.
-        if self.pending.len() >= self.limit && reply.is_some() {
-            return refuse(reply, Error::Busy);
+        if self.pending.len() >= self.limit && matches!(asker, Asker::Application(_)) {
+            return asker.tell(Err(Error::Busy));
         }
         let id = self.next_id();
         let (lane, repeat) = (lane(&command), repeatable(&command));
@@ -89,9 +101,9 @@ impl Outbox {
         let request = Request { id: Some(RequestId::Number(id)), command };
         let text = match request.to_json() {
             Ok(text) => text,
-            Err(error) => return refuse(reply, Error::Invalid(error.to_string())),
+            Err(error) => return asker.tell(Err(Error::Invalid(error.to_string()))),
         };
-        let pending = Pending { text, lane, repeat, sent: false, deadline, meaning, reply };
+        let pending = Pending { text, lane, repeat, sent: false, deadline, meaning, asker };
         self.pending.insert(id, pending);
     }
 
@@ -108,7 +120,8 @@ impl Outbox {
     /// Hands unsent texts of a lane to `send`, oldest first, until it refuses one.
     pub(crate) fn send(&mut self, lane: Lane, mut send: impl FnMut(String) -> bool) {
         // Nobody waits any more: sending it would do something unasked.
-        self.pending.retain(|_, p| p.sent || !p.reply.as_ref().is_some_and(oneshot::Sender::is_closed));
+        let forgotten = |p: &Pending| matches!(&p.asker, Asker::Application(reply) if reply.is_closed());
+        self.pending.retain(|_, p| p.sent || !forgotten(p));
         let unsent = self.pending.values_mut().filter(|p| !p.sent && p.lane == lane);
         for pending in unsent {
             if !send(pending.text.clone()) {
@@ -136,22 +149,21 @@ impl Outbox {
             _ => Ok(event),
         };
         let done = result.is_ok();
-        let refusal = match (&pending.reply, &result) {
-            (None, Err(Error::Refused(error))) => Some(error.clone()),
+        let refusal = match (&pending.asker, &result) {
+            (Asker::Client, Err(Error::Refused(error))) => Some(error.clone()),
             _ => None,
         };
-        if let Some(reply) = pending.reply {
-            let _ = reply.send(result);
-        }
+        pending.asker.tell(result);
         (if done || refusal.is_some() { pending.meaning } else { Meaning::None }, refusal)
     }
 
     /// The connection is gone: what was sent is unsent again, what must not be repeated fails, and what the client
-    /// itself asked is asked anew.
+    /// itself asked is asked anew. What nobody waits for is forgotten with the connection that would have answered it.
     pub(crate) fn connection_lost(&mut self) {
-        let gone = |_: &u64, p: &mut Pending| p.reply.is_none() || (p.sent && !p.repeat);
+        let gone =
+            |_: &u64, p: &mut Pending| !matches!(p.asker, Asker::Application(_)) || (p.sent && !p.repeat);
         for (_, pending) in self.pending.extract_if(.., gone) {
-            pending.fail(Error::ConnectionLost);
+            pending.asker.tell(Err(Error::ConnectionLost));
         }
         for pending in self.pending.values_mut() {
             pending.sent = false;
@@ -160,28 +172,24 @@ impl Outbox {
 
     /// The next deadline.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.pending.values().map(|p| p.deadline).min()
+        self.pending.values().filter(|p| !matches!(p.asker, Asker::Nobody)).map(|p| p.deadline).min()
     }
 
-    /// Fails what is past its deadline.
+    /// Fails what is past its deadline. Of what changes how a channel is followed the answer is still waited for.
     pub(crate) fn expire(&mut self, now: Instant) {
-        for (_, pending) in self.pending.extract_if(.., |_, p| p.deadline <= now) {
-            pending.fail(Error::Timeout);
-        }
+        self.pending.retain(|_, p| {
+            if p.deadline > now {
+                return true;
+            }
+            std::mem::replace(&mut p.asker, Asker::Nobody).tell(Err(Error::Timeout));
+            p.sent && p.meaning != Meaning::None
+        });
     }
 
     /// Fails everything: the client ends.
     pub(crate) fn end(&mut self) {
         for (_, pending) in std::mem::take(&mut self.pending) {
-            pending.fail(Error::Closed);
-        }
-    }
-}
-
-impl Pending {
-    fn fail(self, error: Error) {
-        if let Some(reply) = self.reply {
-            let _ = reply.send(Err(error));
+            pending.asker.tell(Err(Error::Closed));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fanfare_proto::{
     Command, Cursor, ErrorBody, RequestId, ServerEvent, UnixMs,
     command::{Channel, Subscribe},
-    event::{Subscribed, TokenRefreshed, TopicState, name},
+    event::{Subscribed, SubscriptionEnded, TokenRefreshed, TopicState, name},
 };
 use serde::{
     Deserialize,
@@ -68,6 +68,13 @@ impl Actor {
                 Ok(topics) => self.topics(&topics.topics),
                 Err(_) => Err(Loss::Unreadable),
             },
+            name::SUBSCRIPTION_ENDED => {
+                if let Ok(ended) = event.data() {
+                    return self.no_longer_granted(ended);
+                }
+                self.shared.counters.unreadable.add(1);
+                Ok(())
+            }
             name::LOCATION_STORED => {
                 match event.data() {
                     Ok(stored) => self.shared.acknowledge(stored),
@@ -164,6 +171,20 @@ impl Actor {
             session.follow_at = Some(Instant::now() + said.clamp(FOLLOW_AGAIN, FOLLOW_AGAIN_MAX));
             return Ok(());
         }
+        self.refused(channels, refusal)
+    }
+
+    /// What is followed is no longer granted by the rights of a newer token. What was asked meanwhile is another view.
+    fn no_longer_granted(&mut self, ended: SubscriptionEnded) -> Result<(), Loss> {
+        let current = match ended.channel {
+            Channel::Locations => self.shared.positions().is_current(ended.view),
+            Channel::Presence => self.watched.is_current(ended.view),
+        };
+        if current { self.refused(&[ended.channel], ended.error) } else { Ok(()) }
+    }
+
+    /// These cannot be followed: what was shown goes, and the application learns why.
+    fn refused(&mut self, channels: &[Channel], refusal: ErrorBody) -> Result<(), Loss> {
         if let Some(nobody) = self.forget(channels) {
             self.put(Some(nobody), Vec::new())?;
         }

@@ -112,6 +112,11 @@ impl Table {
         self.tell(&gone);
     }
 
+    /// Whether this is the view that ticks and events must belong to.
+    pub(crate) fn is_current(&self, view: u32) -> bool {
+        self.view.is_some_and(|(current, _)| current == view)
+    }
+
     /// A part of the state of a view. A view that is not the current one has replaced it.
     pub(crate) fn snapshot(&mut self, part: LocationSnapshot, now: Instant) -> u64 {
         let view = (part.view, part.epoch);

@@ -52,7 +52,8 @@ impl Watched {
         (!changed.users.is_empty()).then_some(Event::PresenceChanged(changed))
     }
 
-    fn is_current(&self, view: u32) -> bool {
+    /// Whether this is the view that is watched.
+    pub(crate) fn is_current(&self, view: u32) -> bool {
         self.view == Some(view)
     }
 

@@ -15,6 +15,7 @@ import {
   type ServerPing,
   type Subscribe,
   type Subscribed,
+  type SubscriptionEnded,
   type TopicName,
   type Topics,
 } from './generated.ts';
@@ -40,6 +41,10 @@ const MEASURE = 2_000;
 const AGAIN = 2_000;
 /** Pause before a page that was left tries again, if it is not gone after all. */
 const LEFT = 30_000;
+
+/** Whether a newer token has come, on the same connection. */
+const renewed = (state: State, before: State) =>
+  state.name === 'open' && before.name === 'open' && state.connectionId === before.connectionId;
 
 export class Client {
   readonly #clock: Clock;
@@ -95,13 +100,19 @@ export class Client {
       attached: (session) => this.#attached(session),
       detached: () => this.#detached(),
       ended: (failure) => this.#ended(failure),
-      revoked: (session) => {
-        this.#feed.interrupted();
-        this.#subscribe(session);
+      revoked: (session, channels) => {
+        if (channels.includes('locations')) {
+          this.#feed.interrupted();
+          this.#subscribe(session);
+        }
+        this.#events.emit('resubscribe', channels);
       },
       event: (event, lane) => this.#event(event, lane),
       packet: (bytes, kind) => this.#subscriptions.size > 0 && this.#feed.packet(bytes, kind === 'webtransport'),
-      changed: (state, before) => this.#events.emit('state', state, before),
+      changed: (state, before) => {
+        if (renewed(state, before)) this.#regranted();
+        this.#events.emit('state', state, before);
+      },
       measured: () => this.#events.emit('stats', this.#read()),
     });
   }
@@ -279,6 +290,9 @@ export class Client {
       case 'server:going_away':
         this.#connector.leave((data as GoingAway).within_ms);
         break;
+      case 'subscription:ended':
+        this.#refused(data as SubscriptionEnded);
+        break;
       case 'location:snapshot':
         this.#feed.snapshot(data as never);
         break;
@@ -314,6 +328,17 @@ export class Client {
   #gap(topic: TopicName): void {
     this.#counts.gaps += 1;
     this.#events.emit('gap', { topic });
+  }
+
+  /** The rights of a newer token no longer grant it. */
+  #refused({ channel, view, error }: SubscriptionEnded): void {
+    if (channel === 'locations' && this.#feed.follows(view)) this.#feed.clear(new FanfareError(error.code, error.message));
+  }
+
+  /** Other rights may grant what was refused for good. */
+  #regranted(): void {
+    const session = this.#connector.session;
+    if (session && this.#feed.error) this.#subscribe(session);
   }
 
   /** Options of the subscription that counts, as text. */

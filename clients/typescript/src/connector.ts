@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts';
 import { adviceOf } from './codes.ts';
 import { discover } from './discovery.ts';
 import { FanfareError } from './error.ts';
-import type { Authenticate, Authenticated, TokenRefreshed } from './generated.ts';
+import type { Authenticate, Authenticated, Channel, TokenRefreshed } from './generated.ts';
 import { step, type Action, type Failure, type Input } from './machine.ts';
 import { looked, online } from './page.ts';
 import { race, type Entrant, type Judge } from './race.ts';
@@ -34,8 +34,8 @@ export interface Host {
   attached(session: Session): void;
   detached(): void;
   ended(failure: Failure): void;
-  /** Rights have changed: what was subscribed to must be subscribed to again. */
-  revoked(session: Session): void;
+  /** Rights have changed, and these channels show something else by them: they must be subscribed to again. */
+  revoked(session: Session, channels: readonly Channel[]): void;
   event(event: Incoming, lane: Lane): void;
   packet(bytes: Uint8Array, kind: Kind): void;
   changed(state: State, before: State): void;
@@ -329,7 +329,7 @@ export class Connector {
         const expiresAt = renewed.expires_at - (time - since);
         this.#watch.expires(expiresAt);
         this.input({ name: 'renewed', roles: renewed.roles, expiresAt });
-        if (renewed.resubscribe?.length) this.#host.revoked(session);
+        if (renewed.resubscribe?.length) this.#host.revoked(session, renewed.resubscribe);
       },
       failed() {},
     });

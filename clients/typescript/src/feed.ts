@@ -83,6 +83,11 @@ export class Feed {
     this.#tell([], []);
   }
 
+  /** Whether this is the view that is shown. */
+  follows(view: number): boolean {
+    return this.#view?.view === view;
+  }
+
   /** Nobody looks any more, or nobody may. */
   clear(error?: FanfareError): void {
     this.interrupted();

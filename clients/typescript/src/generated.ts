@@ -543,6 +543,16 @@ export type Subscription = {
   epoch: Epoch,
 };
 
+/** See [`name::SUBSCRIPTION_ENDED`]. */
+export type SubscriptionEnded = {
+  /** The channel. */
+  channel: Channel,
+  /** Its view: nothing of it follows. */
+  view: number,
+  /** Why: what a `subscribe` like the one that was granted gets now. */
+  error: ErrorBody,
+};
+
 /** See [`Command::SystemBroadcast`]. */
 export type SystemBroadcast = {
   /** Makes a repeat harmless. */
@@ -565,7 +575,10 @@ export type TokenRefreshed = {
   expires_at: UnixMs,
   /** The roles that count from now on. */
   roles: Array<string>,
-  /** Channels that were ended because the rights have changed: subscribe again. */
+  /**
+   * Channels of which the new rights show another part: subscribe again. Those that they do not allow any more are told
+   * by [`name::SUBSCRIPTION_ENDED`]; all others go on.
+   */
   resubscribe?: Array<Channel>,
 };
 
@@ -692,6 +705,7 @@ export interface PlainEvents {
   'topics': Topics;
   'server:ping': ServerPing;
   'server:going_away': GoingAway;
+  'subscription:ended': SubscriptionEnded;
   'message:delivered': Receipt;
   'message:read': Receipt;
   'location:snapshot': LocationSnapshot;

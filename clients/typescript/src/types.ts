@@ -1,7 +1,7 @@
 // What users of the package see besides the protocol's own types (generated.ts).
 import type { Clock } from './clock.ts';
 import type { FanfareError } from './error.ts';
-import type { Answers, JsonFix, LogEntry, LogEvents, PlainEvents, Requests, TopicName, Topics, UserId } from './generated.ts';
+import type { Answers, Channel, JsonFix, LogEntry, LogEvents, PlainEvents, Requests, TopicName, Topics, UserId } from './generated.ts';
 import type { KeyValue } from './store.ts';
 import type { Kind, Open } from './transport.ts';
 
@@ -81,6 +81,8 @@ export type Entry<D> = LogEntry & { readonly data: D };
 /** The client's own events. */
 export interface ClientEvents {
   state: [state: State, before: State];
+  /** Other rights have ended these: the client subscribes to positions again by itself, `People` to presence. */
+  resubscribe: [channels: readonly Channel[]];
   /** Events of a topic are missing before those that follow: read its history if you need it. */
   gap: [gap: { topic: TopicName }];
   /** Where the device stands in its topics, one call for each `topics` event. */

@@ -292,6 +292,29 @@ test('with other rights, what the server ended is subscribed to again', async ()
   expect(link.asked('subscribe').length).toBe(2);
 });
 
+test('positions that other rights no longer grant are gone, and back when they do again', async () => {
+  const world = new World();
+  world.greeting = { expires_at: world.clock.time + 100_000 };
+  const { client, link } = await world.connected({ token: () => 't' });
+  const locations = client.subscribe('locations');
+  link.reply('subscribe', { subscriptions: [{ channel: 'locations', view: 3, epoch: 5 }] });
+  link.say({ event: 'location:snapshot', data: { view: 3, epoch: 5, agents: [{ alias: 1, agent_id: 'bob' }], more: false } });
+  expect(locations.agents.size).toBe(1);
+  const ended = (view: number) =>
+    link.say({ event: 'subscription:ended', data: { channel: 'locations', view, error: { code: 'UNAUTHORIZED', message: 'no longer' } } });
+  ended(2);
+  expect([locations.agents.size, locations.error]).toEqual([1, undefined]);
+  await keepAlive(world, 86_000);
+  ended(3);
+  link.reply('token:refresh', { expires_at: world.clock.time + 100_000, roles: [] });
+  expect([locations.agents.size, locations.error?.code]).toEqual([0, 'UNAUTHORIZED']);
+  link.refuse('subscribe', 'UNAUTHORIZED');
+  expect(link.asked('subscribe').length).toBe(2);
+  await keepAlive(world, 86_000);
+  link.reply('token:refresh', { expires_at: world.clock.time + 100_000, roles: ['supervisor'] });
+  expect(link.asked('subscribe').length).toBe(3);
+});
+
 test('a renewal that fails changes nothing until the server closes', async () => {
   const world = new World();
   world.greeting = { expires_at: world.clock.time + 100_000 };

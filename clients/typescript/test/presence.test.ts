@@ -127,3 +127,114 @@ test('a hidden page is away, unless it is something else', async () => {
   await settle();
   expect(last()).toEqual({ status: 'busy' });
 });
+
+/** A client whose token is renewed by and by: each call is answered with the next rights. */
+async function renewing() {
+  const world = new World();
+  world.greeting = { expires_at: world.clock.time + 100_000 };
+  const { client, link } = await world.connected({ token: () => 't' });
+  const people = new People(client);
+  const renew = async (more: object = {}) => {
+    for (let passed = 0; passed < 86_000; passed += 10_000) {
+      link.say({ event: 'server:ping', data: { time: world.clock.time } });
+      await world.clock.pass(10_000);
+    }
+    link.reply('token:refresh', { expires_at: world.clock.time + 100_000, roles: [], ...more });
+    await settle();
+  };
+  const ended = (view: number) =>
+    link.say({ event: 'subscription:ended', data: { channel: 'presence', view, error: { code: 'UNAUTHORIZED', message: 'no longer' } } });
+  return { link, people, renew, ended };
+}
+
+test('who may not watch everyone any more watches those who are named, and everyone when the rights are back', async () => {
+  const { link, people, renew, ended } = await renewing();
+  people.watch();
+  people.watch(['bob']);
+  await settle();
+  granted(link, 4);
+  say(link, 'snapshot', 4, person('bob', 'online', 7), person('carol', 'online', 8));
+  await settle();
+  expect(people.of('dan')).toEqual(person('dan', 'offline', 0));
+  expect(people.of('dan')).toBe(people.of('dan'));
+  ended(3);
+  expect(people.all.size).toBe(2);
+  ended(4);
+  expect([people.error?.code, people.all.size, people.of('dan')]).toEqual(['UNAUTHORIZED', 0, undefined]);
+  await settle();
+  expect(wishes(link).slice(1)).toEqual([{ channels: ['presence'], users: ['bob'] }]);
+  granted(link, 5);
+  say(link, 'snapshot', 5, person('bob', 'busy', 9));
+  await settle();
+  expect(shown(people)).toEqual(['bob: busy']);
+  expect(people.error?.code).toBe('UNAUTHORIZED');
+  await renew();
+  expect(wishes(link).slice(2)).toEqual([{ channels: ['presence'] }]);
+  granted(link, 6);
+  await settle();
+  expect(people.error).toBeUndefined();
+  // A right that is not touched is not asked for again.
+  await renew();
+  expect(wishes(link).length).toBe(3);
+});
+
+test('what is named and refused is asked for again with a newer token only; what a server ends to begin anew at once', async () => {
+  const { link, people, renew, ended } = await renewing();
+  people.watch(['bob']);
+  await settle();
+  granted(link, 4);
+  await settle();
+  await renew({ resubscribe: ['presence'] });
+  expect(wishes(link).length).toBe(2);
+  granted(link, 5);
+  await settle();
+  ended(5);
+  await settle();
+  expect(wishes(link).length).toBe(2);
+  await renew({ resubscribe: ['locations'] });
+  expect(wishes(link).length).toBe(3);
+});
+
+test('those who are still watched are shown until the new snapshot has come, and nothing is asked that holds', async () => {
+  const { link, people } = await watching();
+  const stop = people.watch(['bob', 'dan']);
+  await settle();
+  granted(link, 4);
+  say(link, 'snapshot', 4, person('bob', 'busy', 7), person('dan', 'away', 6));
+  await settle();
+  // Let go and taken hold of in one go, as components do.
+  stop();
+  const again = people.watch(['dan', 'bob']);
+  await settle();
+  expect(wishes(link).length).toBe(1);
+  again();
+  people.watch(['bob', 'carol']);
+  await settle();
+  granted(link, 5);
+  await settle();
+  expect(shown(people)).toEqual(['bob: busy']);
+  link.say({ event: 'presence:snapshot', data: { view: 5, users: [person('carol', 'online', 1)], more: true } });
+  await settle();
+  expect(shown(people)).toEqual(['bob: busy', 'carol: online']);
+  // As low as another node may count: it is another subscription.
+  say(link, 'snapshot', 5, person('bob', 'away', 2));
+  await settle();
+  expect(shown(people).sort()).toEqual(['bob: away', 'carol: online']);
+});
+
+test('what one says while there is no connection holds with the next', async () => {
+  const { world, client, link, people } = await watching();
+  expect(people.mine).toBe('online');
+  let told = 0;
+  people.subscribe(() => (told += 1));
+  people.set({ status: 'busy' }).catch(() => {});
+  expect([people.mine, told]).toEqual(['busy', 1]);
+  link.reply('presence:set', person('alice', 'busy', 8));
+  await settle();
+  client.interrupt();
+  // The server takes the device for busy for a while.
+  await expect(people.set({ status: 'online' })).rejects.toMatchObject({ code: 'DISCONNECTED' });
+  await world.clock.pass(5_000);
+  await settle();
+  expect(world.link.asked('presence:set').map((said) => said.data)).toEqual([{ status: 'online' }]);
+});

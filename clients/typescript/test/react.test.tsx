@@ -7,6 +7,7 @@ import type { Client } from '../src/index.ts';
 import {
   FanfareProvider,
   useAgent,
+  useAvailability,
   useChat,
   useClient,
   useConnection,
@@ -14,6 +15,8 @@ import {
   useLocations,
   useLocationsRef,
   useMessages,
+  usePeople,
+  usePerson,
   usePresence,
   useStats,
 } from '../src/react/index.ts';
@@ -265,4 +268,36 @@ test('usePresence watches while it is shown, once for all', async () => {
   both.unmount();
   await act(settle);
   expect(link.asked('unsubscribe').map((said) => said.data)).toEqual([{ channels: ['presence'] }]);
+});
+
+test('one person renders when that one changes, and rendering asks the server nothing', async () => {
+  const { link, wrapper } = await world();
+  let renders = 0;
+  const all = renderHook(({ users }) => usePresence(users), { wrapper, initialProps: { users: ['bob', 'carol'] } });
+  const one = renderHook(() => ((renders += 1), usePerson('bob')), { wrapper });
+  await act(settle);
+  const person = (user_id: string, status: string, version: number) => ({ user_id, status, version });
+  await act(async () => {
+    link.reply('subscribe', { subscriptions: [{ channel: 'presence', view: 4, epoch: 1 }] });
+    link.say({ event: 'presence:snapshot', data: { view: 4, users: [person('bob', 'busy', 1), person('carol', 'away', 2)], more: false } });
+    await settle();
+  });
+  expect(one.result.current?.status).toBe('busy');
+  const before = renders;
+  act(() => link.say({ event: 'presence:changed', data: { view: 4, users: [person('carol', 'online', 3)] } }));
+  expect(renders).toBe(before);
+  act(() => link.say({ event: 'presence:changed', data: { view: 4, users: [person('bob', 'online', 4)] } }));
+  expect(one.result.current?.status).toBe('online');
+  for (let i = 0; i < 5; i += 1) all.rerender({ users: ['bob', 'carol'] });
+  await act(settle);
+  expect(link.asked('subscribe').length).toBe(1);
+  expect(link.asked('unsubscribe').length).toBe(0);
+});
+
+test('useAvailability is what this device says', async () => {
+  const { wrapper } = await world();
+  const both = renderHook(() => [useAvailability(), usePeople()] as const, { wrapper });
+  expect(both.result.current[0]).toBe('online');
+  act(() => void both.result.current[1].set({ status: 'busy' }).catch(() => {}));
+  expect(both.result.current[0]).toBe('busy');
 });

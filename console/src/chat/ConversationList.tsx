@@ -4,12 +4,13 @@ import { useSession } from '../session/context';
 import { href } from '../router';
 import { clock, day } from '../lib/format';
 import { useNow } from '../lib/hooks';
+import { Face } from '../people/Dot';
 import { IconButton } from '../ui/Button';
 import { Avatar } from '../ui/Avatar';
 import { Empty, Skeleton } from '../ui/Empty';
 import { SearchField } from '../ui/Field';
 import { useChat, type Conversation } from './hooks';
-import { nameOf } from './naming';
+import { nameOf, otherOf } from './naming';
 import { usePreviews } from './usePreviews';
 import css from './chat.module.css';
 
@@ -49,12 +50,13 @@ interface LineProps {
 
 function Line({ conversation, me, current, now }: LineProps) {
   const name = nameOf(conversation, me);
+  const other = otherOf(conversation, me);
   const { last, unread } = conversation;
   const when = last && (day(last.at, now) === 'Today' ? clock(last.at) : day(last.at, now));
   return (
     <li>
       <a href={href({ view: 'chat', id: conversation.id })} aria-current={current ? 'page' : undefined} className={css.line} data-unread={unread > 0 || undefined}>
-        <Avatar name={name} size="l" icon={conversation.kind === 'group' ? <Users size={17} /> : undefined} />
+        {other === undefined ? <Avatar name={name} size="l" icon={<Users size={17} />} /> : <Face user={other} size="l" />}
         <span className={css.lineText}>
           <span className={css.lineTop}>
             <strong>{name}</strong>

@@ -1,14 +1,18 @@
+import { useState } from 'react';
 import { ChevronLeft, MessageCircleQuestion, Users } from 'lucide-react';
 import { useConnection, useSession } from '../session/context';
 import { go } from '../router';
 import { usePhone } from '../lib/hooks';
+import { Face } from '../people/Dot';
+import { PersonLine } from '../people/Line';
 import { IconButton } from '../ui/Button';
 import { Avatar } from '../ui/Avatar';
 import { Empty, Skeleton } from '../ui/Empty';
 import { Composer } from './Composer';
 import { useChat, useMessages } from './hooks';
+import { Members } from './Members';
 import { MessageList } from './MessageList';
-import { nameOf } from './naming';
+import { nameOf, otherOf } from './naming';
 import css from './chat.module.css';
 
 export function Thread({ id }: { id: string }) {
@@ -17,6 +21,7 @@ export function Thread({ id }: { id: string }) {
   const { conversations, ready, chat } = useChat();
   const messages = useMessages(id);
   const phone = usePhone();
+  const [listing, setListing] = useState(false);
   const conversation = conversations.find((c) => c.id === id);
 
   if (!conversation) {
@@ -30,16 +35,24 @@ export function Thread({ id }: { id: string }) {
   }
   const name = nameOf(conversation, who?.userId);
   const group = conversation.kind === 'group';
+  const other = otherOf(conversation, who?.userId);
   return (
     <section className={css.thread} aria-label={`Conversation: ${name}`}>
       <header className={css.threadHead}>
         {phone && <IconButton label="All conversations" onClick={() => go({ view: 'chat' })}><ChevronLeft size={20} /></IconButton>}
-        <Avatar name={name} icon={group ? <Users size={15} /> : undefined} />
+        {other === undefined ? <Avatar name={name} icon={<Users size={15} />} /> : <Face user={other} named={false} />}
         <div>
           <h2>{name}</h2>
-          <p>{group ? members(conversation.members, conversation.memberCount, who?.userId) : 'Private conversation'}</p>
+          <p>{other === undefined ? members(conversation.members, conversation.memberCount, who?.userId) : <PersonLine user={other} instead="Private conversation" />}</p>
         </div>
+        {group && <IconButton label="Members" onClick={() => setListing(true)}><Users size={17} /></IconButton>}
       </header>
+      {listing && (
+        <Members
+          name={name} members={conversation.members} count={conversation.memberCount} me={who?.userId}
+          onClose={() => setListing(false)}
+        />
+      )}
       <MessageList key={id} id={id} messages={messages} members={conversation.members} group={group} />
       <Typing users={chat.typing(id)} />
       <Composer

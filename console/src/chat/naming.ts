@@ -6,6 +6,11 @@ export interface Named {
   members: readonly string[];
 }
 
+/** With whom one talks alone. */
+export function otherOf({ kind, members }: Named, me: string | undefined): string | undefined {
+  return kind === 'private' ? members.find((member) => member !== me) : undefined;
+}
+
 export function nameOf({ kind, title, members }: Named, me: string | undefined): string {
   if (title) return title;
   const others = members.filter((member) => member !== me);

@@ -5,6 +5,7 @@ import { StatsHistory } from '../connection/history';
 import { LiveFleet } from '../fleet/fleet';
 import { EventLog } from '../log/log';
 import { NoticeBoard } from '../notices/board';
+import { forgetStatus } from '../people/kept';
 import { EXPIRED } from './refusal';
 import { claims, expired, type Claims } from './token';
 
@@ -78,5 +79,6 @@ export class Session {
   leave(): void {
     this.end();
     indexedDB.deleteDatabase(this.#database);
+    forgetStatus(this.claims);
   }
 }

@@ -1,11 +1,16 @@
-import { useRef, useState } from 'react';
-import { LogOut, Monitor, Moon, Sun } from 'lucide-react';
+import { useId, useRef, useState } from 'react';
+import { LogOut, MessageSquareText, Monitor, Moon, Sun } from 'lucide-react';
+import { useAvailability, usePerson } from 'fanfare-client/react';
+import { DotIcon, Face } from '../people/Dot';
+import { PersonLine } from '../people/Line';
+import { useChooseStatus } from '../people/own';
+import { CHOICES } from '../people/state';
+import { StatusText } from '../people/StatusText';
 import { useConnection, useSigned } from '../session/context';
-import { Avatar } from '../ui/Avatar';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
 import { Menu, MenuItem, MenuLine, MenuRadio } from '../ui/Menu';
-import { choose, useThemeChoice, type Choice } from './theme';
+import { choose as chooseTheme, useThemeChoice, type Choice } from './theme';
 import css from './shell.module.css';
 
 const THEMES: readonly { value: Choice; label: string; icon: React.ReactNode }[] = [
@@ -13,6 +18,8 @@ const THEMES: readonly { value: Choice; label: string; icon: React.ReactNode }[]
   { value: 'dark', label: 'Dark', icon: <Moon size={15} /> },
   { value: 'light', label: 'Light', icon: <Sun size={15} /> },
 ];
+
+const STATUSES = CHOICES.map(({ value, label }) => ({ value, label, icon: <DotIcon status={value} /> }));
 
 export function AccountMenu({ side }: { side: 'right' | 'bottom' }) {
   const { session, signOut } = useSigned();
@@ -26,27 +33,38 @@ export function AccountMenu({ side }: { side: 'right' | 'bottom' }) {
     else signOut();
   };
   const button = useRef<HTMLButtonElement>(null);
+  const mine = useAvailability();
+  const choose = useChooseStatus();
+  const text = usePerson(user)?.text ?? '';
+  const [writing, setWriting] = useState(false);
+  const state = useId();
   const trigger = (
-    <button ref={button} type="button" className={css.account} aria-label={`Account of ${user}`}>
-      <Avatar name={user} />
+    <button ref={button} type="button" className={css.account} aria-label={`Account of ${user}`} aria-describedby={state}>
+      <Face user={user} named={false} />
     </button>
   );
   return (
     <>
+      <span id={state} className="sr"><PersonLine user={user} /></span>
       <Menu trigger={trigger} side={side} align="end">
         <div className={css.who}>
-          <Avatar name={user} size="l" />
+          <Face user={user} size="l" named={false} />
           <div>
             <strong>{user}</strong>
             <span>{session.who?.organizationId ?? session.claims.organization}</span>
             <span className={css.roles}>{session.who?.roles.join(', ') ?? 'not connected yet'}</span>
+            <span className={css.state}><PersonLine user={user} /></span>
           </div>
         </div>
         <MenuLine />
-        <MenuRadio label="Theme" value={theme} options={THEMES} onChange={choose} />
+        <MenuRadio label="Status" value={mine} options={STATUSES} onChange={choose} />
+        <MenuItem icon={<MessageSquareText size={15} />} onSelect={() => setWriting(true)}>{text ? 'Change the status text' : 'Set a status text'}</MenuItem>
+        <MenuLine />
+        <MenuRadio label="Theme" value={theme} options={THEMES} onChange={chooseTheme} />
         <MenuLine />
         <MenuItem icon={<LogOut size={15} />} onSelect={leave}>Sign out</MenuItem>
       </Menu>
+      {writing && <StatusText text={text} opener={button} onClose={() => setWriting(false)} />}
       {unsent > 0 && (
         <Dialog
           title="Sign out?" onClose={() => setUnsent(0)} opener={button}

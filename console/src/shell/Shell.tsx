@@ -4,6 +4,8 @@ import { mayWatch } from '../session/rights';
 import { Renew } from '../session/Renew';
 import { usePlace } from '../router';
 import { usePhone } from '../lib/hooks';
+import { useKeptStatus } from '../people/own';
+import { useWatching } from '../people/useWatching';
 import { Toasts } from '../notices/Toasts';
 import { SendNotice } from '../notices/SendNotice';
 import { Skeleton } from '../ui/Empty';
@@ -25,6 +27,8 @@ export function Shell({ onToken }: { onToken: (token: string) => void }) {
   const [sending, setSending] = useState(false);
   const onMap = place.view === 'map' || place.view === 'agents';
   const unread = useUnread();
+  useWatching(place.view === 'chat' ? place.id : undefined);
+  useKeptStatus();
   const forbidden = roles !== undefined && !mayWatch(roles);
   // The map stays when one leaves it: it is at once there again, and stands still meanwhile.
   const [seenMap, setSeenMap] = useState(onMap);

@@ -15,7 +15,7 @@ use std::{
 };
 
 use fanfare_proto::{
-    BadFix, DepartmentId, Epoch, ErrorBody, ErrorCode, Fix, Lane, UnixMs,
+    BadFix, Epoch, ErrorBody, ErrorCode, Fix, Lane, UnixMs,
     command::{Channel, LocationHistory, LocationLatest, LocationUpdate},
     event::{
         self, AgentFix, LatestFixes, LocationSnapshot, LocationStored, RejectedFix, Subscription, Track,
@@ -203,9 +203,8 @@ pub async fn subscribe(
     caller: &Caller<'_>,
     shard: &Rc<Shard>,
     member: &Rc<Member>,
-    department: Option<DepartmentId>,
+    scope: Scope,
 ) -> Result<(Subscription, Following, LocationParts), ErrorBody> {
-    let scope = Scope::granted(caller.identity, Action::WatchLocations).narrowed(department)?;
     let table = whole_table(services, &caller.identity.org).await?;
     let new_view = || services.locations.next_view.fetch_add(1, Ordering::Relaxed);
     let watch = |view| services.hub.watch(shard.index, view);

@@ -250,3 +250,53 @@ fn decode(value: &[u8]) -> Result<Bucket, StoreError> {
 fn bucket_of(user: &UserId) -> u8 {
     Sha256::digest(user.as_str())[0] % BUCKETS
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use fanfare_proto::{Epoch, OrgId};
+
+    use super::*;
+    use crate::store::{
+        Committed, Event,
+        sqlite::{Options, Sqlite},
+    };
+
+    struct Nobody;
+
+    impl Committed for Nobody {
+        fn committed(&self, _: &crate::id::Topic, _: Epoch, _: &crate::id::Audience, _: &[Event]) {}
+    }
+
+    /// Of two that write one bucket each adds what it knows; and who was not there for long is forgotten.
+    #[tokio::test]
+    async fn a_bucket_holds_the_latest_of_each_and_forgets_in_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(dir.path(), Arc::new(Nobody), &Options::default()).unwrap();
+        let place = (Tenant::stored(OrgId::new("acme").unwrap()), 3);
+        let kept = |seen, text_at, text: &str| Kept {
+            seen: UnixMs(seen),
+            text_at: UnixMs(text_at),
+            text: text.into(),
+        };
+        let [ann, bob, carol] = ["ann", "bob", "carol"].map(|id| UserId::new(id).unwrap());
+        let add = async |user: &UserId, kept: Kept, forget: u64| {
+            let people = Bucket::from([(user.clone(), kept)]);
+            write(&*store, &place, &people, UnixMs(100), UnixMs(forget)).await.unwrap();
+        };
+        add(&ann, kept(20, 0, ""), 0).await;
+        add(&ann, kept(0, 30, "new"), 0).await;
+        add(&ann, kept(10, 25, "old"), 0).await;
+        add(&bob, kept(40, 0, ""), 0).await;
+        let all = async || read(&*store, &place.0, UnixMs(100)).await.unwrap();
+        assert_eq!(
+            all().await,
+            Bucket::from([(ann.clone(), kept(20, 30, "new")), (bob.clone(), kept(40, 0, ""))])
+        );
+        // Neither seen nor heard of since then.
+        add(&carol, kept(50, 0, ""), 31).await;
+        assert_eq!(all().await.into_keys().collect::<Vec<_>>(), [bob, carol]);
+        store.close().await;
+    }
+}

@@ -7,6 +7,8 @@
 //! Nothing waits for the store but a text that is set. A status is not stored but with its node's list.
 
 mod kept;
+#[cfg(test)]
+mod memory;
 mod nodes;
 mod pages;
 mod person;
@@ -316,19 +318,20 @@ pub async fn keep(services: &Services, now: UnixMs, all: bool) -> bool {
     stored
 }
 
-/// On the way down, once all connections are gone: tells the other nodes, and stores the rest.
+/// On the way down, once all connections are gone: stores what is to be kept, and tells the other nodes who leaves.
 pub async fn stop(services: &Services) {
     let now = services.clock.now();
     flush(services, now);
+    // First: of whom everything is stored the others need not be told.
+    keep(services, now, true).await;
     // A turn that was cut off may have been about to write any of them.
     for slot in services.presences.slots().values() {
         slot.table.all_pages_lost();
     }
-    let told = services.presences.nodes.lock().await.tell(services, now, true).await;
+    let told = services.presences.nodes.lock().await.stop(services, now).await;
     if let Err(error) = told {
         tracing::warn!(%error, "the other nodes could not be told who leaves");
     }
-    keep(services, now, true).await;
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -112,8 +112,12 @@ impl Pages {
         std::mem::take(&mut self.changed)
     }
 
+    pub(super) fn nobody(&self) -> bool {
+        self.listed == 0
+    }
+
     /// Whether nobody is listed, and all that was has been told.
     pub(super) fn is_empty(&self) -> bool {
-        self.listed == 0 && self.changed.is_empty()
+        self.nobody() && self.changed.is_empty()
     }
 }

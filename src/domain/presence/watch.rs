@@ -4,7 +4,7 @@
 //! gathered while somebody reads slowly is the newest of each person, and takes no memory.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     rc::Rc,
     sync::Arc,
 };
@@ -32,7 +32,7 @@ pub(super) struct Watchers {
     next: u64,
     woken: HashMap<u64, Arc<Notify>>,
     everyone: HashSet<u64>,
-    named: HashMap<UserId, Vec<u64>>,
+    named: HashMap<UserId, BTreeSet<u64>>,
     /// The version of the last flush.
     flushed: u64,
     /// Events for whoever watches everyone, by the version that they follow, with the version reached.
@@ -49,7 +49,7 @@ impl Watchers {
             Who::Everyone => drop(self.everyone.insert(id)),
             Who::Named(users) => {
                 for user in users.iter() {
-                    self.named.entry(user.clone()).or_default().push(id);
+                    self.named.entry(user.clone()).or_default().insert(id);
                 }
             }
         }
@@ -62,7 +62,7 @@ impl Watchers {
         let Who::Named(users) = who else { return };
         for user in users.iter() {
             if let Some(ids) = self.named.get_mut(user) {
-                ids.retain(|other| *other != id);
+                ids.remove(&id);
                 if ids.is_empty() {
                     self.named.remove(user);
                 }
@@ -239,4 +239,52 @@ fn parts(people: Vec<Presence>) -> Vec<Vec<Presence>> {
 
 fn push(member: &Member, frame: Frame) {
     member.outbox.push(Lane::Ordered, frame);
+}
+
+#[cfg(test)]
+mod tests {
+    use fanfare_proto::UnixMs;
+    use tokio::sync::OnceCell;
+
+    use super::{super::table::Table, *};
+
+    fn slot() -> Arc<Slot> {
+        let table = Table::new(10_000, 10, Arc::default());
+        Arc::new(Slot { table, view: 1, read: OnceCell::new() })
+    }
+
+    #[test]
+    fn who_stops_watching_is_forgotten() {
+        let slot = slot();
+        let users: Arc<[UserId]> = ["ann", "bob"].map(|id| UserId::new(id).unwrap()).into();
+        let everyone = Watching::new(slot.clone(), 1, Who::Everyone);
+        let named = Watching::new(slot.clone(), 2, Who::Named(users.clone()));
+        let other = Watching::new(slot.clone(), 3, Who::Named(users[..1].into()));
+        drop(everyone);
+        drop(named);
+        assert_eq!(
+            slot.table.watchers(|all| (all.woken.len(), all.everyone.len(), all.named.len())),
+            (1, 0, 1)
+        );
+        slot.table.arrive(&users[0], 1, UnixMs(1));
+        slot.table.flush();
+        drop(other);
+        assert!(slot.table.watchers(|all| all.is_empty() && all.named.is_empty()));
+    }
+
+    #[tokio::test]
+    async fn only_those_are_woken_who_watch_somebody_that_has_changed() {
+        let slot = slot();
+        let users: Arc<[UserId]> = ["ann", "bob"].map(|id| UserId::new(id).unwrap()).into();
+        let of = |n: usize| Watching::new(slot.clone(), 1, Who::Named(users[n..=n].into()));
+        let (ann, bob, all) = (of(0), of(1), Watching::new(slot.clone(), 2, Who::Everyone));
+        slot.table.arrive(&users[0], 1, UnixMs(1));
+        slot.table.flush();
+        let woken = async |watching: &Watching| {
+            tokio::select! { biased; () = watching.woken.notified() => true, () = std::future::ready(()) => false }
+        };
+        assert_eq!([woken(&ann).await, woken(&bob).await, woken(&all).await], [true, false, true]);
+        slot.table.flush();
+        assert!(!woken(&ann).await, "nothing has changed since");
+    }
 }

@@ -19,7 +19,19 @@ async function prepared(theme, size) {
   const page = await signIn(w.browsers.chromium, w.server, 'dana', 'admin', { theme, ...size });
   const { conversation_id: id } = await ask(page, 'conversation:create', { client_id: 'layout', kind: 'group', title: 'Team', members: ['wei'] });
   await ask(page, 'message:send', { client_id: 'layout-1', conversation_id: id, text: 'Hello https://example.com @wei' });
+  marked ??= people();
+  await marked;
   return { page, id };
+}
+
+let marked;
+/** People with each of the marks, who talk with dana and stay until the end. */
+async function people() {
+  for (const [status, text] of Object.entries({ busy: 'Rounds until 14:00', away: '', online: '', offline: '' })) {
+    const other = await signIn(w.browsers.chromium, w.server, `is-${status}`, 'member');
+    await ask(other, 'presence:set', { status, text });
+    await ask(other, 'conversation:create', { client_id: 'layout-2', kind: 'private', members: ['dana'] });
+  }
 }
 
 async function violations(page, where) {
@@ -55,9 +67,18 @@ for (const theme of ['dark', 'light']) {
       found.push(...(await violations(page, 'dialog')));
       await page.keyboard.press('Escape');
       await page.waitForFunction(() => !document.querySelector('dialog'), { polling: 20 });
+      await go(page, `#/chat/${id}`);
+      await press(page, 'Members');
+      await says(page, 'dialog[open]', 'wei');
+      found.push(...(await violations(page, 'members')));
+      await page.keyboard.press('Escape');
+      await page.waitForFunction(() => !document.querySelector('dialog'), { polling: 20 });
       await press(page, 'Account of dana');
       await says(page, '[role=menu]', 'Sign out');
       found.push(...(await violations(page, 'menu')));
+      await press(page, 'Set a status text');
+      await page.waitForSelector('dialog[open]');
+      found.push(...(await violations(page, 'status text')));
       assert.deepEqual(found, []);
       assert.deepEqual(page.faults, []);
       await page.close();
@@ -108,9 +129,10 @@ test('by keyboard alone: skip link, menu, theme', async () => {
   await page.focus('[aria-label="Account of dana"]');
   await page.keyboard.press('Enter');
   await page.waitForSelector('[role=menu]');
-  for (const [i, name] of ['As the system', 'Dark', 'Light'].entries()) {
+  const items = ['Online', 'Away', 'Do not disturb', 'Appear offline', 'Set a status text', 'As the system', 'Dark', 'Light'];
+  for (const [i, name] of items.entries()) {
     if (i > 0) await page.keyboard.press('ArrowDown');
-    await says(page, '[role=menuitemradio][data-highlighted]', name);
+    await says(page, '[role^=menuitem][data-highlighted]', name);
   }
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => document.documentElement.dataset.theme === 'light', { polling: 20 });

@@ -48,7 +48,7 @@ export async function says(page, selector, text, timeout = 15_000) {
 
 /** Presses the button with this name. */
 export async function press(page, name, within = 'body') {
-  const find = (n, w) => [...document.querySelectorAll(`${w} button, ${w} [role=menuitem], ${w} [role=radio], ${w} [role=switch], ${w} a`)]
+  const find = (n, w) => [...document.querySelectorAll(`${w} button, ${w} [role=menuitem], ${w} [role=menuitemradio], ${w} [role=radio], ${w} [role=switch], ${w} a`)]
     .find((element) => (element.getAttribute('aria-label') ?? (element.labels?.[0] ?? element).textContent).trim() === n && !element.disabled);
   const handle = await page.waitForFunction(find, { polling: 20, timeout: 10_000 }, name, within);
   await handle.asElement().click();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fanfare_proto::{
     Command, Epoch, ErrorCode, Request, UserId,
     command::{Channel, Subscribe, Unsubscribe},
-    event::{LocationSnapshot, Subscribed, Subscription, name},
+    event::{LocationSnapshot, Subscribed, Subscription, SubscriptionEnded, name},
     presence::{
         Availability, Presence, PresenceChanged, PresenceGet, PresencePage, PresenceSnapshot, Status,
     },
@@ -288,4 +288,95 @@ async fn nonsense_is_counted() {
     pass(Duration::from_millis(10)).await;
     assert_eq!(test.client.stats().unreadable, 2);
     assert!(test.client.state().borrow().is_open());
+}
+
+/// Gives up long before a silent connection counts as dead.
+fn hasty() -> crate::Config {
+    let mut config = config();
+    config.limits.request = Duration::from_secs(2);
+    config
+}
+
+/// Asks to watch bob, and gives up before the server has answered.
+async fn given_up(test: &Test, peer: &mut Peer) -> Request {
+    let client = test.client.clone();
+    let asked = tokio::spawn(async move { client.watch_presence(Some(vec![user("bob")])).await });
+    let (request, _) = wish(peer).await;
+    assert_eq!(asked.await.unwrap(), Err(Error::Timeout));
+    request
+}
+
+fn granted(view: u32) -> Subscribed {
+    Subscribed { subscriptions: vec![Subscription { channel: Channel::Presence, view, epoch: Epoch(1) }] }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_times_out_is_told_of_once_the_server_has_done_it() {
+    let mut test = Test::start(hasty());
+    let (mut peer, _) = test.greeted().await;
+    watch(&test.client, &mut peer, 3, None).await;
+    snapshot(&mut peer, 3, vec![person("a", Status::Online, 5)], false).await;
+    let request = given_up(&test, &mut peer).await;
+    changed(&mut peer, 3, vec![person("a", Status::Busy, 6)]).await;
+    peer.answer(&request, &granted(4)).await;
+    snapshot(&mut peer, 4, vec![person("bob", Status::Online, 2)], false).await;
+    assert_eq!(all_told(&mut test).await, ["anew a:Online:5", "changed a:Busy:6", "anew bob:Online:2"]);
+    peer.end(None).await;
+    let (mut peer, _) = test.greeted().await;
+    assert_eq!(grant(&mut peer, 5).await, only(Channel::Presence, Some(vec![user("bob")])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_times_out_and_is_refused_changes_nothing() {
+    let mut test = Test::start(hasty());
+    let (mut peer, _) = test.greeted().await;
+    watch(&test.client, &mut peer, 3, None).await;
+    snapshot(&mut peer, 3, vec![person("a", Status::Online, 5)], false).await;
+    let request = given_up(&test, &mut peer).await;
+    peer.answer_with(name::ERROR, &request, &ErrorCode::Unavailable.with("too late")).await;
+    changed(&mut peer, 3, vec![person("a", Status::Busy, 6)]).await;
+    assert_eq!(all_told(&mut test).await, ["anew a:Online:5", "changed a:Busy:6"]);
+    // Whose connection ends before its answer is not asked again: what is known to be followed is.
+    given_up(&test, &mut peer).await;
+    peer.end(None).await;
+    let (mut peer, _) = test.greeted().await;
+    assert_eq!(grant(&mut peer, 5).await, only(Channel::Presence, None));
+    let more = tokio::time::timeout(Duration::from_secs(9), peer.request()).await;
+    assert!(more.is_err(), "{more:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_rights_no_longer_grant_is_told_and_not_asked_again() {
+    let mut test = Test::start(config());
+    let (mut peer, _) = test.greeted().await;
+    let client = test.client.clone();
+    let asked = tokio::spawn(async move { client.positions(None).await });
+    grant(&mut peer, 7).await;
+    let positions = asked.await.unwrap().unwrap();
+    let agents = vec![super::places::agent(1, "x", Some(10))];
+    let part = LocationSnapshot { view: 7, epoch: Epoch(1), agents, more: false };
+    peer.say(name::LOCATION_SNAPSHOT, &part).await;
+    watch(&test.client, &mut peer, 9, None).await;
+    snapshot(&mut peer, 9, vec![person("a", Status::Online, 5)], false).await;
+    let ended = |channel, view| {
+        let error = ErrorCode::Unauthorized.with("no longer");
+        SubscriptionEnded { channel, view, error }
+    };
+    // Of a view that was replaced meanwhile.
+    peer.say(name::SUBSCRIPTION_ENDED, &ended(Channel::Presence, 8)).await;
+    peer.say(name::SUBSCRIPTION_ENDED, &ended(Channel::Locations, 9)).await;
+    assert_eq!(all_told(&mut test).await, ["anew a:Online:5"]);
+    assert_eq!(positions.len(), 1);
+    peer.say(name::SUBSCRIPTION_ENDED, &ended(Channel::Presence, 9)).await;
+    assert_eq!(all_told(&mut test).await, ["anew", "error Unauthorized"]);
+    peer.say(name::SUBSCRIPTION_ENDED, &ended(Channel::Locations, 7)).await;
+    assert_eq!(all_told(&mut test).await, ["error Unauthorized"]);
+    assert_eq!(positions.len(), 0);
+    peer.say(name::SUBSCRIPTION_ENDED, &1).await;
+    pass(Duration::from_millis(10)).await;
+    assert_eq!(test.client.stats().unreadable, 1);
+    peer.end(None).await;
+    let (mut peer, _) = test.greeted().await;
+    let more = tokio::time::timeout(Duration::from_secs(9), peer.request()).await;
+    assert!(more.is_err(), "{more:?}");
 }

@@ -1,9 +1,15 @@
 // Who is there: those whom somebody here watches, and what this device says of itself.
-import type { Availability, Client, FanfareError, Presence, PresenceChanged } from '../index.ts';
+import type { Availability, Client, Presence, PresenceChanged, Subscribe, SubscriptionEnded } from '../index.ts';
+import { FanfareError } from '../error.ts';
 import { LIMITS } from '../generated.ts';
 
 /** A refusal that passes is asked again after so long, unless the server says when. */
 const AGAIN = 2_000;
+/** The wish for everyone, as text. */
+const EVERYONE = '{}';
+
+/** A part of a snapshot, which says whether another follows, or a change. */
+type News = PresenceChanged & { more?: boolean };
 
 /** What is known of people. One for a client: whoever watches shares its subscription. */
 export class People {
@@ -14,24 +20,40 @@ export class People {
   readonly #named = new Map<string, number>();
   #everyone = 0;
   #people: ReadonlyMap<string, Presence> = new Map();
+  /** What the subscription that holds has told. */
+  #told = new Map<string, Presence>();
+  /** What was shown before it, for as long as its snapshot is not complete. */
+  #before: ReadonlyMap<string, Presence> = new Map();
+  /** Whether everyone has been told of. */
+  #whole = false;
+  /** Made once each: who compares finds them as they were. */
+  readonly #strangers = new Map<string, Presence>();
   #view?: number | undefined;
+  /** What the server was asked for last on this connection, as text. */
+  #asked?: string | undefined;
+  /** Whether the server refuses to tell of everyone: then those who are named are watched. */
+  #refused = false;
   /** Subscriptions whose answer has not come, and what came meanwhile: it may belong to them. */
   #asking = 0;
-  #early: PresenceChanged[] = [];
+  #early: News[] = [];
   #soon = false;
   #timer?: ReturnType<typeof setTimeout> | undefined;
   #status?: Availability | undefined;
+  /** What the server was told last that this device is. */
+  #said?: Availability | undefined;
   #hidden = false;
   #connection = '';
   #error?: FanfareError | undefined;
 
   constructor(client: Client) {
     this.#client = client;
-    const take = (event: PresenceChanged) => (this.#asking ? void this.#early.push(event) : this.#take([event]));
+    const take = (event: News) => (this.#asking ? void this.#early.push(event) : this.#take([event]));
     this.#off = [
       client.on('state', () => this.#connected()),
       client.on('presence:snapshot', take),
       client.on('presence:changed', take),
+      client.on('subscription:ended', (ended) => this.#ended(ended)),
+      client.on('resubscribe', (channels) => channels.includes('presence') && this.#again()),
     ];
     const page = globalThis.document;
     if (page?.addEventListener) {
@@ -53,8 +75,18 @@ export class People {
     return this.#error;
   }
 
+  /** What this device is by its user's choice: it is away by itself where its page is hidden. */
+  get mine(): Availability {
+    return this.#status ?? 'online';
+  }
+
+  /** One person. Where everyone is watched, whoever was not told of was never there, and is offline. */
   of(userId: string): Presence | undefined {
-    return this.#people.get(userId);
+    const person = this.#people.get(userId);
+    if (person || !this.#whole) return person;
+    let stranger = this.#strangers.get(userId);
+    if (!stranger) this.#strangers.set(userId, (stranger = { user_id: userId, status: 'offline', version: 0 }));
+    return stranger;
   }
 
   /** Watches these users, at most 200 in all, or everyone. Answers how to stop. */
@@ -81,8 +113,12 @@ export class People {
    * online is away while its page is hidden.
    */
   async set(mine: { status?: Availability; text?: string }): Promise<Presence> {
-    if (mine.status) this.#status = mine.status;
-    return this.#client.request('presence:set', { ...mine, ...(mine.status && { status: this.#said() }) });
+    if (mine.status) {
+      this.#status = mine.status;
+      if (this.#connection) this.#said = this.#now();
+      this.#tell();
+    }
+    return this.#client.request('presence:set', { ...mine, ...(mine.status && { status: this.#now() }) });
   }
 
   subscribe(listener: () => void): () => void {
@@ -97,30 +133,38 @@ export class People {
     this.#listeners.clear();
   }
 
-  #said(): Availability {
-    const status = this.#status ?? 'online';
-    return status === 'online' && this.#hidden ? 'away' : status;
+  /** What this device is just now. */
+  #now(): Availability {
+    return this.mine === 'online' && this.#hidden ? 'away' : this.mine;
   }
 
   #looked(hidden: boolean): void {
-    const before = this.#said();
+    const before = this.#now();
     this.#hidden = hidden;
-    if (this.#said() !== before) this.#say();
+    if (this.#now() !== before) this.#say();
   }
 
   #say(): void {
-    if (this.#connection) this.#client.request('presence:set', { status: this.#said() }).catch(() => {});
+    if (!this.#connection) return;
+    this.#said = this.#now();
+    this.#client.request('presence:set', { status: this.#said }).catch(() => {});
   }
 
   #connected(): void {
     const { state } = this.#client;
     const connection = state.name === 'open' ? state.connectionId : '';
-    if (connection === this.#connection) return;
+    if (connection === this.#connection) {
+      // A newer token: its rights may grant what was refused.
+      if (connection && this.#error) this.#again();
+      return;
+    }
     this.#connection = connection;
     this.#view = undefined;
+    this.#asked = undefined;
+    this.#refused = false;
     if (!connection) return;
-    // The server knows what a device was for some seconds only.
-    if (this.#said() !== 'online') this.#say();
+    // The server knows what a device was for some seconds only; and so long it takes it for what it was.
+    if (this.#now() !== 'online' || (this.#said ?? 'online') !== 'online') this.#say();
     if (this.#everyone || this.#named.size) this.#ask();
   }
 
@@ -134,52 +178,100 @@ export class People {
     });
   }
 
+  /** Asks anew, also for what was asked or refused before. */
+  #again(): void {
+    this.#asked = undefined;
+    this.#refused = false;
+    this.#ask();
+  }
+
+  #wish(): Omit<Subscribe, 'channels'> | undefined {
+    if (this.#everyone && !this.#refused) return {};
+    const users = [...this.#named.keys()].sort().slice(0, LIMITS.watched_users);
+    return users.length ? { users } : undefined;
+  }
+
   async #follow(): Promise<void> {
     clearTimeout(this.#timer);
     const connection = this.#connection;
     if (!connection) return;
-    const users = [...this.#named.keys()].sort().slice(0, LIMITS.watched_users);
+    const wish = this.#wish();
+    const asked = JSON.stringify(wish) ?? '';
+    // Who stops to watch and begins again in one go has changed nothing.
+    if (asked === this.#asked) return;
+    this.#asked = asked;
     const channels = ['presence' as const];
     this.#asking += 1;
     let view: number | undefined;
     let done = true;
     try {
-      if (this.#everyone || users.length) {
-        const wish = { channels, ...(!this.#everyone && { users }) };
-        const answer = await this.#client.request('subscribe', wish);
-        view = answer.subscriptions[0]?.view;
-      } else {
-        await this.#client.request('unsubscribe', { channels });
-      }
-      this.#error = undefined;
+      if (wish) view = (await this.#client.request('subscribe', { channels, ...wish })).subscriptions[0]?.view;
+      else await this.#client.request('unsubscribe', { channels });
+      if (!this.#refused) this.#error = undefined;
     } catch (failed) {
       done = false;
-      const error = failed as FanfareError;
-      const passes = error.code === 'UNAVAILABLE' || error.code === 'RATE_LIMIT_EXCEEDED' || error.code === 'CONFLICT';
-      if (passes) this.#timer = setTimeout(() => this.#ask(), error.retryAfterMs ?? AGAIN);
-      else if (connection === this.#connection) this.#error = error;
+      if (connection === this.#connection) this.#failed(failed as FanfareError, asked);
     }
     this.#asking -= 1;
     if (this.#asking) return;
     const early = this.#early.splice(0);
     if (connection !== this.#connection) return;
-    if (done) {
-      // The answer starts anew.
-      this.#view = view;
-      this.#people = new Map();
-    }
+    if (done) this.#begin(view, wish);
     this.#take(early);
   }
 
-  #take(events: PresenceChanged[]): void {
-    const people = new Map(this.#people);
-    for (const { users } of events.filter(({ view }) => view === this.#view)) {
+  #failed(error: FanfareError, asked: string): void {
+    if (asked === this.#asked) this.#asked = undefined;
+    const passes = error.code === 'UNAVAILABLE' || error.code === 'RATE_LIMIT_EXCEEDED' || error.code === 'CONFLICT';
+    if (passes) this.#timer = setTimeout(() => this.#ask(), error.retryAfterMs ?? AGAIN);
+    else this.#deny(error, asked === EVERYONE);
+  }
+
+  #deny(error: FanfareError, everyone: boolean): void {
+    this.#error = error;
+    if (!everyone) return;
+    this.#refused = true;
+    if (this.#named.size) this.#ask();
+  }
+
+  /** Other rights have ended the subscription. */
+  #ended({ channel, view, error }: SubscriptionEnded): void {
+    if (channel !== 'presence' || view !== this.#view) return;
+    this.#view = undefined;
+    // What is asked meanwhile is asked by the new rights.
+    if (this.#asking) return;
+    const everyone = this.#asked === EVERYONE;
+    this.#begin(undefined, undefined);
+    this.#deny(new FanfareError(error.code, error.message), everyone);
+    this.#tell();
+  }
+
+  /** The answer starts anew. What is still watched is shown as it was until its snapshot has come. */
+  #begin(view: number | undefined, wish: Omit<Subscribe, 'channels'> | undefined): void {
+    this.#view = view;
+    this.#told = new Map();
+    this.#whole = false;
+    this.#strangers.clear();
+    const stays = (user: string) => wish && (wish.users ?? [user]).includes(user);
+    this.#before = new Map([...this.#people].filter(([user]) => stays(user)));
+    this.#people = this.#before;
+  }
+
+  #take(events: News[]): void {
+    for (const { users, more } of events.filter(({ view }) => view === this.#view)) {
       for (const person of users) {
-        const had = people.get(person.user_id);
-        if (!had || had.version <= person.version) people.set(person.user_id, person);
+        const had = this.#told.get(person.user_id);
+        if (!had || had.version <= person.version) this.#told.set(person.user_id, person);
       }
+      if (more !== false) continue;
+      this.#before = new Map();
+      this.#whole = this.#asked === EVERYONE;
     }
-    this.#people = people;
+    this.#people = new Map([...this.#before, ...this.#told]);
+    this.#tell();
+  }
+
+  #tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 }

@@ -13,7 +13,7 @@ import {
   type RefObject,
 } from 'react';
 import type { Chat, ChatSnapshot, MessagesView } from '../chat/index.ts';
-import type { Agent, Client, Events, LocationOptions, Locations, Presence, State, Stats } from '../index.ts';
+import type { Agent, Availability, Client, Events, LocationOptions, Locations, Presence, State, Stats } from '../index.ts';
 import type { People } from '../presence/index.ts';
 import { chatOf, locationsOf, peopleOf, type LocationsView } from './stores.ts';
 
@@ -106,6 +106,22 @@ export function usePresence(users?: readonly string[]): ReadonlyMap<string, Pres
     [people, wish],
   );
   const read = () => people.all;
+  return useSyncExternalStore(subscribe, read, read);
+}
+
+/** One person, whom something else watches; renders only when that one changes. */
+export function usePerson(userId: string): Presence | undefined {
+  const people = peopleOf(useClient());
+  const subscribe = useCallback((listener: () => void) => people.subscribe(listener), [people]);
+  const read = () => people.of(userId);
+  return useSyncExternalStore(subscribe, read, read);
+}
+
+/** What this device says that it is. */
+export function useAvailability(): Availability {
+  const people = peopleOf(useClient());
+  const subscribe = useCallback((listener: () => void) => people.subscribe(listener), [people]);
+  const read = () => people.mine;
   return useSyncExternalStore(subscribe, read, read);
 }
 

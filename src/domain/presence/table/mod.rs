@@ -3,6 +3,11 @@
 //! Whatever somebody is shown as has a version, which rises through the whole table: those who watch ask for what
 //! changed after the one that they have, so a slow one gets the newest of everybody and nothing queues.
 
+mod listed;
+mod shown;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,19 +15,18 @@ use std::{
 
 use fanfare_proto::{
     UnixMs, UserId,
-    presence::{Availability, Presence, Status},
+    presence::{Availability, Status},
 };
 
+use self::listed::Heard;
+pub(super) use self::shown::{PART_BYTES, Part};
 use super::{
     kept::Kept,
-    pages::{Listed, Pages},
-    person::{Device, Elsewhere, Person, Text, json_size, last_of, stranger},
+    pages::Pages,
+    person::{Device, Person, Text},
     watch::Watchers,
 };
 use crate::metrics::{Label, Metrics};
-
-/// Bytes of people in one event: with its envelope it stays within what a frame may have.
-pub(super) const PART_BYTES: usize = 31 * 1024;
 
 /// Everyone of an organisation.
 #[derive(Debug)]
@@ -47,20 +51,6 @@ struct State {
     /// What other nodes list, by their pages.
     nodes: HashMap<Arc<str>, HashMap<u16, Heard>>,
     watchers: Watchers,
-}
-
-/// A page of another node.
-#[derive(Debug, Default)]
-struct Heard {
-    version: u64,
-    people: Vec<UserId>,
-}
-
-/// Some of the table, and where it goes on.
-#[derive(Debug)]
-pub(super) struct Part {
-    pub(super) people: Vec<Presence>,
-    pub(super) more: bool,
 }
 
 impl Table {
@@ -197,148 +187,6 @@ impl Table {
         person.text = std::mem::take(&mut person.text).max(kept.text());
         person.last_seen = person.last_seen.max(kept.seen);
         state.renew(user, &self.metrics);
-    }
-
-    /// What another node lists on one of its pages. Nothing older than what was heard before counts.
-    pub(super) fn heard(&self, node: &Arc<str>, page: u16, version: u64, people: Vec<Listed>) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        let known = state.nodes.entry(node.clone()).or_default().entry(page).or_default();
-        if known.version >= version {
-            return;
-        }
-        let mut changed: BTreeSet<UserId> = std::mem::take(&mut known.people).into_iter().collect();
-        *known = Heard { version, people: people.iter().map(|listed| listed.user.clone()).collect() };
-        for user in &changed {
-            if let Some(person) = state.people.get_mut(user) {
-                person.elsewhere.retain(|there| there.node != *node || there.page != page);
-            }
-        }
-        for listed in people {
-            let text = listed.text();
-            let Some(person) = state.person(&listed.user, self.limit) else { continue };
-            person.last_seen = person.last_seen.max(listed.seen);
-            person.text = std::mem::take(&mut person.text).max(text);
-            let Listed { user, devices, in_call, .. } = listed;
-            if in_call || !devices.is_empty() {
-                person.elsewhere.push(Elsewhere { node: node.clone(), page, devices, in_call });
-            }
-            changed.insert(user);
-        }
-        for user in changed {
-            state.renew(&user, &self.metrics);
-        }
-    }
-
-    /// A node is gone: what it knew of people was right until `seen`.
-    pub(super) fn forget_node(&self, node: &str, seen: UnixMs) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        let Some(pages) = state.nodes.remove(node) else { return };
-        for user in pages.into_values().flat_map(|page| page.people) {
-            let Some(person) = state.people.get_mut(&user) else { continue };
-            for there in person.elsewhere.extract_if(.., |there| *there.node == *node) {
-                person.last_seen = person.last_seen.max(last_of(&there.devices, seen));
-            }
-            state.renew(&user, &self.metrics);
-        }
-    }
-
-    /// The pages that have changed since the last call.
-    pub(super) fn take_changed_pages(&self) -> Vec<(u16, Vec<Listed>)> {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        let pages = state.pages.take_changed();
-        let listed = |user: &UserId| Some(Listed::new(user, state.people.get(user)?));
-        pages
-            .into_iter()
-            .map(|page| (page, state.pages.of(page).iter().filter_map(listed).collect()))
-            .collect()
-    }
-
-    /// A page could not be stored.
-    pub(super) fn page_failed(&self, page: u16) {
-        self.lock().pages.changed(page);
-    }
-
-    /// What this node listed is no longer stored.
-    pub(super) fn all_pages_lost(&self) {
-        self.lock().pages.all_changed();
-    }
-
-    /// Some people in order of their ids, those after `after` only.
-    pub(super) fn page(&self, after: Option<&UserId>, limit: usize) -> Part {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let state = self.lock();
-        let rest = state.people.range((after.map_or(Unbounded, Excluded), Unbounded));
-        // Who was never shown is not known to anybody.
-        let mut rest = rest.filter(|(_, person)| person.version > 0).peekable();
-        let (mut people, mut size) = (Vec::new(), 0);
-        while people.len() < limit
-            && let Some((user, person)) = rest.peek()
-        {
-            let presence = person.presence(user);
-            size += json_size(&presence);
-            if size > PART_BYTES {
-                break;
-            }
-            people.push(presence);
-            rest.next();
-        }
-        Part { people, more: rest.peek().is_some() }
-    }
-
-    /// These people, in the order asked, whether they are known or not.
-    pub(super) fn named(&self, users: &[UserId]) -> Vec<Presence> {
-        let state = self.lock();
-        let of = |user| state.people.get(user).map_or_else(|| stranger(user), |person| person.presence(user));
-        users.iter().map(of).collect()
-    }
-
-    /// Those of these people who have changed after `version`, and the version that one has with them.
-    pub(super) fn named_since(&self, users: &[UserId], version: u64) -> (u64, Vec<Presence>) {
-        let state = self.lock();
-        let found = users.iter().filter_map(|user| Some((user, state.people.get(user)?)));
-        let changed = found.filter(|(_, person)| person.version > version);
-        (state.version, changed.map(|(user, person)| person.presence(user)).collect())
-    }
-
-    /// Who has changed between `version` and the last flush, as many as fit in one event, and the version that one has
-    /// with them.
-    pub(super) fn since(&self, version: u64) -> (u64, Vec<Presence>) {
-        let state = self.lock();
-        let (mut reached, mut people, mut size) = (version, Vec::new(), 0);
-        let flushed = state.watchers.flushed();
-        for (changed, user) in
-            state.order.range(version + 1..).take_while(|(changed, _)| **changed <= flushed)
-        {
-            let Some(person) = state.people.get(user) else { continue };
-            let presence = person.presence(user);
-            size += json_size(&presence);
-            if size > PART_BYTES {
-                break;
-            }
-            people.push(presence);
-            reached = *changed;
-        }
-        (reached, people)
-    }
-
-    /// The version that whoever reads the table from now on has.
-    pub(super) fn version(&self) -> u64 {
-        self.lock().version
-    }
-
-    /// Works on those who watch.
-    pub(super) fn watchers<T>(&self, work: impl FnOnce(&mut Watchers) -> T) -> T {
-        work(&mut self.lock().watchers)
-    }
-
-    /// Wakes those who watch somebody that has changed since the last call.
-    pub(super) fn flush(&self) {
-        let mut guard = self.lock();
-        let State { version, order, watchers, .. } = &mut *guard;
-        watchers.wake(*version, |flushed| order.range(flushed + 1..).map(|(_, user)| user));
     }
 
     /// Whether nobody is here, nobody watches, and nothing waits to be stored.

@@ -1,0 +1,45 @@
+import { useState, type FormEvent, type RefObject } from 'react';
+import { usePeople } from 'fanfare-client/react';
+import { Button } from '../ui/Button';
+import { Dialog } from '../ui/Dialog';
+import { TextField } from '../ui/Field';
+import { surplus } from './state';
+import css from './people.module.css';
+
+/** What one shows beside one's name, on all devices. */
+export function StatusText({ text, opener, onClose }: { text: string; opener: RefObject<HTMLElement | null>; onClose: () => void }) {
+  const people = usePeople();
+  const [value, setValue] = useState(text);
+  const [error, setError] = useState<string>();
+  const [busy, setBusy] = useState(false);
+  const long = surplus(value.trim());
+  const save = async (wanted: string) => {
+    setBusy(true);
+    try {
+      await people.set({ text: wanted });
+      onClose();
+    } catch (failure) {
+      setError(failure instanceof Error ? failure.message : String(failure));
+      setBusy(false);
+    }
+  };
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (long <= 0) void save(value.trim());
+  };
+  return (
+    <Dialog title="Status text" text="Shown beside your name until you change it." opener={opener} onClose={onClose}>
+      <form className={css.form} onSubmit={submit}>
+        <TextField
+          label="Text" value={value} placeholder="Rounds until 14:00" autoComplete="off"
+          error={error ?? (long > 0 ? `Too long by ${long} ${long === 1 ? 'byte' : 'bytes'}` : undefined)}
+          onChange={(event) => { setValue(event.target.value); setError(undefined); }}
+        />
+        <div className={css.buttons}>
+          {text && <Button kind="quiet" disabled={busy} onClick={() => void save('')}>Remove</Button>}
+          <Button kind="primary" type="submit" disabled={busy || long > 0}>Save</Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

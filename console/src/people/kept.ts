@@ -1,0 +1,6 @@
+// Where a browser keeps what its user has chosen to be.
+import type { Claims } from '../session/token';
+
+export const statusKey = ({ organization = '', user = '' }: Claims): string => `fanfare-console:status:${organization}:${user}`;
+
+export const forgetStatus = (claims: Claims): void => localStorage.removeItem(statusKey(claims));

@@ -1,0 +1,35 @@
+// What one is by choice: kept for the next time that the page is opened, and the same in all of its tabs.
+import { useEffect } from 'react';
+import type { Availability } from 'fanfare-client';
+import { usePeople } from 'fanfare-client/react';
+import { useSession } from '../session/context';
+import { statusKey } from './kept';
+import { CHOICES } from './state';
+
+/** Says again what was chosen before, and what is chosen in another tab. */
+export function useKeptStatus(): void {
+  const people = usePeople();
+  const { claims } = useSession();
+  useEffect(() => {
+    const key = statusKey(claims);
+    const take = (kept: string | null) => {
+      const status = CHOICES.find(({ value }) => value === kept)?.value ?? 'online';
+      // Where it cannot be said now it is with the next connection.
+      if (status !== people.mine) people.set({ status }).catch(() => {});
+    };
+    take(localStorage.getItem(key));
+    const listen = (event: StorageEvent) => { if (event.key === key) take(event.newValue); };
+    addEventListener('storage', listen);
+    return () => removeEventListener('storage', listen);
+  }, [people, claims]);
+}
+
+/** Answers how to choose. */
+export function useChooseStatus(): (status: Availability) => void {
+  const people = usePeople();
+  const { claims } = useSession();
+  return (status) => {
+    localStorage.setItem(statusKey(claims), status);
+    people.set({ status }).catch(() => {});
+  };
+}

@@ -1,0 +1,25 @@
+import { useEffect, useRef } from 'react';
+import { usePeople } from 'fanfare-client/react';
+import { useChat } from '../chat/hooks';
+import { useRoles, useSession } from '../session/context';
+import { mayWatchEveryone } from '../session/rights';
+import { watched } from './state';
+
+/**
+ * Watches those whom the page shows: everyone, where one may, else the people one talks with. In one place, and without
+ * rendering: lists read what is known, and scrolling them asks the server nothing.
+ */
+export function useWatching(open: string | undefined): void {
+  const { who } = useSession();
+  const roles = useRoles();
+  const { conversations } = useChat();
+  const people = usePeople();
+  const before = useRef<readonly string[]>([]);
+  const users = watched(before.current, who?.userId, conversations, open);
+  const everyone = roles !== undefined && mayWatchEveryone(roles);
+  useEffect(() => {
+    before.current = users;
+    return people.watch(users);
+  }, [people, users]);
+  useEffect(() => (everyone ? people.watch() : undefined), [people, everyone]);
+}

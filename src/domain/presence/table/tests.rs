@@ -1,0 +1,108 @@
+use std::sync::Arc;
+
+use fanfare_proto::{
+    UnixMs, UserId,
+    presence::{Availability, Presence, Status},
+};
+
+use super::{
+    super::{
+        pages::Listed,
+        person::{Person, Text},
+    },
+    Table,
+};
+
+fn table() -> Table {
+    Table::new(10_000, 2, Arc::default())
+}
+
+fn user(id: &str) -> UserId {
+    UserId::new(id).unwrap()
+}
+
+fn shown(table: &Table, id: &str) -> Presence {
+    table.named(&[user(id)]).remove(0)
+}
+
+fn text(at: u64, text: &str) -> Text {
+    Text { at: UnixMs(at), text: text.into() }
+}
+
+/// What a node lists of somebody who is there by one device since then.
+fn listed(id: &str, availability: Availability, since: u64) -> Listed {
+    let there = table();
+    there.arrive(&user(id), 1, UnixMs(since));
+    there.set(&user(id), 1, availability, UnixMs(since));
+    let (_, mut people) = there.take_changed_pages().remove(0);
+    people.remove(0)
+}
+
+#[test]
+fn of_pages_and_texts_that_come_in_any_order_the_newest_holds() {
+    let table = table();
+    let node: Arc<str> = "b".into();
+    table.heard(&node, 0, 7, vec![listed("ann", Availability::Busy, 2)]);
+    table.heard(&node, 0, 6, vec![listed("ann", Availability::Away, 1)]);
+    assert_eq!(shown(&table, "ann").status, Status::Busy);
+    // Who is on the page no longer is not there any more.
+    table.heard(&node, 0, 8, Vec::new());
+    assert_eq!(shown(&table, "ann").status, Status::Offline);
+    for (at, said) in [(5, "later"), (4, "earlier")] {
+        table.set_text(&user("ann"), text(at, said));
+    }
+    let person = Person { text: text(3, "of a page"), ..Person::default() };
+    table.heard(&node, 1, 1, vec![Listed::new(&user("ann"), &person)]);
+    assert_eq!(shown(&table, "ann").text, "later");
+    assert_eq!(table.text_time(&user("ann"), UnixMs(1)), UnixMs(6), "also by a clock that is behind");
+}
+
+#[test]
+fn a_device_that_comes_back_is_not_gone_when_its_old_grace_ends() {
+    let table = table();
+    let ann = user("ann");
+    table.arrive(&ann, 1, UnixMs(0));
+    // Two connections of one device: the new one began before the old one had ended.
+    table.arrive(&ann, 1, UnixMs(1));
+    table.leave(&ann, 1, UnixMs(2));
+    table.lapse(UnixMs(50_000));
+    assert_eq!(shown(&table, "ann").status, Status::Online);
+    table.leave(&ann, 1, UnixMs(50_000));
+    table.arrive(&ann, 1, UnixMs(55_000));
+    table.lapse(UnixMs(60_000));
+    assert_eq!(shown(&table, "ann").status, Status::Online);
+    table.leave(&ann, 1, UnixMs(70_000));
+    table.lapse(UnixMs(79_999));
+    assert_eq!(shown(&table, "ann").status, Status::Online);
+    table.lapse(UnixMs(80_000));
+    let gone = shown(&table, "ann");
+    assert_eq!((gone.status, gone.last_seen), (Status::Offline, Some(UnixMs(70_000))));
+    assert_eq!(table.take_seen(), [(ann, UnixMs(70_000))]);
+}
+
+#[test]
+fn whoever_has_gone_is_listed_until_it_is_stored_when() {
+    let table = table();
+    let ann = user("ann");
+    table.arrive(&ann, 1, UnixMs(1));
+    table.set(&ann, 1, Availability::Offline, UnixMs(2));
+    table.leave(&ann, 1, UnixMs(3));
+    assert!(!table.lists_nobody());
+    table.saved(&ann, UnixMs(1));
+    assert!(!table.lists_nobody(), "an earlier time was stored");
+    table.saved(&ann, UnixMs(2));
+    assert!(table.lists_nobody());
+    assert!(!table.is_idle(), "the others have not been told");
+    assert_eq!(table.take_changed_pages().len(), 1);
+    table.take_seen();
+    assert!(table.is_idle());
+}
+
+#[test]
+fn there_is_room_for_so_many() {
+    let table = table();
+    assert!(table.arrive(&user("a"), 1, UnixMs(1)) && table.arrive(&user("b"), 1, UnixMs(1)));
+    assert!(!table.arrive(&user("c"), 1, UnixMs(1)) && table.arrive(&user("a"), 2, UnixMs(1)));
+    table.heard(&"b".into(), 0, 1, vec![listed("c", Availability::Busy, 1)]);
+    assert_eq!(shown(&table, "c").status, Status::Offline);
+}
