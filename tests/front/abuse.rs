@@ -90,7 +90,7 @@ async fn a_client_that_is_closed_for_good_stays_away() {
         assert!(offences >= 10, "{offences}");
         let told = CloseReason::Server { code: 4201, reason: "too many invalid messages".into() };
         assert_eq!(client.opened().await, Err(told), "{transport:?}: it has ended, and tries nothing more");
-        assert_eq!(client.stats().sessions, 1);
+        assert_eq!(client.stats().sessions, 1, "{transport:?}, {offences}");
         crate::closing::until_empty(&server).await;
     }
 }

@@ -1,6 +1,6 @@
 //! WebSocket: a text message is an event, a binary message a packet of ticks or a compressed event.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
 use fanfare_proto::{deflate, frame};
@@ -38,6 +38,8 @@ const UNWRITTEN: usize = 1024 * 1024;
 const WRITE: Duration = Duration::from_secs(20);
 /// Longest goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// How long what the server said last may be on the way once nothing more can be written.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Opens a WebSocket.
 pub(super) async fn link(url: &Url, trust: &Trust) -> Result<Link, String> {
@@ -60,14 +62,30 @@ async fn run(socket: Socket, ends: Ends) {
     let (mut sink, mut stream) = socket.split();
     let out = Out { urgent: ends.urgent, ordered: ends.ordered, packets: ends.packets, agreed: ends.agreed };
     let ended = tokio::select! {
-        ended = read(&mut stream, &ends.incoming) => ended,
-        broken = write(&mut sink, out) => Ended { code: None, reason: broken },
+        ended = converse(&mut sink, &mut stream, out, &ends.incoming) => ended,
         said = goodbye(ends.goodbye) => {
             let _ = timeout(GOODBYE, close(&mut sink, &mut stream, said)).await;
             return;
         }
     };
     let _ = ends.incoming.send(Incoming::Ended(ended)).await;
+}
+
+/// Reads and writes until one of them ends. A write fails as soon as the server has closed: why it did is for the reader
+/// to tell.
+async fn converse(
+    sink: &mut SplitSink<Socket, Message>,
+    stream: &mut SplitStream<Socket>,
+    out: Out,
+    incoming: &mpsc::Sender<Incoming>,
+) -> Ended {
+    let mut reading = pin!(read(stream, incoming));
+    tokio::select! {
+        ended = &mut reading => ended,
+        broken = write(sink, out) => {
+            timeout(LAST_WORD, reading).await.unwrap_or(Ended { code: None, reason: broken })
+        }
+    }
 }
 
 async fn close(sink: &mut SplitSink<Socket, Message>, stream: &mut SplitStream<Socket>, said: Goodbye) {
