@@ -10,7 +10,9 @@ version=0.13.2
 if ! cargo fuzz --version 2>/dev/null | grep -qF "$version"; then
     cargo install cargo-fuzz --version "=$version" --locked
 fi
-cargo run --quiet --manifest-path ../Cargo.toml -p fanfare-proto --example seeds -- corpus
+# As the tests build it: otherwise what it needs is compiled once more.
+(cd .. && cargo build --quiet --workspace --all-features --locked --example seeds)
+"$(realpath "${CARGO_TARGET_DIR:-../target}")/debug/examples/seeds" corpus
 
 fuzz=(--sanitizer none)
 cargo fuzz build "${fuzz[@]}"

@@ -7,4 +7,5 @@ set -euo pipefail
 cargo test --workspace --all-features --locked
 FANFARE_TEST_STORE=scylla cargo test --workspace --all-features --locked --test front -- \
     chat:: cql_ positions:: presence:: resume:: revocation:: window:: --test-threads=1
-cargo test --workspace --all-features --locked --test store --test front -- --ignored --test-threads=1
+cargo test --workspace --all-features --locked --test store --test front -- --ignored --test-threads=1 \
+    --skip figures_of

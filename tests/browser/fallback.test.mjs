@@ -7,8 +7,11 @@ import { Browser } from './lib/browsers.mjs';
 import { ask, live } from './lib/people.mjs';
 import { Server, token } from './lib/server.mjs';
 
-/** From the request for the page to the first position on it. */
-const LIMIT = 3000;
+/**
+ * From the request for the page to the first position on it: 1 to 2 s on a machine that does nothing else. Whoever waited for
+ * the attempt by UDP to give up would need 10 s more.
+ */
+const LIMIT = 9000;
 
 const nft = (...rule) => execFileSync('nft', rule, { stdio: ['ignore', 'ignore', 'inherit'] });
 const heal = () => nft('flush', 'chain', 'inet', 'cut', 'input');
@@ -50,7 +53,9 @@ for (const kind of Browser.kinds) {
           if (how) cut(server, how);
           const { page, took } = await enter(browser, `${kind}-${how}`);
           t.diagnostic(`${await transport(page)}, first position after ${took} ms`);
-          assert.equal(await transport(page), how ? 'websocket' : 'webtransport');
+          if (how) assert.equal(await transport(page), 'websocket');
+          // Where the machine is slow the WebSocket may win the first race. It is left after 30 s then.
+          else await page.waitForFunction(() => window.__fanfare.client.state.transport === 'webtransport', { polling: 20, timeout: 60_000 });
           assert.ok(took < LIMIT, `${took} ms`);
           await page.browserContext().close();
         });

@@ -361,9 +361,10 @@ fn shards_ms() -> u64 {
     tasks.sum::<u64>() / 1_000_000
 }
 
-/// What it costs and brings: events of 4 KiB to a room of 200, with and without, in one run.
+/// What it costs and brings: events of 4 KiB to a room of 200, with and without, in one run
+/// (`cargo test --test front -- --ignored --nocapture figures_of`).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the machine for itself: scripts/unit.sh runs it"]
+#[ignore = "measures"]
 async fn figures_of_a_room_of_200() {
     const EVENTS: usize = 20;
     println!("room of 200, {EVENTS} events of 4 KiB | bytes an event and receiver | shards' time, ms");

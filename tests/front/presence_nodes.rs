@@ -195,6 +195,11 @@ async fn people_of_a_dead_node_are_gone_within_its_lease_and_the_grace() {
     // It lives after all: its people are back.
     a.cut(false);
     shown.until_status(&mut ann, "bob", "busy").await;
+    // What was removed is listed again, for those that come now.
+    let c = Node::start(&store).await;
+    let mut eve = c.server.client(Kind::WebTransport, "eve", "supervisor").await;
+    let mut seen = watch(&mut eve, None).await;
+    seen.until_status(&mut eve, "bob", "busy").await;
     drop((phone, carol));
 }
 

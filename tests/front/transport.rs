@@ -5,7 +5,7 @@ use tokio_tungstenite::tungstenite::{Error, client::IntoClientRequest};
 
 use crate::{
     chat::create,
-    client::{BOTH, Client, Got, Kind, open_session},
+    client::{Client, Got, Kind, open_session},
     closing::until_empty,
     harness::{Process, TestServer, http_get, metric, token},
 };
@@ -24,32 +24,39 @@ async fn urgent_requests_have_a_stream_of_their_own() {
     chief.request("client:ping", json!({})).await.unwrap();
 }
 
-/// 2,000 connections come, speak and go, half of them without a word: nothing of them stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_leave_nothing_behind() {
-    for kind in BOTH {
-        let dir = tempfile::tempdir().unwrap();
-        let server = Process::start(dir.path()).await;
-        let token = token("ann", "acme", "member", &[]);
-        let mut after_half = 0;
-        for cycle in 0..2000 {
-            let client = Client::open(&server.base, kind, &token).await;
-            if cycle % 2 == 0 {
-                client.close().await;
-            } else {
-                client.vanish();
-            }
-            if cycle == 999 {
-                settled(&server).await;
-                after_half = server.memory("VmRSS");
-            }
+async fn connections_leave_nothing_behind_on_webtransport() {
+    leave_nothing_behind(Kind::WebTransport).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_leave_nothing_behind_on_websocket() {
+    leave_nothing_behind(Kind::WebSocket).await;
+}
+
+/// 2,000 connections come, speak and go, half of them without a word: nothing of them stays.
+async fn leave_nothing_behind(kind: Kind) {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Process::start(dir.path()).await;
+    let token = token("ann", "acme", "member", &[]);
+    let mut after_half = 0;
+    for cycle in 0..2000 {
+        let client = Client::open(&server.base, kind, &token).await;
+        if cycle % 2 == 0 {
+            client.close().await;
+        } else {
+            client.vanish();
         }
-        settled(&server).await;
-        let grown = server.memory("VmRSS").saturating_sub(after_half);
-        println!("{kind:?}: {after_half} KiB after 1,000 cycles, {grown} KiB more after 2,000");
-        // A leak of 2 KiB for each connection would show.
-        assert!(grown < 2000, "{grown} KiB more");
+        if cycle == 999 {
+            settled(&server).await;
+            after_half = server.memory("VmRSS");
+        }
     }
+    settled(&server).await;
+    let grown = server.memory("VmRSS").saturating_sub(after_half);
+    println!("{kind:?}: {after_half} KiB after 1,000 cycles, {grown} KiB more after 2,000");
+    // A leak of 2 KiB for each connection would show.
+    assert!(grown < 2000, "{grown} KiB more");
 }
 
 async fn settled(server: &Process) {

@@ -214,3 +214,11 @@ export function topics(...list: { topic?: string; seq: number; head?: number; ep
   const rows = list.map((row) => ({ topic: 'conversation:c1', epoch: 1, head: row.seq, unread: 0, ...row }));
   return { event: 'topics', data: { topics: rows, more: false } };
 }
+
+/** Time passes and the server is heard. */
+export async function keepAlive(world: World, ms: number): Promise<void> {
+  for (let rest = ms; rest > 0; rest -= 20_000) {
+    world.link.say({ event: 'server:ping', data: { time: world.clock.time } });
+    await world.clock.pass(Math.min(rest, 20_000));
+  }
+}

@@ -29,7 +29,12 @@ export async function live(page, transport) {
     const state = window.__fanfare?.client?.state;
     return state?.name === 'open' && (!wanted || state.transport === wanted);
   };
-  await page.waitForFunction(open, { polling: 20, timeout: 30_000 }, transport);
+  try {
+    await page.waitForFunction(open, { polling: 20, timeout: 30_000 }, transport);
+  } catch {
+    const state = await page.evaluate(() => JSON.stringify(window.__fanfare?.client?.state)).catch((error) => String(error));
+    throw new Error(`waited 30 s to be connected; it is ${state} at ${page.url().split('#')[0]}`);
+  }
 }
 
 /** Goes to a place of the console. */
