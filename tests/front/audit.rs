@@ -1,7 +1,5 @@
 //! What is done to others is written down: by whom, where, what, to whom. Neither tokens nor contents.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use crate::{
@@ -9,6 +7,7 @@ use crate::{
     client::{Client, Kind},
     harness::{Process, ask_as, token},
     store::organisation,
+    until::until,
 };
 
 fn by(user: &str, org: &str, role: &str, jti: &str) -> String {
@@ -19,17 +18,15 @@ fn by(user: &str, org: &str, role: &str, jti: &str) -> String {
 
 /// The lines so far, once there are so many, without what stands before what was done.
 async fn lines(server: &Process, count: usize) -> Vec<String> {
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
+    let mut found = Vec::new();
+    until("the log holds them", async || {
         let log = server.log();
-        let found = log.iter().filter_map(|line| line.split_once("INFO what="));
-        let found: Vec<_> = found.map(|(_, line)| line.replace('"', "")).collect();
-        if found.len() >= count {
-            return found;
-        }
-        assert!(Instant::now() < until, "{log:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        let lines = log.iter().filter_map(|line| line.split_once("INFO what="));
+        found = lines.map(|(_, line)| line.replace('"', "")).collect();
+        found.len() >= count
+    })
+    .await;
+    found
 }
 
 #[tokio::test]

@@ -35,7 +35,8 @@ async fn a_forged_address_is_sent_little() {
         // Until the server gives up; it repeats itself meanwhile.
         let given_up =
             until("the server gives up", async || server.metric("fanfare_handshakes_failed").await > failed);
-        // The first packet alone may hold too little of the greeting for an answer, or for a handshake.
+        // The first packet alone may hold too little of the greeting for an answer, or for a handshake: then there is
+        // nothing that would happen, so twice the time in which it would have is let pass.
         tokio::select! {
             _ = &mut client => panic!("nothing came back"),
             () = given_up => {}

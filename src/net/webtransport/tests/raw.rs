@@ -10,6 +10,7 @@ async fn alone(raw: &Raw, stream: &mut quinn::SendStream, bytes: &[u8]) {
     let acknowledged = || raw.quic.stats().frame_rx.acks;
     let before = acknowledged();
     stream.write_all(bytes).await.unwrap();
+    // QUIC tells nobody of an acknowledgement: its count is looked at.
     while acknowledged() == before {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
