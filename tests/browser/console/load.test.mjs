@@ -64,6 +64,6 @@ test('5,000 agents: frames are counted', { timeout: 2 * MINUTE }, async (t) => {
   await until('600 frames', () => page.evaluate(() => window.__fanfare.frames().frames > 600), MINUTE);
   const cost = await page.evaluate(() => window.__fanfare.frames());
   t.diagnostic(`5,000 agents: ${cost.fps.toFixed(1)} frames/s, half within ${cost.p50.toFixed(1)} ms, 99 of 100 within ${cost.p99.toFixed(1)} ms, drawing ${cost.draw.toFixed(2)} ms; long tasks ${cost.longTasks}, longest ${cost.longestTask} ms`);
-  assert.ok(cost.draw < 4, 'drawing is the graphics card\'s work, not the page\'s');
+  assert.ok(cost.draw * 4 < cost.p50, 'drawing is the graphics card\'s work, not the page\'s');
   await page.close();
 });
