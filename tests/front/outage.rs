@@ -74,7 +74,7 @@ async fn cql_a_database_that_goes_away_comes_back() {
         // Who is known to be away is not waited for.
         let asked = Instant::now();
         assert_eq!(say(&mut ann, &room, 2 * n + 1).await.unwrap_err()["code"], "UNAVAILABLE");
-        assert!(asked.elapsed() < Duration::from_secs(1));
+        assert!(asked.elapsed() < Duration::from_secs(2));
         // Positions flow meanwhile.
         for _ in 0..3 {
             counter += 1;

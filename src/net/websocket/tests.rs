@@ -20,7 +20,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest, protocol::CloseFrame},
 };
 
-use super::{PROTOCOL, upgrade};
+use super::{CLOSE_PATIENCE, PROTOCOL, upgrade};
 use crate::net::{
     Config, Ended, Event, Item, Link, Origins, Outgoing, Packet, Received, Transport,
     listener::{self, Patience},
@@ -113,7 +113,7 @@ async fn events_and_ticks_go_both_ways() {
             assert_eq!(client.next().await.unwrap().unwrap(), Message::Close(Some(frame)));
             assert!(client.next().await.is_none());
         });
-        assert!(start.elapsed() < Duration::from_millis(500));
+        assert!(start.elapsed() < CLOSE_PATIENCE, "a peer that answers is not waited for");
     })
     .await;
 }
@@ -203,7 +203,8 @@ async fn a_client_that_does_not_read_blocks_the_writer_and_not_the_reader() {
         assert_eq!(link.incoming.recv(true).await, Ok(Received::Event(Lane::Ordered, "still here".into())));
         let start = tokio::time::Instant::now();
         pipe.close(4000, "slow").await;
-        assert!(start.elapsed() < Duration::from_secs(3));
+        // Without a bound it would never end.
+        assert!(start.elapsed() < Duration::from_secs(10));
     })
     .await;
 }

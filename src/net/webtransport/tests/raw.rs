@@ -117,7 +117,8 @@ async fn other_requests_are_answered_before_and_after() {
         send.finish().unwrap();
         assert_eq!(link.incoming.recv(true).await, Err(Ended::Closed { code: 0, reason: String::new() }));
         raw.quic.closed().await;
-        assert!(start.elapsed() < Duration::from_secs(1));
+        // Silence alone takes 30 s to be noticed.
+        assert!(start.elapsed() < Duration::from_secs(10));
     })
     .await;
 }
