@@ -29,8 +29,9 @@ export class NoticeBoard {
     this.#off = client.on('system:broadcast', (entry) => this.#take(entry));
   }
 
-  #take({ topic, seq, at, by, data }: Events['system:broadcast'][0]): void {
-    const notice: Notice = { key: `${topic}/${seq}`, at, by, message: data.message, priority: data.priority ?? 'medium' };
+  #take({ at, by, client_id, data }: Events['system:broadcast'][0]): void {
+    // Not by its place in the log: after a restore others stand there, and those from before come again in another epoch.
+    const notice: Notice = { key: `${by}/${client_id}/${at}`, at, by, message: data.message, priority: data.priority ?? 'medium' };
     if (this.notices.some(({ key }) => key === notice.key)) return;
     this.notices = [notice, ...this.notices].sort((a, b) => b.at - a.at).slice(0, KEPT);
     if (this.now() - at < NEWS) this.open = [notice, ...this.open].slice(0, 5);

@@ -9,6 +9,8 @@ const EMPTY: MessagesView = { items: [], more: false, loading: false, gap: false
 
 export class Conversation {
   readonly id: string;
+  /** Of its log. In another one a position means something else. */
+  epoch: number;
   /** How many places show it. */
   open = 0;
   /** The log is known from somewhere up to its end. */
@@ -31,12 +33,13 @@ export class Conversation {
   readonly #sending = new Map<string, MessageView>();
   readonly #marks = new Map<string, { delivered: number; read: number }>();
   #scrolled = 0;
-  #last?: MessageView;
+  #last?: MessageView | undefined;
   #view?: ConversationView | undefined;
   #messages?: MessagesView | undefined;
 
-  constructor(about: ConversationSummary | Created) {
+  constructor(about: ConversationSummary | Created, epoch: number) {
     this.id = about.conversation_id;
+    this.epoch = epoch;
     this.#about = aboutOf(about);
   }
 
@@ -45,6 +48,16 @@ export class Conversation {
     this.#about = aboutOf(summary);
     if (summary.head >= this.head) this.stands(summary.head, summary.unread, summary.read);
     this.#changed();
+  }
+
+  /** It has another log now: nothing that is known of the old one holds, but for what is on its way. */
+  restart(epoch: number): void {
+    this.epoch = epoch;
+    this.head = this.read = this.unread = 0;
+    this.more = false;
+    this.#last = undefined;
+    this.#marks.clear();
+    this.unload();
   }
 
   /** Where the server says that the user stands. */

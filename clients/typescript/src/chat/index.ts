@@ -22,6 +22,7 @@ export class Chat {
   readonly #off: (() => void)[];
   readonly #delivered: Marks;
   readonly #read: Marks;
+  readonly #marks: readonly Marks[];
   readonly #retries = new Retries();
   /** Messages whose answer is waited for. */
   readonly #followed = new Set<string>();
@@ -36,17 +37,19 @@ export class Chat {
     this.#client = client;
     this.#delivered = new Marks(client, 'message:received');
     this.#read = new Marks(client, 'message:read');
+    this.#marks = [this.#delivered, this.#read];
     this.#off = [
       client.on('state', () => this.#connected()),
       client.on('outbox', (outbox) => this.#follow(outbox)),
-      client.on('conversation:created', ({ data }) => {
-        this.#known(data);
+      client.on('conversation:created', ({ data, epoch }) => {
+        this.#within(this.#known(data, epoch), epoch);
         this.#changed();
       }),
       client.on('message:new', (entry) => {
         const id = entry.data.conversation_id;
         const conversation = this.#conversations.get(id);
         if (!conversation) return void this.#list();
+        this.#within(conversation, entry.epoch);
         conversation.arrived(entry, this.#me);
         if (entry.by !== this.#me) this.#delivered.move(id, entry.seq);
         this.#changed();
@@ -58,16 +61,18 @@ export class Chat {
         this.#marked(conversation_id, user_id, 'read', seq);
       }),
       client.on('gap', ({ topic }) => this.#gap(topic)),
-      client.on('topics', ({ topics }) => {
-        for (const { topic, head, unread, recovered } of topics) {
+      client.on('topics', ({ topics, more }) => {
+        for (const { topic, epoch, head, unread, recovered } of topics) {
           if (!topic.startsWith('conversation:')) continue;
           const conversation = this.#conversations.get(keyOf(topic));
+          if (conversation) this.#within(conversation, epoch, recovered === false && head < conversation.head);
           if (!conversation) this.#ready && void this.#list();
           // No cursor was given for it, but its log is shown: what came meanwhile is missing.
           else if (recovered === undefined && conversation.loaded && !conversation.gap && head > conversation.head) this.#gap(topic);
           // With events still to come, they count themselves.
           if (conversation && recovered !== true) conversation.stands(head, unread);
         }
+        if (!more) for (const marks of this.#marks) marks.retry();
         this.#changed();
       }),
     ];
@@ -165,7 +170,10 @@ export class Chat {
 
   #connected(): void {
     const { state } = this.#client;
-    if (state.name !== 'open') return;
+    if (state.name !== 'open') {
+      for (const marks of this.#marks) marks.hold();
+      return;
+    }
     if (this.#me !== state.userId) {
       if (this.#me !== '') this.#reset();
       this.#me = state.userId;
@@ -174,13 +182,12 @@ export class Chat {
     for (const conversation of this.#conversations.values()) {
       if (this.#wanted(conversation)) void this.#load(conversation);
     }
-    this.#delivered.retry();
-    this.#read.retry();
   }
 
   /** Another user: nothing of the one before is shown. */
   #reset(): void {
     this.#conversations.clear();
+    for (const marks of this.#marks) marks.forget();
     this.#retries.stop();
     this.#ready = false;
     this.#changed();
@@ -193,7 +200,11 @@ export class Chat {
     try {
       for (let after: string | undefined; ; ) {
         const page = await this.#client.request('conversation:list', { limit: LIST, ...(after && { after }) });
-        for (const summary of page.conversations) this.#known(summary).listed(summary);
+        for (const summary of page.conversations) {
+          const conversation = this.#known(summary, summary.epoch);
+          this.#within(conversation, summary.epoch);
+          conversation.listed(summary);
+        }
         this.#changed();
         after = page.next;
         if (!after) break;
@@ -217,6 +228,8 @@ export class Chat {
     try {
       const page = { conversation_id: id, limit: PAGE, ...(before !== undefined && { before }) };
       const { events, marks, head, more } = await this.#client.request('message:history', page);
+      if (asked !== conversation.page) return;
+      if (events[0]) this.#within(conversation, events[0].epoch);
       if (asked !== conversation.page) return;
       conversation.paged(events, marks, head, more, before !== undefined, this.#me);
       this.#retries.worked(id);
@@ -251,11 +264,20 @@ export class Chat {
     this.#changed();
   }
 
-  #known(about: ConversationSummary | Created): Conversation {
+  /** Another epoch, or a log that was rolled back, is another log. */
+  #within(conversation: Conversation, epoch: number, back = false): void {
+    if (epoch === conversation.epoch && !back) return;
+    conversation.restart(epoch);
+    for (const marks of this.#marks) marks.forget(conversation.id);
+    if (this.#wanted(conversation)) void this.#load(conversation);
+    this.#changed();
+  }
+
+  #known(about: ConversationSummary | Created, epoch: number): Conversation {
     const id = about.conversation_id;
     let conversation = this.#conversations.get(id);
     if (conversation) return conversation;
-    conversation = new Conversation(about);
+    conversation = new Conversation(about, epoch);
     this.#conversations.set(id, conversation);
     const waiting = this.#waiting.get(id) ?? 0;
     this.#waiting.delete(id);
@@ -286,7 +308,9 @@ export class Chat {
     const done = sent.then(
       ({ topic, epoch, seq, at: stored }) => {
         const entry = { topic, epoch, seq, at: stored, by: this.#me, client_id: key, data: { conversation_id: id, text } };
-        this.#conversations.get(id)?.arrived(entry, this.#me);
+        const conversation = this.#conversations.get(id);
+        if (conversation) this.#within(conversation, epoch);
+        conversation?.arrived(entry, this.#me);
       },
       (error: FanfareError) => {
         // The client was closed; the message waits for the next `connect`.

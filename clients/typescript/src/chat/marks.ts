@@ -7,6 +7,7 @@ export class Marks {
   readonly #wanted = new Map<string, number>();
   readonly #told = new Map<string, number>();
   readonly #flying = new Set<string>();
+  #held = false;
 
   constructor(client: Client, event: 'message:received' | 'message:read') {
     this.#client = client;
@@ -19,16 +20,32 @@ export class Marks {
     this.#tell(conversation);
   }
 
-  /** A connection is there again: what was not told goes now. */
+  /** The connection is gone. With the next one a log may be another, in which a mark would count for what nobody has seen. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** Of a log that is no more, or of all. */
+  forget(conversation?: string): void {
+    for (const known of [this.#wanted, this.#told]) {
+      if (conversation === undefined) known.clear();
+      else known.delete(conversation);
+    }
+  }
+
+  /** It is known which logs there are: what was not told goes now. */
   retry(): void {
+    this.#held = false;
     for (const conversation of this.#wanted.keys()) this.#tell(conversation);
   }
 
   #tell(conversation: string): void {
     const seq = this.#wanted.get(conversation);
-    if (seq === undefined || this.#flying.has(conversation) || this.#client.state.name !== 'open') return;
+    if (seq === undefined || this.#held || this.#flying.has(conversation) || this.#client.state.name !== 'open') return;
     this.#flying.add(conversation);
     const done = () => {
+      // Forgotten meanwhile.
+      if ((this.#wanted.get(conversation) ?? 0) < seq) return;
       this.#told.set(conversation, seq);
       if (this.#wanted.get(conversation) === seq) this.#wanted.delete(conversation);
     };
@@ -38,7 +55,7 @@ export class Marks {
       .then(done, (error: { code?: string }) => ['DISCONNECTED', 'CLOSED', 'TIMEOUT'].includes(error.code ?? '') || done())
       .finally(() => {
         this.#flying.delete(conversation);
-        if ((this.#wanted.get(conversation) ?? 0) > seq) this.#tell(conversation);
+        if ((this.#wanted.get(conversation) ?? seq) !== seq) this.#tell(conversation);
       });
   }
 }

@@ -1,0 +1,39 @@
+import type { Client, Events } from 'fanfare-client';
+import { expect, test } from 'vitest';
+import { NoticeBoard } from '../src/notices/board';
+
+type Entry = Events['system:broadcast'][0];
+
+function board(now = 1_790_000_000_000) {
+  let take = (_: Entry) => {};
+  const on = (_: string, handler: typeof take) => {
+    take = handler;
+    return () => {};
+  };
+  const notices = new NoticeBoard({ on } as unknown as Client, () => now);
+  const say = (epoch: number, seq: number, message: string, more: Partial<Entry> = {}) =>
+    take({
+      topic: 'urgent_notice:all', epoch, seq, at: now - 60_000 + seq, by: 'dana', client_id: message,
+      data: { message, priority: 'urgent' }, ...more,
+    } as Entry);
+  const texts = (list: NoticeBoard['notices']) => list.map(({ message }) => message);
+  return { notices, say, shown: () => ({ all: texts(notices.notices), open: texts(notices.open) }) };
+}
+
+test('after a restore what is new is shown where the lost notices stood, and what was kept is not shown twice', () => {
+  const { notices, say, shown } = board();
+  say(1, 1, 'kept');
+  say(1, 2, 'lost');
+  notices.dismiss(notices.open.find(({ message }) => message === 'kept')?.key ?? '');
+  say(2, 1, 'kept');
+  say(2, 2, 'fire in hall 3', { at: 1_790_000_000_000 });
+  expect(shown()).toEqual({ all: ['fire in hall 3', 'lost', 'kept'], open: ['fire in hall 3', 'lost'] });
+});
+
+test('the same words at another time, or by somebody else, are another notice', () => {
+  const { say, shown } = board();
+  say(1, 1, 'again');
+  say(1, 2, 'again');
+  say(1, 3, 'again', { by: 'erin', at: 1_790_000_000_000 - 59_998 });
+  expect(shown().all).toEqual(['again', 'again', 'again']);
+});
