@@ -39,3 +39,9 @@ export interface Address {
 
 /** Opens a link, or rejects. An aborted `signal` gives up, and closes what comes of it all the same. */
 export type Open = (address: Address, listener: Listener, signal: AbortSignal) => Promise<Link>;
+
+/**
+ * How a connection ends of which something cannot be read. The server's "never" is no word of ours: the next connection may
+ * bring it whole, so to the client it is one that failed for now.
+ */
+export const UNREADABLE = { told: 4202, taken: 4102 };

@@ -1,6 +1,6 @@
 import { LIMITS } from './generated.ts';
 import { inflate, inflates } from './inflate.ts';
-import type { Address, Link, Listener } from './transport.ts';
+import { UNREADABLE, type Address, type Link, type Listener } from './transport.ts';
 
 /** Bytes that may wait in the browser's buffer before packets are left out. */
 const BACKLOG = 64 * 1024;
@@ -17,6 +17,11 @@ export async function openWebSocket(address: Address, listener: Listener, signal
     // 1005 and 1006 are the browser's own words for "no code".
     listener.closed(code === 1005 || code === 1006 ? {} : { code, reason });
   };
+  const close = (code: number, reason: string, taken = code) => {
+    socket.close(code, reason);
+    // The browser waits for the peer's answer, which may never come.
+    ended(taken, reason);
+  };
   const link: Link = {
     kind: 'websocket',
     inflates: inflates(),
@@ -26,11 +31,7 @@ export async function openWebSocket(address: Address, listener: Listener, signal
       if (room) socket.send(bytes as Uint8Array<ArrayBuffer>);
       return room;
     },
-    close: (code, reason) => {
-      socket.close(code, reason);
-      // The browser waits for the peer's answer, which may never come.
-      ended(code, reason);
-    },
+    close: (code, reason) => close(code, reason),
   };
 
   await new Promise<void>((resolve, reject) => {
@@ -53,7 +54,7 @@ export async function openWebSocket(address: Address, listener: Listener, signal
   const inTurn = (then: () => void | Promise<void>, waits = waiting > 0) => {
     if (!waits) return void then();
     waiting += 1;
-    const malformed = () => link.close(4202, 'malformed message');
+    const malformed = () => close(UNREADABLE.told, 'malformed message', UNREADABLE.taken);
     last = last.then(() => (closed ? undefined : then())).catch(malformed).then(() => void (waiting -= 1));
   };
   const event = (text: string) => closed || listener.event(text, 'both');

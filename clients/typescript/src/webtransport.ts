@@ -1,6 +1,6 @@
 import { encodeFrame, Frames } from './frames.ts';
 import { inflate, inflates } from './inflate.ts';
-import type { Address, End, Link, Listener } from './transport.ts';
+import { UNREADABLE, type Address, type End, type Link, type Listener } from './transport.ts';
 
 /** Bytes that may wait for the network before the connection is taken for stuck. */
 const BACKLOG = 4 * 1024 * 1024;
@@ -38,9 +38,9 @@ export async function openWebTransport(address: Address, listener: Listener, sig
     closed = true;
     listener.closed(end);
   };
-  const close = (closeCode: number, reason: string) => {
+  const close = (closeCode: number, reason: string, taken = closeCode) => {
     session.close({ closeCode, reason });
-    ended({ code: closeCode, reason });
+    ended({ code: taken, reason });
   };
   session.closed.then(
     // 0 without a reason stands for "no code".
@@ -54,7 +54,7 @@ export async function openWebTransport(address: Address, listener: Listener, sig
   void each(session.incomingUnidirectionalStreams, (stream: ReadableStream<Uint8Array>) => {
     lane(stream, (text, urgent) => closed || listener.event(text, urgent ? 'urgent' : 'ordered')).catch(() => {
       // Not a frame that the protocol knows: nothing after it can be read.
-      close(4202, 'malformed stream');
+      close(UNREADABLE.told, 'malformed stream', UNREADABLE.taken);
     });
   });
 
@@ -76,7 +76,7 @@ export async function openWebTransport(address: Address, listener: Listener, sig
       if (room) packets.write(bytes).catch(() => {});
       return room;
     },
-    close,
+    close: (code, reason) => close(code, reason),
   };
 }
 

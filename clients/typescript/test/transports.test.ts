@@ -5,6 +5,7 @@ import { encodeFrame } from '../src/frames.ts';
 import type { Lane, Listener } from '../src/index.ts';
 import { openWebSocket } from '../src/websocket.ts';
 import { openWebTransport } from '../src/webtransport.ts';
+import { World } from './fake.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -93,7 +94,7 @@ function ear() {
     packet: (bytes) => void heard.push(`packet ${bytes[0]}`),
     closed: ({ code }) => void heard.push(`closed ${code}`),
   };
-  const wait = (count: number) => vi.waitUntil(() => heard.length >= count, { timeout: 5_000, interval: 1 });
+  const wait = (count: number) => vi.waitUntil(() => heard.length >= count, { timeout: 20_000, interval: 1 });
   return { heard, listener, wait };
 }
 
@@ -153,16 +154,60 @@ test('once nothing is being inflated, events come at once again', async () => {
 });
 
 test('a message that cannot be inflated, or to too much, ends the connection, and nothing behind it is told', async () => {
-  for (const bad of [deflated('x').subarray(1), Uint8Array.of(), Uint8Array.from(deflateRawSync(Buffer.alloc(1 << 28)))]) {
+  for (const bad of [deflated('x').subarray(1), Uint8Array.of(), Uint8Array.from(deflateRawSync(Buffer.alloc(1 << 24)))]) {
     const { heard, listener, wait } = ear();
     const { fake } = await socket(listener);
     fake.say(marked(bad));
     fake.say('behind');
     await wait(1);
-    expect(heard).toEqual(['closed 4202']);
+    expect(heard).toEqual(['closed 4102']);
     expect(fake.closes).toEqual([4202]);
   }
-});
+}, 30_000);
+
+test('a frame that cannot be read, or inflated, ends the session; the next one may be better', async () => {
+  for (const bad of [Uint8Array.of(0, 0xff, 0xff, 0xff, 0xff), Uint8Array.of(0, 0x80, 0, 0, 2, 0xff, 0xff)]) {
+    const { heard, listener, wait } = ear();
+    const lane = new ReadableStream<Uint8Array>({ start: (to) => to.enqueue(bad) });
+    const sessions = browser({ incomingUnidirectionalStreams: new ReadableStream({ start: (to) => to.enqueue(lane) }) });
+    await openWebTransport(address, listener, new AbortController().signal);
+    await wait(1);
+    expect(heard).toEqual(['closed 4102']);
+    expect(sessions[0]?.closes).toEqual([{ closeCode: 4202, reason: 'malformed stream' }]);
+  }
+}, 30_000);
+
+test('what one connection cannot read, the client asks the next one for', async () => {
+  const sockets: Fake[] = [];
+  class Fake {
+    static readonly OPEN = 1;
+    readyState = 1;
+    onopen?: () => void;
+    onmessage?: (message: object) => void;
+    constructor() {
+      sockets.push(this);
+      queueMicrotask(() => this.onopen?.());
+    }
+    send(text: string) {
+      const { event, id } = JSON.parse(text) as { event: string; id: number };
+      const data = { connection_id: `n-${id}`, user_id: 'alice', organization_id: 'acme', roles: [], expires_at: 2e12, heartbeat_ms: 25_000, silence_ms: 60_000, time: 1e12 };
+      if (event === 'authenticate') queueMicrotask(() => this.onmessage?.({ data: JSON.stringify({ event: 'authenticated', re: id, data }) }));
+    }
+    close() {}
+  }
+  vi.stubGlobal('WebSocket', Fake);
+  const world = new World();
+  const client = world.client({ transport: 'websocket', transports: {} });
+  client.connect();
+  await world.clock.pass(0);
+  expect(client.state.name).toBe('open');
+  sockets[0]?.onmessage?.({ data: marked(Uint8Array.of(0xff)).slice().buffer });
+  await vi.waitUntil(() => client.state.name !== 'open', { timeout: 20_000, interval: 1 });
+  expect(client.state).toMatchObject({ name: 'backoff', reason: 'malformed message' });
+  await world.clock.pass(60_000);
+  expect(sockets.length).toBeGreaterThan(1);
+  client.close();
+}, 30_000);
 
 test('on a stream what is behind a compressed event waits, on the other stream nothing does', async () => {
   const framed = (content: Uint8Array) => Uint8Array.of(0x80, 0, content.length >> 8, content.length & 0xff, ...content);
