@@ -227,7 +227,8 @@ impl Client {
     }
 
     /// Says what this device is and what the user shows beside the name; what is `None` stays. A text is durable when
-    /// this answers. A status is the device's for as long as it is there: say it again after a long absence.
+    /// this answers. A status is the device's for as long as it is there: say it again after a long absence, and at the
+    /// start, where the run before it with the same device id may have been something else some seconds ago.
     pub async fn set_presence(
         &self,
         status: Option<Availability>,

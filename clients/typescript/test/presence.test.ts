@@ -112,7 +112,7 @@ test('a hidden page is away, unless it is something else', async () => {
   vi.stubGlobal('document', page);
   const { link, people } = await watching();
   const last = () => link.asked('presence:set').at(-1)?.data;
-  expect(last()).toBeUndefined();
+  expect(last()).toEqual({ status: 'online' });
   page.visibilityState = 'hidden';
   look();
   await settle();
@@ -237,4 +237,22 @@ test('what one says while there is no connection holds with the next', async () 
   await world.clock.pass(5_000);
   await settle();
   expect(world.link.asked('presence:set').map((said) => said.data)).toEqual([{ status: 'online' }]);
+});
+
+test('a page says what it is unless the server knows: one that was killed here may have been something else', async () => {
+  const { world, client, link } = await watching();
+  const said = (on: FakeLink) => on.asked('presence:set').map((asked) => asked.data);
+  expect(said(link)).toEqual([{ status: 'online' }]);
+  const again = async () => {
+    client.interrupt();
+    await world.clock.pass(5_000);
+    await settle();
+    return world.link;
+  };
+  // It was lost on its way, for all one knows.
+  const second = await again();
+  expect(said(second)).toEqual([{ status: 'online' }]);
+  second.reply('presence:set', person('alice', 'online', 8));
+  await settle();
+  expect(said(await again())).toEqual([]);
 });

@@ -39,8 +39,9 @@ export class People {
   #soon = false;
   #timer?: ReturnType<typeof setTimeout> | undefined;
   #status?: Availability | undefined;
-  /** What the server was told last that this device is. */
+  /** What this device is for the server, as far as it has answered. */
   #said?: Availability | undefined;
+  #sayings = 0;
   #hidden = false;
   #connection = '';
   #error?: FanfareError | undefined;
@@ -115,10 +116,9 @@ export class People {
   async set(mine: { status?: Availability; text?: string }): Promise<Presence> {
     if (mine.status) {
       this.#status = mine.status;
-      if (this.#connection) this.#said = this.#now();
       this.#tell();
     }
-    return this.#client.request('presence:set', { ...mine, ...(mine.status && { status: this.#now() }) });
+    return this.#send({ ...mine, ...(mine.status && { status: this.#now() }) });
   }
 
   subscribe(listener: () => void): () => void {
@@ -145,9 +145,16 @@ export class People {
   }
 
   #say(): void {
-    if (!this.#connection) return;
-    this.#said = this.#now();
-    this.#client.request('presence:set', { status: this.#said }).catch(() => {});
+    if (this.#connection) this.#send({ status: this.#now() }).catch(() => {});
+  }
+
+  async #send(mine: { status?: Availability; text?: string }): Promise<Presence> {
+    const { status } = mine;
+    if (status) this.#said = undefined;
+    const saying = status ? ++this.#sayings : 0;
+    const answer = await this.#client.request('presence:set', mine);
+    if (saying === this.#sayings) this.#said = status;
+    return answer;
   }
 
   #connected(): void {
@@ -163,8 +170,9 @@ export class People {
     this.#asked = undefined;
     this.#refused = false;
     if (!connection) return;
-    // The server knows what a device was for some seconds only; and so long it takes it for what it was.
-    if (this.#now() !== 'online' || (this.#said ?? 'online') !== 'online') this.#say();
+    // The server knows what a device was for some seconds only, and so long takes it for that: also for what the page before
+    // this one was, which may have been killed.
+    if (this.#now() !== 'online' || this.#said !== 'online') this.#say();
     if (this.#everyone || this.#named.size) this.#ask();
   }
 
