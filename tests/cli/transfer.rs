@@ -1,6 +1,6 @@
 //! A store goes into a file and out of it, however often that is interrupted, and nothing else passes for one.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, ops::Range, path::Path, sync::Arc};
 
 use fanfare::{
     id::{Audience, Tenant, Topic},
@@ -21,11 +21,13 @@ impl Committed for Nobody {
 }
 
 const TOPICS: usize = 200;
+const FEW: usize = 50;
 
-/// A store that takes a moment to read and longer to write.
-async fn fill(dir: &Path) {
-    let store = Sqlite::open(dir, Arc::new(Nobody), &Options::default()).unwrap();
-    let org = Tenant::stored(OrgId::new("acme").unwrap());
+fn open(dir: &Path) -> Arc<Sqlite> {
+    Sqlite::open(dir, Arc::new(Nobody), &Options::default()).unwrap()
+}
+
+async fn append(store: &Sqlite, topic: usize, events: Range<usize>) {
     let event = |n: usize| NewEvent {
         author: UserId::new("ann").unwrap(),
         client_id: ClientId::new(&format!("c{n}")).unwrap(),
@@ -34,11 +36,21 @@ async fn fill(dir: &Path) {
         data: format!("{{\"text\":\"{n}\"}}").into(),
         countable: true,
     };
-    for n in 0..TOPICS {
-        let name = TopicName { kind: TopicKind::Conversation, key: TopicKey::new(&format!("t{n}")).unwrap() };
-        let topic = Topic { org: org.clone(), name };
-        let events = (0..100).map(event).collect();
-        store.append(Append { topic, expect: None, events, audience: Audience::Organisation }).await.unwrap();
+    let key = TopicKey::new(&format!("t{topic}")).unwrap();
+    let topic = Topic {
+        org: Tenant::stored(OrgId::new("acme").unwrap()),
+        name: TopicName { kind: TopicKind::Conversation, key },
+    };
+    let events = events.map(event).collect();
+    store.append(Append { topic, expect: None, events, audience: Audience::Organisation }).await.unwrap();
+}
+
+/// A store that takes a moment to read and longer to write.
+async fn fill(dir: &Path, topics: usize) {
+    let store = open(dir);
+    let org = Tenant::stored(OrgId::new("acme").unwrap());
+    for n in 0..topics {
+        append(&store, n, 0..100).await;
     }
     let fixes = (1..=3_000).map(|counter| StoredFix {
         org: org.clone(),
@@ -90,7 +102,7 @@ async fn cut_short(command: &Command, kilobytes: usize) {
 async fn interrupted_and_taken_up_again() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    fill(&dir.join("a")).await;
+    fill(&dir.join("a"), TOPICS).await;
     cut_short(&transfer(dir, "export", "a", "x.jsonl"), 1_500).await;
     assert!(dir.join("x.jsonl.progress").exists());
     assert!(!dir.join("x.jsonl").exists());
@@ -116,11 +128,48 @@ async fn interrupted_and_taken_up_again() {
     assert!(there.contains("exists already"), "{there}");
 }
 
+/// An export that was cut off does not look again at what it has read; what came there meanwhile is not left out silently.
+#[tokio::test]
+async fn what_is_confirmed_in_between_is_not_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fill(&dir.join("a"), FEW).await;
+    cut_short(&transfer(dir, "export", "a", "x.jsonl"), 400).await;
+    assert!(dir.join("x.jsonl.progress").exists());
+    let store = open(&dir.join("a"));
+    append(&store, 0, 100..101).await;
+    store.close().await;
+    let changed = refused(transfer(dir, "export", "a", "x.jsonl")).await;
+    assert!(changed.contains("was written to after the export began"), "{changed}");
+    assert_eq!(fs::read_dir(dir).unwrap().count(), 1, "nothing is left that looks like an export");
+    let said = done(transfer(dir, "export", "a", "x.jsonl")).await;
+    assert!(said.contains("50 logs with 5001 events"), "{said}");
+}
+
+/// An import goes on with the file that it began with, not with another one of that name.
+#[tokio::test]
+async fn another_export_does_not_go_on_for_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fill(&dir.join("a"), FEW).await;
+    done(transfer(dir, "export", "a", "x.jsonl")).await;
+    cut_short(&transfer(dir, "import", "b", "x.jsonl"), 500).await;
+    assert!(dir.join("x.jsonl.imported").exists());
+    fs::rename(dir.join("x.jsonl"), dir.join("first")).unwrap();
+    done(transfer(dir, "export", "a", "x.jsonl")).await;
+    let other = refused(transfer(dir, "import", "b", "x.jsonl")).await;
+    assert!(other.contains("of an import of another export"), "{other}");
+    // Nothing was put, and the first one can still go on.
+    fs::rename(dir.join("first"), dir.join("x.jsonl")).unwrap();
+    let said = done(transfer(dir, "import", "b", "x.jsonl")).await;
+    assert!(said.contains("imported and verified 50 logs with 5000 events"), "{said}");
+}
+
 #[tokio::test]
 async fn a_damaged_file_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    fill(&dir.join("a")).await;
+    fill(&dir.join("a"), TOPICS).await;
     done(transfer(dir, "export", "a", "whole")).await;
     let whole = fs::read_to_string(dir.join("whole")).unwrap();
     let (most, last) = whole.trim_end().rsplit_once('\n').unwrap();

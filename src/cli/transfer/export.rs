@@ -13,9 +13,13 @@ use fanfare::store::{
 };
 use fanfare_proto::UnixMs;
 
-use super::notes::{Notes, beside};
+use super::{
+    compare::{Changed, compare},
+    notes::{Notes, beside},
+};
 
-/// Writes everything to `file`, by way of a file beside it, so that `file` is whole if it is there.
+/// Writes everything to `file`, by way of a file beside it, so that `file` is there only if it is whole and was compared
+/// with the store.
 pub(super) async fn run(store: &dyn Store, now: UnixMs, name: &str, file: &Path) -> anyhow::Result<Total> {
     ensure!(!file.exists(), "{} exists already", file.display());
     let (part, notes_path) = (beside(file, ".part"), beside(file, ".progress"));
@@ -41,6 +45,15 @@ pub(super) async fn run(store: &dyn Store, now: UnixMs, name: &str, file: &Path)
         let bytes = out.stream_position()?;
         Notes { store: name.to_owned(), at, bytes, total, place: next.clone() }.write(&notes_path)?;
         place = Some(next);
+    }
+    bar.set_message("comparing it with the store");
+    if let Err(error) = compare(store, &part).await {
+        if error.is::<Changed>() {
+            // To go on from here would come to the same.
+            fs::remove_file(&notes_path).with_context(|| notes_path.display().to_string())?;
+            fs::remove_file(&part).with_context(|| part.display().to_string())?;
+        }
+        return Err(error);
     }
     writeln!(out, "{}", serde_json::to_string(&Footer { total })?)?;
     out.into_inner()?.sync_all().context("writing the file")?;

@@ -1,7 +1,9 @@
 //! `fanfare export` and `fanfare import`: everything that a store keeps, as a file, into another store.
 
+mod compare;
 mod export;
 mod import;
+mod lines;
 mod notes;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
