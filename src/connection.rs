@@ -252,7 +252,7 @@ async fn attend(
     }
 }
 
-/// The next thing that there is room for.
+/// The next thing that there is room for. Whatever makes room tells of it: a request that is done, or time that passes.
 async fn next(incoming: &mut Incoming, session: &Session, inflater: &Inflater) -> Result<Received, Ended> {
     loop {
         let (urgent, ordered) = (session.has_room(Lane::Urgent), session.has_room(Lane::Ordered));
@@ -260,7 +260,7 @@ async fn next(incoming: &mut Incoming, session: &Session, inflater: &Inflater) -
         tokio::select! {
             biased;
             received = incoming.recv(ordered && ready), if urgent => return received,
-            () = session.progress(), if !ordered => {}
+            () = session.progress(), if !(urgent && ordered) => {}
             () = inflater.wait(), if !ready => {}
         }
     }

@@ -551,6 +551,13 @@ impl Check for LocationWindow {
     }
 }
 
+impl Command {
+    /// Whether somebody may be in danger: then it waits for nothing that is not urgent itself.
+    pub fn is_urgent(&self) -> bool {
+        matches!(self, Self::SystemBroadcast(notice) if notice.priority == Priority::Urgent)
+    }
+}
+
 /// How soon a notice must arrive. `urgent` travels on the urgent lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]

@@ -49,7 +49,7 @@ pub struct Limits {
     pub packets_per_second: u32,
     /// Largest request in bytes.
     pub message_bytes: usize,
-    /// Requests of one connection that may be under way; the next is not read until one is done.
+    /// Requests of one connection that may be under way, unless they are small; the next is not read until one is done.
     pub in_flight: usize,
     /// Invalid or refused requests a minute before a connection is closed for good.
     pub strikes_per_minute: u32,

@@ -1,6 +1,6 @@
 //! How much a connection may still do.
 
-use fanfare_proto::{Command, UnixMs, command::Priority};
+use fanfare_proto::{Command, UnixMs};
 
 use crate::{
     config::Limits,
@@ -69,7 +69,7 @@ impl Allowance {
         command: Option<&Command>,
         now: UnixMs,
     ) -> Result<(), TooMuch> {
-        if command.is_some_and(is_urgent) && guest.spend_urgent(now) {
+        if command.is_some_and(Command::is_urgent) && guest.spend_urgent(now) {
             return Ok(());
         }
         let own = self.messages.take(1.0, now).map_err(too_many("too many messages"));
@@ -100,11 +100,6 @@ impl Allowance {
     pub(super) fn strike(&mut self, now: UnixMs) -> bool {
         self.strikes.take(1.0, now).is_ok()
     }
-}
-
-/// Whether somebody may be in danger.
-fn is_urgent(command: &Command) -> bool {
-    matches!(command, Command::SystemBroadcast(notice) if notice.priority == Priority::Urgent)
 }
 
 const fn too_many(what: &'static str) -> impl Fn(u64) -> Excess {

@@ -11,7 +11,7 @@ use fanfare_proto::{
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
-use super::{Allowance, Cursors, Local, Queue, Session};
+use super::{Allowance, Cursors, Line, Local, Session};
 use crate::{
     auth::jwt::Verifier,
     crowd::Visitor,
@@ -98,8 +98,8 @@ impl Greeting {
             following: HashMap::new().into(),
             here: OnceCell::new(),
             told: Vec::new().into(),
-            urgent: Queue::default(),
-            ordered: Queue::default(),
+            urgent: Line::default(),
+            ordered: Line::default(),
             done: Notify::new(),
             local,
             refreshed: Notify::new(),

@@ -3,6 +3,7 @@
 mod allowance;
 mod dispatch;
 mod greeting;
+mod line;
 mod refresh;
 mod resume;
 mod subscribe;
@@ -11,21 +12,21 @@ pub use greeting::{Greeting, Welcome};
 use subscribe::Subscription;
 
 use std::{
-    cell::{Cell, OnceCell, RefCell},
-    collections::{HashMap, VecDeque},
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
     rc::Rc,
     sync::Arc,
 };
 
 use bytes::Bytes;
 use fanfare_proto::{
-    CloseCode, Cursor, Epoch, ErrorCode, Lane, Request, RequestId, TopicName, UnixMs,
+    CloseCode, Command, Cursor, Epoch, ErrorCode, Lane, Request, RequestId, TopicName, UnixMs,
     command::Channel,
     event::{self, ErrorBody, ServerPing, name},
 };
 use tokio::sync::Notify;
 
-use self::allowance::Allowance;
+use self::{allowance::Allowance, line::Line};
 use crate::{
     auth::{
         Identity,
@@ -80,24 +81,15 @@ pub struct Session {
     /// Counts it where it belongs, as long as it lasts.
     guest: Guest,
     allowance: RefCell<Allowance>,
-    urgent: Queue,
-    ordered: Queue,
+    urgent: Line,
+    ordered: Line,
     /// A request is done.
     done: Notify,
 }
 
-/// Requests of one lane, done one after another so that none overtakes.
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: RefCell<VecDeque<Request>>,
-    running: Cell<bool>,
-}
-
-impl Queue {
-    fn in_flight(&self) -> usize {
-        self.waiting.borrow().len() + usize::from(self.running.get())
-    }
-}
+/// Bytes of ordinary requests that are read although as many are under way as may be: an alarm may come behind them, on
+/// the same stream. Where that is not enough, whoever has sent it so waits for what they have asked before.
+const READ_AHEAD: usize = 256 * 1024;
 
 impl Session {
     /// When the token ends.
@@ -110,14 +102,16 @@ impl Session {
         self.refreshed.notified().await;
     }
 
-    /// Takes a request off the wire. It is done by a task of the shard: that this connection ends changes nothing.
+    /// Takes a request off the wire. It is done by a task of the shard: that this connection ends changes nothing. What is
+    /// urgent is so whatever stream it came on, as some transports, and some clients, have but one.
     pub fn take(self: &Rc<Self>, lane: Lane, text: &[u8]) {
         let now = self.local.services.clock.now();
         let parsed = Request::parse(text);
         let command = parsed.as_ref().ok().map(|request| &request.command);
+        let lane = if command.is_some_and(Command::is_urgent) { Lane::Urgent } else { lane };
         let taken = self.allowance.borrow_mut().take(&self.guest, command, now);
         match (taken, parsed) {
-            (Ok(()), Ok(request)) => self.enqueue(lane, request),
+            (Ok(()), Ok(request)) => self.enqueue(lane, request, text.len()),
             (Ok(()), Err(refusal)) => self.refuse(lane, refusal.id.as_ref(), &refusal.error),
             (Err(much), parsed) => {
                 let id = parsed.map_or_else(|refusal| refusal.id, |request| request.id);
@@ -169,11 +163,11 @@ impl Session {
 
     /// Whether another request of a lane may be read. Ordinary ones that wait leave room for urgent ones.
     pub fn has_room(&self, lane: Lane) -> bool {
-        let waiting = match lane {
-            Lane::Urgent => self.urgent.in_flight(),
-            Lane::Ordered => self.in_flight(),
-        };
-        waiting < self.local.services.config.limits.in_flight
+        let limit = self.local.services.config.limits.in_flight;
+        match lane {
+            Lane::Urgent => self.urgent.requests() < limit,
+            Lane::Ordered => self.in_flight() < limit || self.ordered.bytes() < READ_AHEAD,
+        }
     }
 
     /// Waits until a request is done.
@@ -203,23 +197,18 @@ impl Session {
     }
 
     fn in_flight(&self) -> usize {
-        self.urgent.in_flight() + self.ordered.in_flight()
+        self.urgent.requests() + self.ordered.requests()
     }
 
-    fn enqueue(self: &Rc<Self>, lane: Lane, request: Request) {
-        let queue = self.queue(lane);
-        queue.waiting.borrow_mut().push_back(request);
-        if !queue.running.replace(true) {
+    fn enqueue(self: &Rc<Self>, lane: Lane, request: Request, text: usize) {
+        if self.line(lane).push(request, text) {
             tokio::task::spawn_local(self.clone().work(lane));
         }
     }
 
     /// Does a lane's requests until none is left. Nothing runs, and nothing is held, while there is nothing to do.
     async fn work(self: Rc<Self>, lane: Lane) {
-        loop {
-            let next = self.queue(lane).waiting.borrow_mut().pop_front();
-            let Some(request) = next else { break };
-            let Request { id, command } = request;
+        while let Some((Request { id, command }, bytes)) = self.line(lane).next() {
             self.local.services.metrics.requests.get_or_create(&Label::of(command.name())).inc();
             match self.dispatch(command).await {
                 Ok(Some((event, data))) => {
@@ -228,13 +217,12 @@ impl Session {
                 Ok(None) => {}
                 Err(error) => self.refuse(lane, id.as_ref(), &error),
             }
+            self.line(lane).done(bytes);
             self.done.notify_one();
         }
-        self.queue(lane).running.set(false);
-        self.done.notify_one();
     }
 
-    fn queue(&self, lane: Lane) -> &Queue {
+    fn line(&self, lane: Lane) -> &Line {
         match lane {
             Lane::Urgent => &self.urgent,
             Lane::Ordered => &self.ordered,

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    client::{BOTH, Client, Kind, open_session},
+    client::{BOTH, Client, Got, Kind, open_session},
     cut::Gate,
     harness::{TestServer, http_get},
     tap::{Back, Tap, udp},
@@ -229,29 +229,64 @@ async fn no_more_is_read_than_can_be_worked_on() {
     }
 }
 
-/// Ordinary requests that the store keeps waiting leave room for an alarm, where it comes on a stream of its own.
+/// Requests that the store keeps waiting leave room for an alarm, whatever the transport and the stream.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_urgent_is_read_although_all_else_waits() {
-    let (server, gate) = Gate::serve().await;
-    let mut ann = server.client(Kind::WebTransport, "ann", "supervisor").await;
-    let room = crate::chat::create(&mut ann, "room", &["bob"]).await;
-    gate.stop_at(0);
-    let room_for = server.config.limits.in_flight;
-    for n in 0..=room_for {
-        if n == room_for - 1 {
-            ann.send_text("nonsense").await;
+async fn what_is_urgent_is_done_although_all_else_waits() {
+    for kind in BOTH {
+        for own_stream in [true, false] {
+            let (server, gate) = Gate::serve().await;
+            let mut ann = server.client(kind, "ann", "supervisor").await;
+            let room = crate::chat::create(&mut ann, "room", &["bob"]).await;
+            gate.stop_at(0);
+            // More than are under way at once.
+            let waiting = server.config.limits.in_flight * 3;
+            for n in 0..waiting {
+                let say = json!({ "client_id": format!("m{n}"), "conversation_id": room, "text": "x" });
+                ann.send_request("message:send", say).await;
+            }
+            assert!(gate.stopped_before(std::future::pending()).await);
+            let alarm = json!({ "client_id": "fire", "message": "fire", "priority": "urgent" });
+            let alarm = json!({ "event": "system:broadcast", "id": "fire", "data": alarm });
+            if own_stream {
+                ann.send_urgent(&alarm).await;
+            } else {
+                ann.send(&alarm).await;
+            }
+            let answer = ann.wait(|got| matches!(got, Got::Event(_, event) if event["re"] == "fire")).await;
+            let Got::Event(lane, answer) = answer else { unreachable!() };
+            assert_eq!(answer["event"], "reply", "{kind:?}");
+            assert_eq!(lane, u8::from(kind == Kind::WebTransport), "its answer is urgent as well");
+            assert_eq!(ann.expect("system:broadcast").await["data"]["message"], "fire");
+            assert!(ann.came_before().iter().all(|got| !is(got, "message:new")), "all else waits");
+            gate.let_go();
+            for n in 0..waiting {
+                assert_eq!(ann.expect("message:new").await["client_id"], format!("m{n}"));
+            }
         }
-        let say = json!({ "client_id": format!("m{n}"), "conversation_id": room, "text": "x" });
-        ann.send_request("message:send", say).await;
     }
-    assert!(gate.stopped_before(std::future::pending()).await);
-    // What cannot be read is refused at once: all before it was taken in, and the last that there is room for with it.
-    ann.expect("error").await;
-    // It needs no store, so its answer shows that it was read.
-    ann.send_urgent(&json!({ "event": "client:ping", "data": {} })).await;
-    ann.expect("client:pong").await;
-    gate.let_go();
-    for n in 0..=room_for {
-        assert_eq!(ann.expect("message:new").await["client_id"], format!("m{n}"));
+}
+
+/// Requests that come together are all read that there is room for, however the connection and its work take turns.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_many_are_read_as_there_is_room_for() {
+    for kind in BOTH {
+        let (server, gate) = Gate::serve_with(|config| config.limits.in_flight = 2).await;
+        let mut ann = server.client(kind, "ann", "member").await;
+        let room = crate::chat::create(&mut ann, "room", &["bob"]).await;
+        gate.stop_at(0);
+        // So large that nothing is read ahead of the room that there is.
+        let filler = "x".repeat(300_000);
+        let say = json!({ "client_id": "m", "conversation_id": room, "text": "x", "filler": filler });
+        let said = ann.send_request("message:send", say).await;
+        assert!(gate.stopped_before(std::future::pending()).await);
+        // What cannot be read is refused at once, so this shows that it was looked at.
+        ann.send_text("nonsense").await;
+        assert_eq!(ann.expect("error").await["data"]["code"], "INVALID_MESSAGE", "{kind:?}");
+        gate.let_go();
+        ann.answer(said).await.unwrap();
     }
+}
+
+fn is(got: &Got, name: &str) -> bool {
+    matches!(got, Got::Event(_, event) if event["event"] == name)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fanfare_proto::{
     Command, ErrorBody, Lane, Request, RequestId, ServerEvent,
-    command::{Channel, Priority, Subscribe},
+    command::{Channel, Subscribe},
     event::name,
 };
 use tokio::{sync::oneshot, time::Instant};
@@ -196,10 +196,7 @@ impl Outbox {
 
 /// What must overtake goes by the second stream.
 fn lane(command: &Command) -> Lane {
-    match command {
-        Command::SystemBroadcast(broadcast) if broadcast.priority == Priority::Urgent => Lane::Urgent,
-        _ => Lane::Ordered,
-    }
+    if command.is_urgent() { Lane::Urgent } else { Lane::Ordered }
 }
 
 /// Whether a repeat does no harm. What changes something carries a client id, sets a mark that only grows, or stores

@@ -9,7 +9,7 @@ import type { Session } from './session.ts';
 import type { Pending, RequestOptions } from './types.ts';
 import { uid } from './uid.ts';
 
-/** Requests under way on one connection. The server reads no more than 32 (`limits.in_flight`). */
+/** Requests under way on one connection, besides alarms. The server reads few more than 32 (`limits.in_flight`). */
 const IN_FLIGHT = 16;
 /** Requests that are not durable and wait: more are refused. */
 const VOLATILE = 256;
@@ -17,7 +17,7 @@ const PATIENCE = 15_000;
 
 interface Job {
   readonly event: string;
-  readonly data: { readonly client_id?: string; readonly conversation_id?: string };
+  readonly data: { readonly client_id?: string; readonly conversation_id?: string; readonly priority?: unknown };
   readonly durable: boolean;
   readonly since: number;
   /** Whose it is. Of nobody known: of whoever is greeted next. */
@@ -142,7 +142,10 @@ export class Requests {
     // What an earlier durable request has not done yet: a conversation's messages go one after another, or a refused
     // one would be overtaken.
     const busy = new Set<string>();
-    for (const job of [...this.#jobs]) {
+    // An alarm waits for other alarms alone, as on the server.
+    const [alarm] = [...this.#jobs].filter(isAlarm);
+    if (alarm && !alarm.session && !alarm.resume) this.#send(alarm, session);
+    for (const job of [...this.#jobs].filter((job) => !isAlarm(job))) {
       if (flying >= IN_FLIGHT) return;
       const line = job.durable ? (job.data.conversation_id ?? job.event) : undefined;
       const blocked = line !== undefined && busy.has(line);
@@ -224,6 +227,11 @@ export class Requests {
     this.#pending = undefined;
     this.#host.changed();
   }
+}
+
+/** Whether somebody may be in danger. */
+function isAlarm({ event, data }: Job): boolean {
+  return event === 'system:broadcast' && data.priority === 'urgent';
 }
 
 /** Whether a request is repeated until it is answered. */

@@ -112,6 +112,23 @@ test('no more under way than the server reads', async () => {
   await Promise.all(all);
 });
 
+test('an alarm waits for no other request, and for the alarm before it', async () => {
+  const { client, link } = await new World().connected();
+  for (let i = 0; i < 40; i += 1) void client.request('conversation:list', {}).catch(() => {});
+  void client.request('system:broadcast', { message: 'lunch' }).catch(() => {});
+  expect(link.asked('system:broadcast')).toEqual([]);
+  const first = client.request('system:broadcast', { message: 'fire', priority: 'urgent' });
+  const second = client.request('system:broadcast', { message: 'out', priority: 'urgent' });
+  const told = () => link.asked('system:broadcast').map((request) => request.data.message);
+  expect(told()).toEqual(['fire']);
+  link.reply('system:broadcast', stored);
+  await first;
+  expect(told()).toEqual(['fire', 'out']);
+  link.reply('system:broadcast', stored);
+  await second;
+  client.close();
+});
+
 test('the outbox is bounded, and so is what waits beside it', async () => {
   const world = new World();
   const client = world.client({ outboxLimit: 3 });
