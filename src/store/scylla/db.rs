@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{
     gate::unavailable,
-    options::Options,
+    options::{Lost, Options},
     statements::Statements,
     value::{Failed, applied, random, rows},
 };
@@ -43,6 +43,7 @@ pub(super) struct Db {
     /// How long a node may take to show that it is there.
     probe: Duration,
     lose: Arc<AtomicU32>,
+    lost: Lost,
 }
 
 /// What a conditional write came to.
@@ -65,8 +66,9 @@ pub(super) struct Trouble {
 impl Db {
     pub(super) fn new(session: Session, s: Statements, trouble: Arc<Trouble>, options: &Options) -> Self {
         let in_flight = Arc::new(Semaphore::new(options.in_flight.max(1)));
-        let (patience, probe, lose) = (options.append, options.data, Arc::clone(&options.lose));
-        Self { session, s, in_flight, trouble, patience, probe, lose }
+        let (patience, probe) = (options.append, options.data);
+        let (lose, lost) = (Arc::clone(&options.lose), options.lost);
+        Self { session, s, in_flight, trouble, patience, probe, lose, lost }
     }
 
     /// The same on another session.
@@ -79,6 +81,7 @@ impl Db {
             patience: self.patience,
             probe: self.probe,
             lose: Arc::clone(&self.lose),
+            lost: self.lost,
         }
     }
 
@@ -150,7 +153,7 @@ impl Db {
         let page = || async {
             let _place = self.in_flight.acquire().await;
             let answer = self.session.execute_single_page(statement, (), state.clone()).await;
-            if self.loses() { Err(Failed::lost()) } else { self.note(answer) }
+            if self.loses() { Err(self.lost.into()) } else { self.note(answer) }
         };
         let (result, state) = self.tried(page).await?;
         Ok((rows(result)?, state))
@@ -228,7 +231,7 @@ impl Db {
 
     fn applied(&self, result: QueryResult) -> Result<bool, Failed> {
         if self.loses() {
-            return Err(Failed::lost());
+            return Err(self.lost.into());
         }
         applied(result).map_err(|error| Failed { why: error.to_string(), void: false, final_: true })
     }

@@ -62,7 +62,7 @@ use tokio::{
     sync::Mutex,
 };
 
-pub use self::options::{Fault, Faults, Options, Start};
+pub use self::options::{Fault, Faults, Lost, Options, Start};
 use self::{
     append::Lines,
     db::Db,

@@ -56,6 +56,9 @@ pub struct Options {
     /// was applied.
     #[doc(hidden)]
     pub lose: Arc<AtomicU32>,
+    /// For tests: what comes in place of an answer that gets lost.
+    #[doc(hidden)]
+    pub lost: Lost,
     /// For tests: what goes wrong with appends.
     #[doc(hidden)]
     pub faults: Arc<Faults>,
@@ -74,6 +77,19 @@ pub enum Fault {
     Unsent,
     /// It is written, and nobody knows.
     Unanswered,
+}
+
+/// What comes in place of an answer, in tests.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Lost {
+    /// Nothing.
+    #[default]
+    TimeOut,
+    /// What a node also says when it has too much to do once a conditional write is accepted.
+    Overloaded,
+    /// What a node also says when others went away once a conditional write was accepted.
+    Unavailable,
 }
 
 impl Faults {
@@ -134,6 +150,7 @@ impl Default for Options {
             short_fix_days: 7,
             long_fix_days: 365,
             lose: Arc::default(),
+            lost: Lost::default(),
             faults: Arc::default(),
         }
     }

@@ -4,6 +4,7 @@ use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
     str::FromStr,
+    time::Duration,
 };
 
 use scylla::{
@@ -11,9 +12,11 @@ use scylla::{
     errors::{DbError, ExecutionError, RequestAttemptError},
     frame::response::result::ColumnSpec,
     response::query_result::QueryResult,
+    statement::Consistency,
     value::{CqlValue, Row},
 };
 
+use super::options::Lost;
 use crate::{id::Tenant, store::StoreError};
 
 /// CQL's integers are signed. Positions and times past 2^63 do not occur; as the bound of a query, such a value means
@@ -62,16 +65,24 @@ pub(super) fn spread(text: &str, over: i32) -> i32 {
 #[derive(Debug, Clone)]
 pub(super) struct Failed {
     pub(super) why: String,
-    /// It certainly changed nothing; otherwise it may have, or may still do so.
+    /// It certainly changed nothing, be it conditional or not; otherwise it may have, or may still do so.
     pub(super) void: bool,
     /// It would fail in the same way again.
     pub(super) final_: bool,
 }
 
-impl Failed {
-    /// As by a time-out.
-    pub(super) fn lost() -> Self {
-        Self { why: "the answer was lost".to_owned(), void: false, final_: false }
+impl From<Lost> for Failed {
+    fn from(lost: Lost) -> Self {
+        let answer = |error| RequestAttemptError::DbError(error, String::new());
+        Self::from(match lost {
+            Lost::TimeOut => ExecutionError::RequestTimeout(Duration::ZERO),
+            Lost::Overloaded => ExecutionError::LastAttemptError(answer(DbError::Overloaded)),
+            Lost::Unavailable => ExecutionError::LastAttemptError(answer(DbError::Unavailable {
+                consistency: Consistency::LocalQuorum,
+                required: 1,
+                alive: 0,
+            })),
+        })
     }
 }
 
@@ -89,19 +100,18 @@ impl From<ExecutionError> for Failed {
             ExecutionError::BadQuery(_) | ExecutionError::PrepareError(_) => (true, true),
             ExecutionError::LastAttemptError(attempt) => match attempt {
                 A::UnableToAllocStreamId => (true, false),
-                A::SerializationError(_) | A::CqlRequestSerialization(_) => (true, true),
-                A::DbError(database, _) => match database {
-                    DbError::Unavailable { .. }
-                    | DbError::Overloaded
-                    | DbError::IsBootstrapping
-                    | DbError::RateLimitReached { .. } => (true, false),
+                A::SerializationError(_)
+                | A::CqlRequestSerialization(_)
+                | A::DbError(
                     DbError::SyntaxError
                     | DbError::Invalid
                     | DbError::Unauthorized
                     | DbError::AuthenticationError
-                    | DbError::ConfigError => (true, true),
-                    _ => (false, false),
-                },
+                    | DbError::ConfigError,
+                    _,
+                ) => (true, true),
+                // Also what nodes say that are away or have too much to do: a conditional write that is accepted already
+                // meets that when it is committed, and whoever comes next finishes it.
                 _ => (false, false),
             },
             _ => (false, false),

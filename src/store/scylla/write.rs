@@ -113,8 +113,10 @@ impl Lines {
             let db = self.link.db();
             let batch = batch(&db, tail, plan);
             let answer = match fault {
-                Some(Fault::Unsent) => Err(Failed::lost()),
-                Some(Fault::Unanswered) => db.cas_batch(&batch, &values).await.and(Err(Failed::lost())),
+                Some(Fault::Unsent) => Err(self.options.lost.into()),
+                Some(Fault::Unanswered) => {
+                    db.cas_batch(&batch, &values).await.and(Err(self.options.lost.into()))
+                }
                 None => db.cas_batch(&batch, &values).await,
             };
             let mut hopeless = false;

@@ -10,7 +10,7 @@ use fanfare::{
     id::{Audience, Tenant, Topic},
     store::{
         Append, Committed, Event, From, NewEvent, Put, RecordKind, Roll, Slot, Store, StoreError, Timer,
-        scylla::{Options, Scylla},
+        scylla::{Lost, Options, Scylla},
     },
 };
 use fanfare_proto::{ClientId, Epoch, OrgId, Seq, TopicKey, TopicKind, TopicName, UnixMs, UserId};
@@ -177,14 +177,16 @@ async fn cql_a_repeated_clear_spares_what_was_set_since() {
     keyspace.drop().await;
 }
 
-/// The write was applied, and its answer never came: it is found out, not done again and not taken for a conflict.
+/// The write was applied, and its answer never came, or was that of a node that failed once it was accepted: it is found
+/// out, not done again and not taken for a conflict, and who listens hears of it once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cql_lost_answers_are_found_out() {
     let Some(keyspace) = Keyspace::new() else { return };
     let options = Options { bucket_events: 3, ..keyspace.options() };
     let lose = options.lose.clone();
     let heard = Arc::<Heard>::default();
-    let store = Scylla::open(options, heard.clone()).unwrap();
+    let nodes = [Lost::TimeOut, Lost::Overloaded, Lost::Unavailable]
+        .map(|lost| Scylla::open(Options { lost, ..options.clone() }, heard.clone()).unwrap());
     let slot = Slot {
         org: Tenant::stored(OrgId::new("org").unwrap()),
         kind: RecordKind::Membership,
@@ -193,8 +195,9 @@ async fn cql_lost_answers_are_found_out() {
     };
     let kept = Slot { kind: RecordKind::Document, ..slot.clone() };
     for n in 0..12 {
-        lose.store(1 + n % 3, Ordering::Relaxed);
-        let n = u64::from(n);
+        let store = &nodes[n % nodes.len()];
+        lose.store(1 + n as u32 / 3 % 3, Ordering::Relaxed);
+        let n = n as u64;
         let appended = store.append(append(Some(n), &format!("c{n}"))).await.unwrap();
         assert_eq!((appended.outcomes[0].seq, appended.outcomes[0].duplicate), (Seq(n + 1), false));
         lose.store(2, Ordering::Relaxed);
@@ -218,14 +221,17 @@ async fn cql_lost_answers_are_found_out() {
         assert_eq!(store.roll(Roll::Topics, None, 10).await.unwrap().entries.len(), 1);
     }
     lose.store(0, Ordering::Relaxed);
+    let store = &nodes[0];
     let expected: Vec<_> = (0..12).map(|n| (n + 1, format!("c{n}"))).collect();
-    assert_eq!(log(&store).await, expected);
+    assert_eq!(log(store).await, expected);
     let history = store.history(&kept, 0, 100, usize::MAX).await.unwrap();
     let values: Vec<_> = history.versions.into_iter().map(|version| version.put.value.unwrap()).collect();
     assert_eq!(values, (0..12).map(|n| Bytes::from(n.to_string())).collect::<Vec<_>>());
     assert_eq!(*heard.0.lock().unwrap(), expected);
     assert_eq!(store.due_timers(UnixMs(100), 1, 10).await, Ok(vec![]));
-    store.close().await;
+    for node in nodes {
+        node.close().await;
+    }
     keyspace.drop().await;
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use fanfare::store::{
     Append, Store, StoreError,
-    scylla::{Fault, Options, Scylla},
+    scylla::{Fault, Lost, Options, Scylla},
 };
 use fanfare_proto::{Seq, TopicKey, TopicKind};
 
@@ -21,11 +21,12 @@ fn numbered(n: usize, client: &str) -> Append {
     append
 }
 
-/// Nobody knows what came of some appends, in an empty bucket and in one with events; then the database is well again.
+/// Nobody knows what came of some appends, as a node refuses that may have got as far as to write them, in an empty bucket and in one with events; then the database is well again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cql_an_unknown_outcome_is_settled() {
     let Some(keyspace) = Keyspace::new() else { return };
-    let options = Options { append: Duration::from_secs(3), ..keyspace.options() };
+    let lost = Lost::Unavailable;
+    let options = Options { append: Duration::from_secs(3), lost, ..keyspace.options() };
     let faults = Arc::clone(&options.faults);
     let heard = Arc::<Heard>::default();
     let store = Scylla::open(options, heard.clone()).unwrap();
