@@ -1,8 +1,9 @@
 //! Retention of logs.
 //!
 //! First the oldest position that can be read is moved, then what lies before it is removed: its texts, its events,
-//! and, a day later, whole buckets with the requests that repetitions are known by. What a crash leaves behind in
-//! between cannot be read, and goes with its bucket. The bucket at the end of a log of which nothing is left is sealed
+//! and, a day later, whole buckets with the requests that repetitions are known by. Only then is it noted when something
+//! is due next: what is cut off in between is due still, and whatever lies before the oldest position goes then, whoever
+//! moved that. The bucket at the end of a log of which nothing is left is sealed
 //! and followed by an empty one first, so that it goes like the others, and nobody adds to it meanwhile.
 
 use fanfare_proto::{TopicKey, TopicKind, TopicName, UnixMs};
@@ -60,23 +61,14 @@ async fn step(db: &Db, topic: &Topic, listed: Option<i64>, before: UnixMs) -> Re
     let Some(mut directory) = topic::directory(db, topic, View::Quorum).await? else {
         return Ok(0);
     };
-    let (org, kind, key) = names(topic);
     let front = front(db, topic, &directory, before).await?;
-    let mut gone = 0;
-    if front.first > directory.first {
-        let values = (int(front.first), org, kind, key, int(directory.first));
-        if db.settle(&db.s.topic_first, &values).await? != Settled::Applied {
-            // Somebody else is at it, or was it us: next time.
-            return Ok(0);
-        }
-        gone = front.first - directory.first;
-        for index in directory.holding(directory.first)..=directory.holding(front.first - 1) {
-            let bucket = directory.buckets[index].id;
-            text::forget(db, topic, bucket, front.first).await?;
-            db.run(&db.s.events_drop, (org, kind, key, bucket, int(front.first))).await?;
-        }
-        directory.first = front.first;
+    let gone = front.first - directory.first;
+    if gone > 0 && !advance(db, topic, directory.first, front.first).await? {
+        // Somebody else is at it: next time.
+        return Ok(0);
     }
+    directory.first = front.first;
+    clear(db, topic, &directory).await?;
     if front.at.is_none() && retire(db, topic, &directory, before).await? {
         directory = topic::directory(db, topic, View::Serial).await?.unwrap_or(directory);
     }
@@ -87,6 +79,35 @@ async fn step(db: &Db, topic: &Topic, listed: Option<i64>, before: UnixMs) -> Re
         topic::list(db, topic, due).await?;
     }
     Ok(gone)
+}
+
+/// Moves the oldest position that can be read. Answers whether it is there.
+async fn advance(db: &Db, topic: &Topic, from: u64, to: u64) -> Result<bool, StoreError> {
+    let (org, kind, key) = names(topic);
+    match db.settle(&db.s.topic_first, &(int(to), org, kind, key, int(from))).await? {
+        Settled::Applied => Ok(true),
+        Settled::Refused => Ok(false),
+        Settled::Unclear => {
+            let directory = topic::directory(db, topic, View::Serial).await?;
+            Ok(directory.is_some_and(|directory| directory.first == to))
+        }
+    }
+}
+
+/// Removes the events before the oldest position that can be read, and their texts, wherever there are any left.
+async fn clear(db: &Db, topic: &Topic, directory: &Directory) -> Result<(), StoreError> {
+    let (org, kind, key) = names(topic);
+    let first = int(directory.first);
+    for bucket in directory.buckets.iter().take_while(|bucket| bucket.start < directory.first) {
+        let values = (org, kind, key, bucket.id, 0_i64, first, 1);
+        // Looked for first: whoever removes leaves something behind that is read again and again.
+        if db.row::<(i64, Option<i64>)>(&db.s.times, values).await?.is_some() {
+            // The texts first, as the events lead to them.
+            text::forget(db, topic, bucket.id, directory.first).await?;
+            db.run(&db.s.events_drop, (org, kind, key, bucket.id, first)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Where the log begins once what is too old is gone.

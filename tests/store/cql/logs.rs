@@ -1,6 +1,9 @@
 //! What becomes of a log's partitions, seen from beside the store.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use fanfare::store::{
@@ -86,6 +89,53 @@ async fn cql_nothing_is_left_of_what_expired() {
         store.close().await;
         keyspace.drop().await;
     }
+}
+
+/// The oldest position is moved and nobody knows, or what moved it ends there: what lies before it goes nevertheless, with
+/// its words, while the log goes on in the same partition.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cql_expiry_that_was_cut_off_is_finished() {
+    let Some(keyspace) = Keyspace::new() else { return };
+    let options = keyspace.options();
+    let lose = Arc::clone(&options.lose);
+    let impatient = Options { append: Duration::from_millis(100), ..options.clone() };
+    let [store, impatient] = [options, impatient].map(|o| Scylla::open(o, Arc::new(Deaf)).unwrap());
+    for n in 1..=6 {
+        let mut append = append(None, &format!("c{n}"));
+        append.events[0].at = UnixMs(n);
+        store.append(append).await.unwrap();
+        store.index_text(&topic(), Seq(n), "alarm").await.unwrap();
+    }
+    let session = keyspace.session().await;
+    let positions = async || {
+        let select = "SELECT seq FROM {}.log WHERE seq > 0 ALLOW FILTERING";
+        let mut all = Vec::new();
+        for select in [select, "SELECT seq FROM {}.text_doc", "SELECT seq FROM {}.text_term"] {
+            let rows = session.query_unpaged(select.replace("{}", &keyspace.name), ()).await.unwrap();
+            let rows = rows.into_rows_result().unwrap();
+            let mut seqs: Vec<_> = rows.rows::<(i64,)>().unwrap().map(|row| row.unwrap().0).collect();
+            seqs.sort_unstable();
+            all.push(seqs);
+        }
+        all
+    };
+    // The answer is lost.
+    lose.store(1, Ordering::Relaxed);
+    assert_eq!(store.expire(TopicKind::Conversation, UnixMs(3)).await, Ok(2));
+    assert_eq!(positions().await, [[3, 4, 5, 6]; 3]);
+    // Every answer is, until it is given up, and what is due next is due later.
+    lose.store(u32::MAX, Ordering::Relaxed);
+    let cut_off = impatient.expire(TopicKind::Conversation, UnixMs(5)).await;
+    assert!(matches!(cut_off, Err(StoreError::Unavailable(_))), "{cut_off:?}");
+    lose.store(0, Ordering::Relaxed);
+    assert_eq!(store.heads(&[topic()]).await.unwrap()[0].first, Seq(5));
+    assert_eq!(positions().await[0], [3, 4, 5, 6]);
+    assert_eq!(store.expire(TopicKind::Conversation, UnixMs(5)).await, Ok(0));
+    assert_eq!(positions().await, [[5, 6]; 3]);
+    for store in [store, impatient] {
+        store.close().await;
+    }
+    keyspace.drop().await;
 }
 
 /// What amendments add counts towards the size of a bucket, wherever they are made; there is an end to it.
