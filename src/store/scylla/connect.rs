@@ -59,20 +59,23 @@ pub(super) async fn session(options: &Options) -> Result<(Session, Statements, E
         is_there(keyspace).await?;
         tables::check(keyspace, options).await?;
     }
-    prepared(session, options).await
+    let epoch = tables::epoch(keyspace).await?;
+    let s = statements(&session, options).await?;
+    Ok((session, s, epoch))
 }
 
 /// Another session, to tables that were the right ones. Should they have been changed since, that is no reason to stop:
-/// a migration keeps what those who are running need, and who starts is told.
-pub(super) async fn again(options: &Options) -> Result<(Session, Statements, Epoch), Refusal> {
-    prepared(reach::connect(options, &profiles(options).data).await?, options).await
+/// a migration keeps what those who are running need, and who starts is told. Which database it leads to is the caller's
+/// to look at; nothing is made in it.
+pub(super) async fn again(options: &Options) -> Result<(Session, Statements), Refusal> {
+    let session = reach::connect(options, &profiles(options).data).await?;
+    let statements = statements(&session, options).await?;
+    Ok((session, statements))
 }
 
-async fn prepared(session: Session, options: &Options) -> Result<(Session, Statements, Epoch), Refusal> {
-    let epoch = tables::epoch(Keyspace { session: &session, name: &options.keyspace }).await?;
-    let statements = Statements::prepare(&session, &options.keyspace, &profiles(options)).await;
-    let statements = statements.map_err(|error| Refusal::Away(format!("cannot prepare: {error}")))?;
-    Ok((session, statements, epoch))
+async fn statements(session: &Session, options: &Options) -> Result<Statements, Refusal> {
+    let statements = Statements::prepare(session, &options.keyspace, &profiles(options)).await;
+    statements.map_err(|error| Refusal::Away(format!("cannot prepare: {error}")))
 }
 
 /// Brings the tables up to date; answers the versions before and after.

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use fanfare_proto::Epoch;
 use scylla::{
     client::session::Session,
     deserialize::row::DeserializeRow,
@@ -85,9 +86,17 @@ impl Db {
         }
     }
 
-    pub(super) async fn answers(&self) -> bool {
+    /// The life of the logs that the session leads to; none where there are none.
+    pub(super) async fn epoch(&self) -> Result<Option<Epoch>, Failed> {
         let asked = self.session.execute_unpaged(&self.s.probe, ());
-        matches!(timeout(self.probe, asked).await, Ok(Ok(_)))
+        let late = |_| ExecutionError::RequestTimeout(self.probe);
+        let answer = timeout(self.probe, asked).await.map_err(late)??;
+        let found = rows::<(i64,)>(answer).map_err(|error| Failed {
+            why: error.to_string(),
+            void: true,
+            final_: true,
+        })?;
+        Ok(found.first().map(|(epoch,)| Epoch(*epoch as u32)))
     }
 
     /// One attempt.

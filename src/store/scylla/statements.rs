@@ -113,8 +113,8 @@ statements! { OfClass;
 }
 
 statements! { Plain;
-    // Whether any node answers at all: whether a quorum does, it says itself, and at once.
-    probe: data One, "SELECT key FROM system.local";
+    // Whether any node answers at all, and which database it is of: whether a quorum does, it says itself, and at once.
+    probe: data One, "SELECT value FROM meta WHERE name = 'epoch'";
 
     topic: data, "SELECT first, bucket, start, base, before FROM topic WHERE org = ? AND kind = ? AND key = ?";
     topic_serial: cas LocalSerial,

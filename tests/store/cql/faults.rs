@@ -5,13 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fanfare::store::{
-    Committed, Store,
-    scylla::{Options, Scylla, Start},
+use fanfare::{
+    id::{Tenant, Topic},
+    store::{
+        Committed, Store, StoreError,
+        scylla::{Options, Scylla, Start},
+    },
 };
+use fanfare_proto::{OrgId, TopicKey, TopicKind, TopicName};
+use scylla::client::session_builder::SessionBuilder;
 
 use super::{checker::Verdict, load::Load};
-use crate::node::Cassandra;
+use crate::{Deaf, node::Cassandra};
 
 /// Kills, and seconds over which they are spread; `make faults` sets more.
 const KILLS: &str = "FANFARE_TEST_KILLS";
@@ -67,6 +72,50 @@ async fn cql_the_only_node_is_stopped_and_killed() {
     let verdict = load.finish(&format!("{kills} stops and {kills} kills of the only node")).await;
     assert_eq!(verdict, Verdict::default());
     assert!(slowest < BACK, "back only {slowest:?} after the database");
+    store.close().await;
+    another_database_is_refused(&cassandra).await;
+}
+
+/// After trouble there is another database, or an empty one, on connections that still work: its logs are not taken for
+/// those that devices have cursors of.
+async fn another_database_is_refused(cassandra: &Cassandra) {
+    // Trouble is soon noticed.
+    let options = Options { start: Start::Retry, data: Duration::from_millis(500), ..options(cassandra, 1) };
+    let store = Scylla::open(options, Arc::new(Deaf)).unwrap();
+    let name = TopicName { kind: TopicKind::Conversation, key: TopicKey::new("t0").unwrap() };
+    let topics = [Topic { org: Tenant::stored(OrgId::new("org").unwrap()), name }];
+    let heads = || store.heads(&topics);
+    let session = SessionBuilder::new().known_nodes(cassandra.addresses()).build().await.unwrap();
+    let cql = async |cql: &str| loop {
+        match session.query_unpaged(cql, ()).await {
+            Ok(result) => break result,
+            Err(error) => eprintln!("not yet: {error}"),
+        }
+    };
+    let gone = "DELETE FROM fanfare.meta WHERE name = 'epoch' IF EXISTS";
+    for other in ["UPDATE fanfare.meta SET value = 7 WHERE name = 'epoch' IF EXISTS", gone] {
+        while heads().await.is_err() {}
+        cql(other).await;
+        cassandra.pause(0);
+        // Which is told once it is known.
+        while heads().await != Err(StoreError::Unavailable("the database does not answer".to_owned())) {}
+        cassandra.resume(0);
+        let select = "SELECT value FROM fanfare.meta WHERE name = 'epoch'";
+        let there =
+            async || cql(select).await.into_rows_result().unwrap().maybe_first_row::<(i64,)>().unwrap();
+        let before = there().await;
+        for _ in 0..75 {
+            assert!(matches!(heads().await, Err(StoreError::Unavailable(_))), "{other}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(there().await, before);
+        cql(gone).await;
+        let (insert, epoch) = ("INSERT INTO fanfare.meta (name, value) VALUES ('epoch',", store.epoch().0);
+        cql(&format!("{insert} {epoch}) IF NOT EXISTS")).await;
+    }
+    while heads().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     store.close().await;
 }
 
