@@ -141,6 +141,14 @@ pub(super) async fn bring_up_to_date(
         return Ok((found, ours));
     }
     let lock = Lock::take(keyspace).await?;
+    let changed = change(keyspace, options, &lock).await;
+    // Also where that failed, so that who tries again need not wait until it lapses.
+    let released = lock.release().await;
+    changed.and(released).map(|()| (found, ours))
+}
+
+/// What is left to do, under the lock.
+async fn change(keyspace: Keyspace<'_>, options: &Options, lock: &Lock<'_>) -> Result<(), Refusal> {
     // Another program may have been faster.
     let first = version(keyspace).await?;
     for (next, statements) in (first + 1..).zip(schema::MIGRATIONS.iter().skip(first as usize)) {
@@ -165,8 +173,7 @@ pub(super) async fn bring_up_to_date(
         }
         put_meta(keyspace, days_name(class).0, i64::from(days)).await?;
     }
-    lock.release().await?;
-    Ok((found, ours))
+    Ok(())
 }
 
 /// Whether this has added its column already, before somebody died.

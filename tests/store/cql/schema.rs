@@ -213,6 +213,18 @@ async fn cql_one_at_a_time_migrates() {
     cql(format!("DELETE FROM {name}.meta WHERE name = 'lock' IF value = 7")).await;
     assert_eq!(waiting.await.unwrap(), Ok((LATEST, LATEST)));
 
+    // It fails half-way, and nobody waits for that when it is tried again.
+    cql(format!("DROP TABLE {name}.fix_long_latest")).await;
+    let longer = Options { long_fix_days: 400, ..options.clone() };
+    let failing = longer.clone();
+    let why = tokio::task::spawn_blocking(move || Scylla::migrate(failing)).await.unwrap().unwrap_err();
+    assert!(why.to_string().contains("fix_long_latest"), "{why}");
+    assert_eq!(lock().await, None);
+    let latest = "org text, shard int, agent text, fix blob, PRIMARY KEY ((org, shard), agent)";
+    cql(format!("CREATE TABLE {name}.fix_long_latest ({latest})")).await;
+    let again = tokio::task::spawn_blocking(move || Scylla::migrate(longer)).await.unwrap();
+    assert_eq!(again, Ok((LATEST, LATEST)));
+
     // Somebody takes it over in the middle.
     let other = Options { fix_days: 60, ..options.clone() };
     let losing = tokio::task::spawn_blocking(move || Scylla::migrate(other));
