@@ -10,8 +10,10 @@ import type { Agent, LiveFix } from './types.ts';
 const HOLD = 2_000;
 const HELD_PACKETS = 64;
 const HELD_TICKS = 2_048;
-/** The server repeats a value that no newer one followed after a second. */
-const REPEAT = 900;
+/** The server repeats a value that no newer one followed after a second: how much older than others it is then, in ms. */
+const REPEAT = { least: 900, most: 2_000 };
+/** Packets that a packet of repetitions stands for at most. */
+const SAMPLE = 10;
 
 export interface Change {
   readonly changed: readonly Agent[];
@@ -29,8 +31,8 @@ export interface FeedEvents {
 /** What an alias stands for. */
 interface Alias {
   readonly agentId: string;
-  /** Least time that a fix of the agent took to us, by two clocks. */
-  lag: number;
+  /** Least age that a value of the agent was packed at, by two clocks. */
+  age: number;
 }
 
 export class Feed {
@@ -50,8 +52,9 @@ export class Feed {
   #coming?: Map<string, Agent> | undefined;
   #packets: { readonly packet: Ticks; readonly at: number }[] = [];
   #ticks = new Map<number, { readonly fix: LiveFix; readonly at: number }>();
-  /** Repetitions that brought what we had, and those that brought news: their first sending was lost. */
-  #repeats = { known: 0, news: 0 };
+  #lost = 0;
+  /** Packets since the last one of repetitions. */
+  #since = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -59,8 +62,7 @@ export class Feed {
 
   /** Estimate of packets that got lost. */
   get lost(): number {
-    const { known, news } = this.#repeats;
-    return known === 0 ? news : Math.round((this.packets * news) / known);
+    return Math.round(this.#lost);
   }
 
   /** The answer to `subscribe`: everything starts anew. */
@@ -163,7 +165,7 @@ export class Feed {
     const now = this.#clock.now();
     const changed: Agent[] = [];
     for (const { alias, agent_id: agentId, fix: told } of agents) {
-      this.#aliases.set(alias, { agentId, lag: Infinity });
+      this.#aliases.set(alias, { agentId, age: Infinity });
       const held = this.#ticks.get(alias);
       this.#ticks.delete(alias);
       let fix: LiveFix | undefined;
@@ -179,7 +181,9 @@ export class Feed {
     return changed;
   }
 
-  #apply({ ticks }: Ticks, lossy: boolean): void {
+  #apply(packet: Ticks, lossy: boolean): void {
+    if (lossy) this.#count(packet);
+    const { ticks } = packet;
     const now = this.#clock.now();
     const changed: Agent[] = [];
     for (const { alias, fix } of ticks) {
@@ -189,17 +193,35 @@ export class Feed {
         continue;
       }
       const before = this.#table.get(known.agentId)?.fix?.time ?? -1;
-      if (lossy) this.#count(known, fix.time, before, now);
       if (fix.time > before) changed.push(this.#put({ agentId: known.agentId, fix, receivedAt: now }));
     }
     this.#publish(changed);
   }
 
-  #count(alias: Alias, time: number, before: number, now: number): void {
-    const lag = now - time;
-    if (time === before) this.#repeats.known += 1;
-    else if (time > before && lag > alias.lag + REPEAT) this.#repeats.news += 1;
-    alias.lag = Math.min(alias.lag, lag);
+  /**
+   * Repetitions that bring what we had, and those that bring news: their first sending was lost. They are packed by
+   * themselves, and told apart by the server's clock alone, as a busy page reads everything late.
+   */
+  #count({ base, ticks }: Ticks): void {
+    this.#since += 1;
+    if (ticks[0]?.fix.time === base) return;
+    let [known, news] = [0, 0];
+    for (const { alias, fix } of ticks) {
+      const agent = this.#aliases.get(alias);
+      if (!agent) continue;
+      const age = base - fix.time;
+      const late = age - agent.age;
+      agent.age = Math.min(agent.age, age);
+      // Nothing to compare with, or a value that was late already when it was sent.
+      if (late === -Infinity || late > REPEAT.most) continue;
+      if (late < REPEAT.least) return;
+      const before = this.#table.get(agent.agentId)?.fix?.time ?? -1;
+      if (fix.time === before) known += 1;
+      else if (fix.time > before) news += 1;
+    }
+    if (known + news === 0) return;
+    this.#lost += (Math.min(this.#since, SAMPLE) * news) / (known + news);
+    this.#since = 0;
   }
 
   #put(agent: Agent): Agent {

@@ -10,6 +10,8 @@ export interface Tick {
 export interface Ticks {
   readonly view: number;
   readonly epoch: number;
+  /** When it was packed, by the server's clock; for a receiver that lagged the time of its first tick. */
+  readonly base: number;
   readonly ticks: readonly Tick[];
 }
 
@@ -29,7 +31,7 @@ export function unpackTicks(bytes: Uint8Array): Ticks {
     ticks.push({ alias, fix: { time, ...from.place() } });
   }
   from.end();
-  return { view, epoch, ticks };
+  return { view, epoch, base, ticks };
 }
 
 /** Bytes of a number's longest form. */

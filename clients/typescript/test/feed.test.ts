@@ -7,7 +7,7 @@ import { FakeClock, World } from './fake.ts';
 const T = 1_790_000_000_000;
 
 /** A packet of ticks: view 3, epoch 5, each `[alias, time, latitude]`. */
-function packet(ticks: [alias: number, time: number, lat: number][], { view = 3, epoch = 5 } = {}): Uint8Array {
+function packet(ticks: [alias: number, time: number, lat: number][], { view = 3, epoch = 5, base = T } = {}): Uint8Array {
   const out = [1, view, epoch];
   const unsigned = (value: number) => {
     if (value <= 250) return void out.push(value);
@@ -19,11 +19,11 @@ function packet(ticks: [alias: number, time: number, lat: number][], { view = 3,
     const zigzag = value >= 0 ? 2 * value : -2 * value - 1;
     out.push(0xfc, ...new Uint8Array(new Uint32Array([zigzag]).buffer));
   };
-  unsigned(T);
+  unsigned(base);
   unsigned(ticks.length);
   for (const [alias, time, lat] of ticks) {
     unsigned(alias);
-    const after = time - T;
+    const after = time - base;
     unsigned(after >= 0 ? 2 * after : -2 * after - 1);
     signed32(Math.round(lat * 1e7));
     signed32(0);
@@ -141,20 +141,37 @@ test('bad packets are counted, not shown', () => {
   expect([f.packets, f.drops, f.lost]).toEqual([2, 2, 0]);
 });
 
-test('losses are estimated from repetitions that bring news', async () => {
-  const { feed: f, clock } = feed();
+test('losses are estimated from repetitions that bring news, and never fall', () => {
+  const { feed: f } = feed();
   f.granted({ channel: 'locations', view: 3, epoch: 5 });
   f.snapshot(snapshot([agent(7, 'bob', T, 0)]));
-  // Of ten values, one only comes with its repetition a second later.
-  for (let i = 1; i <= 10; i += 1) {
-    await clock.pass(2_000);
-    const tick = packet([[7, clock.time - 50, i]]);
-    if (i !== 5) f.packet(tick, true);
-    await clock.pass(1_000);
-    f.packet(tick, true);
+  // Of twenty values, the 5th and the 15th only come with their repetition a second later.
+  const lost = [];
+  for (let i = 1; i <= 20; i += 1) {
+    const at = T + 3_000 * i;
+    if (i % 10 !== 5) f.packet(packet([[7, at - 50, i]], { base: at }), true);
+    f.packet(packet([[7, at - 50, i]], { base: at + 1_100 }), true);
+    lost.push(f.lost);
   }
-  expect(f.packets).toBe(19);
-  expect(f.lost).toBe(Math.round(19 / 9));
+  expect(f.packets).toBe(38);
+  expect(lost).toEqual([0, 0, 0, 0, ...Array(10).fill(1), ...Array(6).fill(2)]);
+});
+
+test('a page that reads late, an agent that sends late, and one that lags have lost nothing', async () => {
+  const { feed: f, clock } = feed();
+  f.granted({ channel: 'locations', view: 3, epoch: 5 });
+  f.snapshot(snapshot([agent(7, 'bob', T, 0), agent(8, 'carol', T, 0)]));
+  for (let i = 1; i <= 50; i += 1) {
+    // The page stands still for up to 4 s, and then reads what waited.
+    if (i % 10 === 0) await clock.pass(4_000);
+    const at = T + 1_000 * i;
+    // Carol's device is in a tunnel now and then, and sends what it kept.
+    const carol = i % 5 === 0 ? at - 1_500 : at - 80;
+    f.packet(packet([[7, at - 50, i], [8, carol, i]], { base: at }), true);
+    f.packet(packet([[8, carol, i]], { base: at + 1_100 }), true);
+    if (i % 10 === 1) f.packet(packet([[7, at + 20, i], [8, at + 1_300, i]], { base: at + 20 }), true);
+  }
+  expect(f.lost).toBe(0);
 });
 
 test('a client subscribes once for all who look, and again after each reconnect', async () => {
