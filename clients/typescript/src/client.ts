@@ -367,7 +367,7 @@ export class Client {
   }
 
   #read(): Stats {
-    const { session, state, rttMs, connections, bytesBefore } = this.#connector;
+    const { session, state, rttMs, connections, bytesBefore, heardBefore } = this.#connector;
     return {
       ...(state.name === 'open' && { transport: state.transport }),
       ...(rttMs !== undefined && { rttMs }),
@@ -379,7 +379,7 @@ export class Client {
       gaps: this.#counts.gaps,
       outbox: this.outbox.length,
       bytesIn: bytesBefore + (session?.bytesIn ?? 0),
-      lastHeard: session?.lastHeard ?? 0,
+      lastHeard: session?.lastHeard ?? heardBefore,
     };
   }
 }

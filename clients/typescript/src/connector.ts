@@ -60,8 +60,9 @@ export class Connector {
   remembered?: Kind;
   rttMs?: number;
   connections = 0;
-  /** Received by the connections before this one. */
+  /** Received by the connections before this one, and when last. */
   bytesBefore = 0;
+  heardBefore = 0;
   readonly #settings: Settings;
   readonly #host: Host;
   readonly #watch: Watch;
@@ -276,8 +277,10 @@ export class Connector {
   }
 
   #close(session: Session | undefined, reason: string): void {
-    this.bytesBefore += session?.bytesIn ?? 0;
-    session?.close(1000, reason);
+    if (!session) return;
+    this.bytesBefore += session.bytesIn;
+    this.heardBefore = session.lastHeard;
+    session.close(1000, reason);
   }
 
   #stop(): void {

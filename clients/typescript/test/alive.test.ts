@@ -149,3 +149,18 @@ test('asking for stats measures the round trip, not too often', async () => {
   expect(told).toEqual([37]);
   expect(client.stats()).toMatchObject({ rttMs: 37, transport: 'webtransport', reconnects: 0 });
 });
+
+test('when something was last heard is known while the client is between connections', async () => {
+  const world = new World();
+  const { client, link } = await world.connected();
+  expect(client.stats(false).lastHeard).toBe(world.clock.time);
+  await world.clock.pass(10_000);
+  link.say({ event: 'server:ping', data: { time: 1 } });
+  const heard = world.clock.time;
+  await world.clock.pass(3_000);
+  world.behaviour.webtransport = world.behaviour.websocket = 'fail';
+  client.interrupt();
+  await world.clock.pass(20_000);
+  expect(client.state.name).not.toBe('open');
+  expect(client.stats(false).lastHeard).toBe(heard);
+});
