@@ -62,7 +62,8 @@ export class Kept {
     const place = (): Place => ({ owner: this.owner, device: this.device, cursors: host.cursors() });
     this.#place = new Writer(clock, PAUSE, () => this.#store.set(this.#key('place'), place()));
     this.#waiting = new Writer(clock, 0, () => this.#store.set(this.#key('outbox'), host.outbox()));
-    this.opened = this.#open().catch(report);
+    // No fault of the page's: it goes on, and what is kept comes later.
+    this.opened = this.#open().catch((error: unknown) => console.warn(error));
   }
 
   /** A cursor has moved: written soon. */

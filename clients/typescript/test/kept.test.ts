@@ -7,10 +7,12 @@ import { message, settle, topics, World } from './fake.ts';
 import { Browser } from './tabs.ts';
 
 const reported = vi.fn();
+const warned = vi.spyOn(console, 'warn').mockImplementation(() => {});
 beforeEach(() => vi.stubGlobal('reportError', reported));
 afterEach(() => {
   vi.unstubAllGlobals();
   reported.mockClear();
+  warned.mockClear();
 });
 
 const write = (client: Client, text: string) =>
@@ -73,6 +75,7 @@ test('a store that is slow is not written before it has been read; then both are
   await settle();
   expect(outboxes.at(-1)).toEqual(['old', 'new']);
   expect(await stored(kept)).toEqual(['old', 'new']);
+  expect([reported.mock.calls.length, warned.mock.calls.length]).toEqual([0, 1]);
   // The server said 9 where this device stood at 7.
   expect(gaps).toEqual(['conversation:c1']);
   await world.clock.pass(10_000);

@@ -7,10 +7,9 @@ export async function signIn(browser, site, user, role, { theme = 'dark', query 
   const faults = [];
   page.on('pageerror', (error) => {
     // Firefox takes tiles that are out of reach for errors of the page, and a WebSocket that lost the race, or that was on
-    // its way when the page was left. On a machine that is very busy the page's store is late: the client says so, and
-    // goes on.
+    // its way when the page was left.
     const text = `${error.message}\n${error.stack}`;
-    const fine = ['tile.openstreetmap.org', 'establish a connection to the server at ws', 'interrupted while the page was loading', 'the store does not answer'];
+    const fine = ['tile.openstreetmap.org', 'establish a connection to the server at ws', 'interrupted while the page was loading'];
     if (!fine.some((known) => text.includes(known))) faults.push(text);
   });
   page.on('console', (message) => {
