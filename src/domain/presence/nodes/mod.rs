@@ -22,7 +22,7 @@ use futures::{StreamExt, stream};
 pub(super) use self::peer::read_all;
 use self::{
     peer::Peer,
-    records::{Lease, PAGES, lease_place, leases, page_place, write},
+    records::{Lease, PAGES, is_gone, lease_place, leases, page_place, put_of, write},
 };
 use super::{
     Slot as Here,
@@ -139,18 +139,26 @@ impl Nodes {
         now: UnixMs,
         over: bool,
     ) -> Result<(), StoreError> {
-        let before = self.version;
         let Lease { rev, ref told, .. } = self.lease;
-        let lease = Lease { rev, at: now, over, gone: false, told: told.clone() };
-        let version = write(services, &lease_place(&self.id), before, &lease, now).await?;
+        let lease = put_of(&Lease { rev, at: now, over, gone: false, told: told.clone() }, now)?;
+        let place = lease_place(&self.id);
+        let version = loop {
+            match services.store.put(&place, self.version, lease.clone(), now).await {
+                Err(StoreError::Conflict { .. }) => {}
+                written => break written?,
+            }
+            // An attempt whose answer was lost has arrived; or this node was taken for dead, and its pages may be removed.
+            let found = services.store.get(&place, now).await?;
+            if found.as_ref().is_none_or(is_gone) {
+                for slot in slots.values() {
+                    slot.table.all_pages_lost();
+                }
+            }
+            self.version = found.map(|record| record.version);
+        };
+        services.metrics.presence_writes.inc();
         self.lease.at = now;
         self.version = Some(version);
-        if before.is_some_and(|before| version != before + 1) {
-            // Somebody has taken this node for dead, and may have removed its pages.
-            for slot in slots.values() {
-                slot.table.all_pages_lost();
-            }
-        }
         Ok(())
     }
 

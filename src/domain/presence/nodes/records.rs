@@ -39,6 +39,11 @@ pub(super) struct Lease {
     pub(super) told: VecDeque<(u64, String)>,
 }
 
+/// Whether a lease says that its node is dead.
+pub(super) fn is_gone(lease: &Record) -> bool {
+    decode::<Lease>(lease).is_ok_and(|lease| lease.gone)
+}
+
 /// The leases of all others.
 pub(super) async fn leases(
     services: &Services,

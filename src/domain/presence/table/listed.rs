@@ -47,7 +47,7 @@ impl Table {
             changed.insert(user);
         }
         for user in changed {
-            state.renew(&user, &self.metrics);
+            state.show(&user, &self.metrics);
         }
     }
 
@@ -61,7 +61,7 @@ impl Table {
             for there in person.elsewhere.extract_if(.., |there| *there.node == *node) {
                 person.last_seen = person.last_seen.max(last_of(&there.devices, seen));
             }
-            state.renew(&user, &self.metrics);
+            state.show(&user, &self.metrics);
         }
     }
 

@@ -186,7 +186,7 @@ impl Table {
         let Some(person) = state.person(user, self.limit) else { return };
         person.text = std::mem::take(&mut person.text).max(kept.text());
         person.last_seen = person.last_seen.max(kept.seen);
-        state.renew(user, &self.metrics);
+        state.show(user, &self.metrics);
     }
 
     /// Whether nobody is here, nobody watches, and nothing waits to be stored.
@@ -232,7 +232,8 @@ impl State {
         }
     }
 
-    /// Something about somebody may have changed: others are to hear of it.
+    /// Something about somebody has changed here: the other nodes are to hear of it. What is heard of them or of the store
+    /// is not told on, or two nodes with one person would tell each other for ever.
     fn renew(&mut self, user: &UserId, metrics: &Metrics) {
         let Some(person) = self.people.get_mut(user) else { return };
         let here = !person.here.is_empty() || person.calls > 0 || person.unsaved;
@@ -241,6 +242,15 @@ impl State {
             None if here => person.page = Some(self.pages.add(user)),
             None => {}
         }
+        self.show(user, metrics);
+        if !here {
+            self.unlist(user);
+        }
+    }
+
+    /// What others see of somebody may have changed: those who watch are to hear of it.
+    fn show(&mut self, user: &UserId, metrics: &Metrics) {
+        let Some(person) = self.people.get_mut(user) else { return };
         let showing = person.showing();
         if person.version == 0 || showing != person.shown {
             count(metrics, person.shown.status, -1);
@@ -251,9 +261,6 @@ impl State {
             self.order.insert(self.version, user.clone());
             person.version = self.version;
             person.shown = showing;
-        }
-        if !here {
-            self.unlist(user);
         }
     }
 

@@ -7,6 +7,7 @@ use fanfare_proto::{
 
 use super::{
     super::{
+        kept::Kept,
         pages::Listed,
         person::{Person, Text},
     },
@@ -105,4 +106,28 @@ fn there_is_room_for_so_many() {
     assert!(!table.arrive(&user("c"), 1, UnixMs(1)) && table.arrive(&user("a"), 2, UnixMs(1)));
     table.heard(&"b".into(), 0, 1, vec![listed("c", Availability::Busy, 1)]);
     assert_eq!(shown(&table, "c").status, Status::Offline);
+}
+
+/// Or two nodes with one person would write for ever.
+#[test]
+fn what_is_heard_changes_no_page_here() {
+    let (a, b) = (table(), table());
+    let bob = user("bob");
+    a.arrive(&bob, 1, UnixMs(1));
+    b.arrive(&bob, 2, UnixMs(1));
+    b.set(&bob, 2, Availability::Busy, UnixMs(2));
+    let tell = |from: &Table, to: &Table, version| {
+        for (page, people) in from.take_changed_pages() {
+            to.heard(&"other".into(), page, version, people);
+        }
+    };
+    tell(&a, &b, 1);
+    tell(&b, &a, 1);
+    assert_eq!((shown(&a, "bob").status, shown(&b, "bob").status), (Status::Busy, Status::Busy));
+    a.restore(&bob, &Kept::default());
+    b.forget_node("other", UnixMs(3));
+    assert!(a.take_changed_pages().is_empty() && b.take_changed_pages().is_empty());
+    // What changes here is told.
+    a.set_text(&bob, text(4, "on my way"));
+    assert_eq!(a.take_changed_pages().len(), 1);
 }
