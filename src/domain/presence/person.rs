@@ -26,6 +26,20 @@ pub(super) struct Device {
     /// Connections that are open here.
     #[serde(skip)]
     pub(super) connections: u32,
+    /// It has said nothing since it came: it is what it was when it had come then, 0 where that is not known. `None`: it is
+    /// what it says.
+    #[serde(skip)]
+    pub(super) was_since: Option<UnixMs>,
+}
+
+impl Device {
+    /// What it is when it comes back. Who said goodbye is there again.
+    fn back(&self) -> Availability {
+        match self.availability {
+            Availability::Offline => Availability::default(),
+            other => other,
+        }
+    }
 }
 
 /// What another node says of somebody.
@@ -84,11 +98,36 @@ impl Person {
         if in_call && best > Status::Offline { Status::InCall } else { best }
     }
 
-    /// What a device that other nodes know says there.
-    pub(super) fn elsewhere(&self, key: u32) -> Option<Availability> {
-        let there = self.elsewhere.iter().flat_map(|there| &there.devices);
-        let newest = there.filter(|device| device.key == key).max_by_key(|device| device.since)?;
-        Some(newest.availability)
+    /// A connection of a device begins. It is what it was where it was last, here or elsewhere.
+    pub(super) fn arrive(&mut self, key: u32, now: UnixMs) {
+        let last = self.devices().filter(|device| device.key == key).max_by_key(|device| device.since);
+        let availability = last.map(Device::back).unwrap_or_default();
+        let was_since = last.map_or(UnixMs(0), |last| last.since);
+        // Also by a clock that is behind.
+        let since = now.max(was_since.plus(1));
+        let was_since = Some(was_since);
+        let new = Device { key, availability, since, left: None, connections: 1, was_since };
+        match self.here.iter_mut().find(|device| device.key == key) {
+            Some(device) => *device = Device { connections: device.connections + 1, ..new },
+            None => self.here.push(new),
+        }
+    }
+
+    /// What a device was is also heard after it has come back. Answers whether one is something else by that. Of two nodes
+    /// only the one that has it later takes over what the other says, so they cannot go on for ever.
+    pub(super) fn adopt(&mut self) -> bool {
+        let mut changed = false;
+        for device in &mut self.here {
+            let Some(known) = device.was_since else { continue };
+            let there = self.elsewhere.iter().flat_map(|there| &there.devices);
+            let before = there.filter(|there| there.key == device.key && there.since < device.since);
+            let Some(last) = before.max_by_key(|there| there.since).filter(|last| last.since >= known) else {
+                continue;
+            };
+            device.was_since = Some(last.since);
+            changed |= std::mem::replace(&mut device.availability, last.back()) != device.availability;
+        }
+        changed
     }
 
     /// What others are to be shown.
@@ -147,7 +186,7 @@ mod tests {
     use super::*;
 
     fn device(key: u32, availability: Availability, since: u64) -> Device {
-        Device { key, availability, since: UnixMs(since), left: None, connections: 1 }
+        Device { key, availability, since: UnixMs(since), left: None, connections: 1, was_since: None }
     }
 
     fn of(devices: &[Device]) -> Person {

@@ -7,7 +7,7 @@ use fanfare_proto::{UnixMs, UserId};
 use super::{
     super::{
         pages::Listed,
-        person::{Elsewhere, last_of},
+        person::{Elsewhere, Person, last_of},
     },
     Table,
 };
@@ -47,7 +47,12 @@ impl Table {
             changed.insert(user);
         }
         for user in changed {
-            state.show(&user, &self.metrics);
+            // What a device here is by that is told on, what others say of theirs is not.
+            if state.people.get_mut(&user).is_some_and(Person::adopt) {
+                state.renew(&user, &self.metrics);
+            } else {
+                state.show(&user, &self.metrics);
+            }
         }
     }
 

@@ -65,16 +65,7 @@ impl Table {
             self.metrics.presence_not_shown.inc();
             return false;
         };
-        // A device that comes back, from wherever, is what it was; but who said goodbye is there again.
-        let was = person.elsewhere(key).filter(|was| *was != Availability::Offline);
-        if let Some(device) = person.here.iter_mut().find(|device| device.key == key) {
-            device.connections += 1;
-            device.since = now;
-            device.left = None;
-        } else {
-            let availability = was.unwrap_or_default();
-            person.here.push(Device { key, availability, since: now, left: None, connections: 1 });
-        }
+        person.arrive(key, now);
         state.renew(user, &self.metrics);
         true
     }
@@ -106,6 +97,7 @@ impl Table {
         let Some(person) = state.people.get_mut(user) else { return };
         let Some(device) = person.here.iter_mut().find(|device| device.key == key) else { return };
         let was = std::mem::replace(&mut device.availability, availability);
+        device.was_since = None;
         if was != Availability::Offline && availability == Availability::Offline {
             state.saw(user, now);
         }

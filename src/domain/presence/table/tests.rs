@@ -131,3 +131,72 @@ fn what_is_heard_changes_no_page_here() {
     a.set_text(&bob, text(4, "on my way"));
     assert_eq!(a.take_changed_pages().len(), 1);
 }
+
+#[test]
+fn a_device_that_said_goodbye_is_there_again_also_beside_its_old_connection() {
+    let table = table();
+    let ann = user("ann");
+    table.arrive(&ann, 1, UnixMs(1));
+    table.set(&ann, 1, Availability::Offline, UnixMs(2));
+    table.arrive(&ann, 1, UnixMs(3));
+    assert_eq!(shown(&table, "ann").status, Status::Online);
+    table.leave(&ann, 1, UnixMs(4));
+    assert_eq!(shown(&table, "ann").status, Status::Online);
+}
+
+#[test]
+fn a_device_is_what_it_was_where_it_was_last() {
+    let table = table();
+    let (ann, node): (_, Arc<str>) = (user("ann"), "b".into());
+    table.arrive(&ann, 1, UnixMs(10));
+    table.set(&ann, 1, Availability::Busy, UnixMs(11));
+    table.leave(&ann, 1, UnixMs(12));
+    table.heard(&node, 0, 1, vec![listed("ann", Availability::Away, 20)]);
+    // This node's clock is behind.
+    table.arrive(&ann, 1, UnixMs(15));
+    assert_eq!(shown(&table, "ann").status, Status::Away);
+    table.set(&ann, 1, Availability::Busy, UnixMs(16));
+    assert_eq!(shown(&table, "ann").status, Status::Busy, "what is said here counts");
+    // It was here last: what it was elsewhere before does not count.
+    table.leave(&ann, 1, UnixMs(17));
+    table.arrive(&ann, 1, UnixMs(30));
+    assert_eq!(shown(&table, "ann").status, Status::Busy);
+    table.heard(&node, 0, 2, vec![listed("ann", Availability::Away, 20)]);
+    assert_eq!(shown(&table, "ann").status, Status::Busy);
+    // From here to there and back, within a grace.
+    table.leave(&ann, 1, UnixMs(31));
+    table.heard(&node, 0, 3, vec![listed("ann", Availability::Away, 40)]);
+    table.arrive(&ann, 1, UnixMs(50));
+    assert_eq!(shown(&table, "ann").status, Status::Away);
+}
+
+#[test]
+fn what_a_device_was_is_heard_after_it_has_come() {
+    let table = table();
+    let (ann, node): (_, Arc<str>) = (user("ann"), "b".into());
+    table.arrive(&ann, 1, UnixMs(10));
+    table.take_changed_pages();
+    table.heard(&node, 0, 1, vec![listed("ann", Availability::Busy, 5)]);
+    assert_eq!(shown(&table, "ann").status, Status::Busy);
+    assert_eq!(table.take_changed_pages().len(), 1, "the others are told");
+    // It said something else there just before it came.
+    table.heard(&node, 0, 2, vec![listed("ann", Availability::Away, 5)]);
+    assert_eq!(shown(&table, "ann").status, Status::Away);
+    table.heard(&"c".into(), 0, 1, vec![listed("ann", Availability::Busy, 3)]);
+    assert_eq!(shown(&table, "ann").status, Status::Away, "it was there before");
+    table.heard(&node, 0, 3, vec![listed("ann", Availability::Offline, 5)]);
+    assert_eq!(shown(&table, "ann").status, Status::Online, "it said goodbye, and is back");
+    table.take_changed_pages();
+    table.heard(&node, 0, 4, vec![listed("ann", Availability::Offline, 5)]);
+    assert!(table.take_changed_pages().is_empty(), "nothing is new");
+    // What it says itself holds.
+    table.set(&ann, 1, Availability::Online, UnixMs(11));
+    table.heard(&node, 0, 5, vec![listed("ann", Availability::Busy, 5)]);
+    assert_eq!(shown(&table, "ann").status, Status::Online);
+    // Who has gone on to another node is listed here as before.
+    table.arrive(&user("eve"), 1, UnixMs(10));
+    table.take_changed_pages();
+    table.heard(&"d".into(), 0, 1, vec![listed("eve", Availability::Busy, 20)]);
+    assert_eq!(shown(&table, "eve").status, Status::Busy);
+    assert!(table.take_changed_pages().is_empty());
+}
