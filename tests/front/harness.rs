@@ -77,7 +77,13 @@ impl TestServer {
 
     /// Stops it as SIGTERM would, and starts another life on the same folder.
     pub async fn restart(&mut self) {
+        self.restart_after(0).await;
+    }
+
+    /// The same, with so much time between the two lives.
+    pub async fn restart_after(&mut self, ms: u64) {
         self.stop().await;
+        self.pass(ms);
         let clock = Clock::shifted(self.shift.clone());
         self.server = Some(Server::start(self.config.clone(), clock).unwrap());
     }

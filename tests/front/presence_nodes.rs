@@ -1,11 +1,13 @@
 //! Presence on several nodes, and after the death of one. The nodes share an embedded store here, which is cut off from
 //! one of them to make it dead for the others; the tests that have a database use two processes.
 
+mod records;
+
 use std::{
     path::Path,
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -45,11 +47,25 @@ async fn left(store: &Sqlite) -> (usize, usize) {
 struct Way {
     store: Arc<Sqlite>,
     cut: AtomicBool,
+    /// Which of the next writes does not arrive; 0: all do.
+    refused: AtomicU64,
+    /// What was asked for, until the test takes it.
+    calls: Mutex<Vec<String>>,
 }
 
 impl Way {
-    async fn pass(&self, _: &str) -> Result<(), StoreError> {
-        if self.cut.load(Ordering::SeqCst) {
+    fn new(store: &Arc<Sqlite>) -> Self {
+        let (cut, refused) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { store: store.clone(), cut, refused, calls: Mutex::default() }
+    }
+
+    async fn pass(&self, call: &str) -> Result<(), StoreError> {
+        let next = |left: u64| left.checked_sub(1);
+        let refused =
+            call == "put_by" && self.refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next) == Ok(1);
+        let call = if refused { "refused" } else { call };
+        self.calls.lock().unwrap().push(call.to_owned());
+        if refused || self.cut.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("cut off by the test".into()));
         }
         Ok(())
@@ -65,7 +81,7 @@ struct Node {
 
 impl Node {
     async fn start(store: &Arc<Sqlite>) -> Self {
-        let way = Arc::new(Way { store: store.clone(), cut: AtomicBool::new(false) });
+        let way = Arc::new(Way::new(store));
         let open = {
             let way = way.clone();
             move |_: &Arc<Hub>, dir: &Path| {

@@ -64,6 +64,8 @@ pub struct Presences {
     keeper: Keeper,
     /// This life of this node.
     node: Arc<str>,
+    /// No other node can be on the store: whoever has left a lease is dead, and was on this machine.
+    alone: bool,
     /// Held by one turn at a time; nothing else waits for it.
     nodes: tokio::sync::Mutex<Nodes>,
     /// Dead nodes whose people are gone, and until when they were there.
@@ -94,8 +96,9 @@ impl Presences {
             grace_ms: config.presence.grace_ms,
             lease_ms: config.presence.lease_ms,
             keeper: Keeper::default(),
-            nodes: tokio::sync::Mutex::new(Nodes::new(node.clone(), alone)),
+            nodes: tokio::sync::Mutex::new(Nodes::new(node.clone())),
             node,
+            alone,
             gone: Mutex::default(),
             metrics,
         }
@@ -152,9 +155,22 @@ impl Presences {
         }
     }
 
-    /// A node that was taken for dead is alive, or has left nothing.
-    fn node_is_back(&self, node: &Arc<str>) {
-        lock(&self.gone).remove(node);
+    /// When the people of a node are gone that has turned out to be dead now, and renewed its lease last at `renewed`. They
+    /// may be on their way; where it was on this machine, and so counted by this clock, only for so long after its death.
+    fn parting(&self, renewed: UnixMs, now: UnixMs) -> UnixMs {
+        let ends = now.plus(self.grace_ms);
+        if self.alone { ends.min(renewed.plus(self.lease_ms + self.grace_ms)) } else { ends }
+    }
+
+    /// A node is alive, or has left nothing. Answers whether it was taken for dead: then nothing is known of its people.
+    fn node_is_back(&self, node: &Arc<str>) -> bool {
+        let back = lock(&self.gone).remove(node).is_some();
+        if back {
+            for slot in lock(&self.slots).values() {
+                slot.table.forget_node(node, UnixMs(0));
+            }
+        }
+        back
     }
 }
 

@@ -4,6 +4,7 @@ mod watch;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use fanfare::config::StoreKind;
 use serde_json::{Value, json};
 
 use crate::{
@@ -281,6 +282,53 @@ async fn a_text_and_the_last_time_outlive_a_restart() {
         person["version"] = json!(0);
         let expected = json!({ "user_id": bob, "status": "offline", "text": "Back on Monday", "last_seen": last_seen, "version": 0 });
         assert_eq!(person, expected);
+        drop(ann);
+        server.restart().await;
+    }
+}
+
+/// What somebody is shown as to whoever asks.
+async fn status(client: &mut Client, user: &str) -> Value {
+    let mut asked = client.request("presence:get", json!({ "users": [user] })).await.unwrap();
+    asked["users"][0]["status"].take()
+}
+
+#[tokio::test]
+async fn the_first_that_is_back_is_what_it_was_and_after_a_goodbye_it_is_there() {
+    let mut server = TestServer::start().await;
+    for kind in BOTH {
+        let bob = format!("bob-{kind:?}");
+        let mut phone = server.client(kind, &bob, "member").await;
+        set(&mut phone, json!({ "status": "busy" })).await;
+        server.restart().await;
+        // Nobody of its organisation has been here before it.
+        let mut phone = server.client(other(kind), &bob, "member").await;
+        assert_eq!(status(&mut phone, &bob).await, "busy");
+        set(&mut phone, json!({ "status": "offline" })).await;
+        // The old connection is not known to be dead yet.
+        let mut again = server.client(kind, &bob, "member").await;
+        assert_eq!(status(&mut again, &bob).await, "online");
+        phone.close().await;
+        until_connections(&server, 1.0).await;
+        assert_eq!(status(&mut again, &bob).await, "online");
+    }
+}
+
+/// Clients that were there when a server went down may be on their way only for so long.
+#[tokio::test]
+async fn who_left_long_before_a_start_is_not_shown_by_it() {
+    let mut server = TestServer::with(|config| config.store.kind = StoreKind::Sqlite).await;
+    for kind in BOTH {
+        let bob = format!("bob-{kind:?}");
+        let mut phone = server.client(kind, &bob, "member").await;
+        set(&mut phone, json!({ "status": "busy" })).await;
+        server.restart_after(60_000).await;
+        let mut ann = server.client(kind, "ann", "member").await;
+        let shown = watch(&mut ann, Some(&[&bob])).await;
+        assert_eq!(shown.status(&bob), "offline");
+        let ping = ann.request("client:ping", json!({})).await.unwrap();
+        let ago = ping["time"].as_u64().unwrap() - shown.people[&bob]["last_seen"].as_u64().unwrap();
+        assert!(ago >= 60_000, "{ago}");
         drop(ann);
         server.restart().await;
     }

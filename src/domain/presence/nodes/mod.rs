@@ -43,9 +43,9 @@ const FIRST_MS: u64 = 5_000;
 #[derive(Debug)]
 pub(super) struct Nodes {
     id: Arc<str>,
-    /// No other node can be on the store: whoever has left a lease is dead.
-    alone: bool,
     lease: Lease,
+    /// Pages were written that the lease in the store does not tell.
+    untold: bool,
     /// The lease's version, once it is there.
     version: Option<u64>,
     /// Versions of the pages in the store.
@@ -55,11 +55,11 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    pub(super) fn new(id: Arc<str>, alone: bool) -> Self {
+    pub(super) fn new(id: Arc<str>) -> Self {
         Self {
             id,
-            alone,
             lease: Lease::default(),
+            untold: false,
             version: None,
             pages: HashMap::new(),
             peers: Vec::new(),
@@ -93,7 +93,6 @@ impl Nodes {
                 writes.push(self.write_page(services, slot.clone(), page, key, people, now));
             }
         }
-        let told = !writes.is_empty();
         let written: Vec<_> = stream::iter(writes).buffer_unordered(AT_ONCE).collect().await;
         let mut failed = Ok(());
         for written in written {
@@ -102,6 +101,7 @@ impl Nodes {
                     self.lease.rev += 1;
                     self.lease.told.push_back((self.lease.rev, key.clone()));
                     self.pages.insert(key, version);
+                    self.untold = true;
                 }
                 Err(error) => failed = Err(error),
             }
@@ -111,7 +111,7 @@ impl Nodes {
         // While nobody is here there is nothing to lose.
         let due = now.since(self.lease.at) >= services.presences.lease_ms / 3;
         let somebody = slots.values().any(|slot| !slot.table.is_idle());
-        if told || (due && somebody) || (over && self.version.is_some()) {
+        if self.untold || (due && somebody) || (over && self.version.is_some()) {
             self.renew(services, &slots, now, over).await?;
         }
         failed
@@ -157,13 +157,15 @@ impl Nodes {
             self.version = found.map(|record| record.version);
         };
         services.metrics.presence_writes.inc();
+        self.untold = false;
         self.lease.at = now;
         self.version = Some(version);
         Ok(())
     }
 
     async fn hear(&mut self, services: &Services, now: UnixMs) -> Result<(), StoreError> {
-        if self.alone && self.asked.is_some() && self.peers.is_empty() {
+        let alone = services.presences.alone;
+        if alone && self.asked.is_some() && self.peers.is_empty() {
             return Ok(());
         }
         let leases = leases(services, &self.id, now).await?;
@@ -174,26 +176,37 @@ impl Nodes {
         }
         for (id, version, lease) in leases {
             let at = self.peers.iter().position(|peer| peer.id == id).unwrap_or_else(|| {
-                let (heard, renewed) = (now, lease.at);
+                let (heard, renewed) = (now, lease.as_ref().map_or(now, |lease| lease.at));
                 self.peers.push(Peer { id, version: 0, heard, rev: None, renewed, ends: None });
                 self.peers.len() - 1
             });
             let peer = &mut self.peers[at];
+            let (over, gone) = lease.as_ref().map_or((false, false), |lease| (lease.over, lease.gone));
             if peer.version != version {
-                (peer.version, peer.heard, peer.renewed) = (version, now, lease.at);
-                let lives = !(self.alone || lease.over || lease.gone);
-                if lives && peer.ends.take().is_some() {
-                    services.presences.node_is_back(&peer.id);
+                (peer.version, peer.heard) = (version, now);
+                peer.renewed = lease.as_ref().map_or(now, |lease| lease.at);
+                let lives = !(alone || over || gone);
+                // Who reads all pages may have known sooner that it was dead.
+                if lives && (services.presences.node_is_back(&peer.id) | peer.ends.take().is_some()) {
                     peer.rev = None;
                 }
+                if lease.is_none() {
+                    tracing::warn!(node = %peer.id, "a node's lease cannot be read: what it lists is not followed");
+                }
             }
-            peer.read(services, &lease, now).await?;
-            let over = self.alone || lease.over || now.since(peer.heard) >= services.presences.lease_ms;
-            if lease.gone {
+            if let Some(lease) = &lease {
+                peer.read(services, lease, now).await?;
+            }
+            let over = alone || over || now.since(peer.heard) >= services.presences.lease_ms;
+            if gone {
                 peer.ends = Some(now);
             } else if over && peer.ends.is_none() {
-                peer.ends = Some(now.plus(services.presences.grace_ms));
-                tracing::info!(node = %peer.id, "a node is gone, and its people unless they come back");
+                peer.ends = Some(services.presences.parting(peer.renewed, now));
+                if alone {
+                    tracing::debug!("who was here before this start is gone unless they come back");
+                } else {
+                    tracing::info!(node = %peer.id, "a node is gone, and its people unless they come back");
+                }
             }
         }
         services.metrics.presence_nodes.set(self.peers.len() as i64);

@@ -6,15 +6,15 @@ use fanfare_proto::UnixMs;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    super::{
-        Slot as Here,
-        pages::{Listed, parse_key},
-        person::last_of,
-    },
+    super::{Slot as Here, pages::parse_key, person::last_of},
     AT_ONCE,
-    records::{self, Lease, PAGES, decode, lease_place, page_place, put_of, read_page, read_pages},
+    records::{self, Lease, PAGES, decode, is_gone, lease_place, page_place, put_of, read_page, read_pages},
 };
-use crate::{domain::Services, id::Tenant, store::StoreError};
+use crate::{
+    domain::Services,
+    id::Tenant,
+    store::{Record, StoreError},
+};
 
 /// Another node.
 #[derive(Debug)]
@@ -67,18 +67,22 @@ impl Peer {
         Ok(())
     }
 
+    /// The lease, if it is still the one that was read last.
+    async fn lease(&self, services: &Services, now: UnixMs) -> Result<Option<Record>, StoreError> {
+        let lease = services.store.get(&lease_place(&self.id), now).await?;
+        Ok(lease.filter(|lease| lease.version == self.version))
+    }
+
     /// Tells all that the people of a dead node are gone; itself, too, should it live after all: its pages may be removed.
     /// Answers whether it is told.
     async fn tell_gone(&mut self, services: &Services, now: UnixMs) -> Result<bool, StoreError> {
-        let place = lease_place(&self.id);
-        let record = services.store.get(&place, now).await?.filter(|record| record.version == self.version);
-        let Some(record) = record else { return Ok(false) };
-        let lease: Lease = decode(&record)?;
-        if lease.gone {
+        let Some(record) = self.lease(services, now).await? else { return Ok(false) };
+        if is_gone(&record) {
             return Ok(true);
         }
+        let lease = decode(&record).unwrap_or_else(|| Lease { at: self.renewed, ..Lease::default() });
         let gone = put_of(&Lease { gone: true, ..lease }, now)?;
-        match services.store.put(&place, Some(self.version), gone, now).await {
+        match services.store.put(&lease_place(&self.id), Some(self.version), gone, now).await {
             Ok(version) => self.version = version,
             Err(StoreError::Conflict { .. }) => return Ok(false),
             Err(error) => return Err(error),
@@ -107,7 +111,7 @@ impl Peer {
         let pages = records::some_pages(services, &self.id, now).await?;
         for (key, record) in &pages {
             let Some((org, _)) = parse_key(key) else { continue };
-            for listed in decode::<Vec<Listed>>(record)? {
+            for listed in records::people_of(&self.id, key, record).unwrap_or_default() {
                 let seen = listed.seen.max(last_of(&listed.devices, self.renewed));
                 if seen > UnixMs(0) {
                     services.presences.keeper.seen(&org, &listed.user, seen, now);
@@ -117,6 +121,10 @@ impl Peer {
         // What is removed is stored elsewhere first.
         if !super::super::keep(services, now, true).await {
             return Err(StoreError::Unavailable("what a dead node knew cannot be stored yet".into()));
+        }
+        // In this order: what it writes once it knows that it was taken for dead is not among those pages.
+        if self.lease(services, now).await?.is_none() {
+            return Ok(());
         }
         let more = pages.len() == PAGES;
         let lease = (!more).then(|| (lease_place(&self.id), self.version));
@@ -134,9 +142,13 @@ pub(in super::super) async fn read_all(
 ) -> Result<(), StoreError> {
     let nodes = records::leases(services, &services.presences.node, now).await?;
     let mut reads = Vec::new();
+    let presences = &services.presences;
     for (id, _, lease) in &nodes {
-        if lease.gone {
-            services.presences.forget_node(id, lease.at);
+        // Also who left long before this start is not to be shown once more.
+        let parted =
+            |lease: &Lease| lease.gone || (presences.alone && presences.parting(lease.at, now) <= now);
+        if let Some(lease) = lease.as_ref().filter(|lease| parted(lease)) {
+            presences.forget_node(id, lease.at);
         }
         reads.push(read_pages(services, id, org, slot, now));
     }

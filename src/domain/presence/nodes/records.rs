@@ -5,7 +5,10 @@ use std::{collections::VecDeque, sync::Arc};
 use fanfare_proto::UnixMs;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::super::{Slot as Here, pages::parse_key};
+use super::super::{
+    Slot as Here,
+    pages::{Listed, parse_key},
+};
 use crate::{
     domain::Services,
     id::Tenant,
@@ -41,18 +44,18 @@ pub(super) struct Lease {
 
 /// Whether a lease says that its node is dead.
 pub(super) fn is_gone(lease: &Record) -> bool {
-    decode::<Lease>(lease).is_ok_and(|lease| lease.gone)
+    decode::<Lease>(lease).is_some_and(|lease| lease.gone)
 }
 
-/// The leases of all others.
+/// The versions of the leases of all others, and what they say; `None` where this version of the server cannot read it.
 pub(super) async fn leases(
     services: &Services,
     own: &Arc<str>,
     now: UnixMs,
-) -> Result<Vec<(Arc<str>, u64, Lease)>, StoreError> {
+) -> Result<Vec<(Arc<str>, u64, Option<Lease>)>, StoreError> {
     let found = services.store.list(&Tenant::servers(), RecordKind::Node, LEASES, None, NODES, now).await?;
     let others = found.into_iter().filter(|(id, _)| **id != **own);
-    others.map(|(id, record)| Ok((id.into(), record.version, decode(&record)?))).collect()
+    Ok(others.map(|(id, record)| (id.into(), record.version, decode(&record))).collect())
 }
 
 pub(super) async fn read_pages(
@@ -62,14 +65,19 @@ pub(super) async fn read_pages(
     slot: &Arc<Here>,
     now: UnixMs,
 ) -> Result<(), StoreError> {
-    let mut after = format!("{org}/");
+    let of_org = format!("{org}/");
+    let mut after = of_org.clone();
     loop {
         let kind = RecordKind::Present;
         let found = services.store.list(&Tenant::servers(), kind, node, Some(&after), PAGES, now).await?;
         let full = found.len() == PAGES;
         for (key, record) in found {
-            let Some((_, page)) = parse_key(&key).filter(|(of, _)| of == org) else { return Ok(()) };
-            services.presences.heard(slot, node, page, record.version, decode(&record)?);
+            if !key.starts_with(&of_org) {
+                return Ok(());
+            }
+            if let (Some((_, page)), Some(people)) = (parse_key(&key), people_of(node, &key, &record)) {
+                services.presences.heard(slot, node, page, record.version, people);
+            }
             after = key;
         }
         if !full {
@@ -86,10 +94,21 @@ pub(super) async fn read_page(
     key: &str,
     now: UnixMs,
 ) -> Result<(), StoreError> {
-    if let Some(record) = services.store.get(&page_place(node, key), now).await? {
-        services.presences.heard(&slot, node, page, record.version, decode(&record)?);
+    if let Some(record) = services.store.get(&page_place(node, key), now).await?
+        && let Some(people) = people_of(node, key, &record)
+    {
+        services.presences.heard(&slot, node, page, record.version, people);
     }
     Ok(())
+}
+
+/// Who is on a page. One that another version of the server has written otherwise is left out, so that the others count.
+pub(super) fn people_of(node: &str, key: &str, page: &Record) -> Option<Vec<Listed>> {
+    let people = decode(page);
+    if people.is_none() {
+        tracing::warn!(node, key, "a page of people cannot be read, and is passed over");
+    }
+    people
 }
 
 /// Writes a record that nobody else writes, and answers its version.
@@ -118,8 +137,8 @@ pub(super) fn put_of<T: Serialize>(value: &T, now: UnixMs) -> Result<Put, StoreE
     Ok(Put { value: Some(value.into()), expires: Some(now.plus(KEPT_MS)) })
 }
 
-pub(super) fn decode<T: DeserializeOwned>(record: &Record) -> Result<T, StoreError> {
-    serde_json::from_slice(&record.value).map_err(|error| StoreError::Corrupt(format!("presence: {error}")))
+pub(super) fn decode<T: DeserializeOwned>(record: &Record) -> Option<T> {
+    serde_json::from_slice(&record.value).ok()
 }
 
 pub(super) fn lease_place(node: &str) -> Slot {
