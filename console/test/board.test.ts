@@ -37,3 +37,13 @@ test('the same words at another time, or by somebody else, are another notice', 
   say(1, 3, 'again', { by: 'erin', at: 1_790_000_000_000 - 59_998 });
   expect(shown().all).toEqual(['again', 'again', 'again']);
 });
+
+test('many small notices push none off the page that matters more', () => {
+  const { say, shown } = board();
+  say(1, 1, 'leave the building');
+  say(1, 2, 'gate 4 is closed', { data: { message: 'gate 4 is closed', priority: 'high' } });
+  for (let seq = 3; seq <= 9; seq += 1) say(1, seq, `lunch ${seq}`, { data: { message: `lunch ${seq}`, priority: 'low' } });
+  expect(shown().open).toEqual(['lunch 9', 'lunch 8', 'lunch 7', 'gate 4 is closed', 'leave the building']);
+  for (let seq = 10; seq <= 15; seq += 1) say(1, seq, `alarm ${seq}`);
+  expect(shown().open).toEqual(['alarm 15', 'alarm 14', 'alarm 13', 'alarm 12', 'alarm 11']);
+});

@@ -6,6 +6,7 @@ import { path } from '../src/connection/Sparkline';
 import { distance, latitude, longitude, mercator } from '../src/lib/geo';
 import { filtered, kindOf } from '../src/log/filter';
 import { graticule, step } from '../src/map/graticule';
+import { within } from '../src/map/labels';
 import { Ring } from '../src/map/ring';
 import { href, parse } from '../src/router';
 import { claims, clean } from '../src/session/token';
@@ -134,4 +135,9 @@ test('the log is filtered by kind and words, newest first', () => {
 test('a line has gaps where nothing is known', () => {
   expect(path([1, 2, undefined, 3]).match(/M/g)).toHaveLength(2);
   expect(path([])).toBe('');
+});
+
+test('a label is read whole at the edges of the map; a marker out of sight takes its label along', () => {
+  expect([0, 10, 200, 390, 400].map((x) => within(x, 30, 400))).toEqual([30, 30, 200, 370, 370]);
+  expect([-5, 405].map((x) => within(x, 30, 400))).toEqual([-5, 405]);
 });

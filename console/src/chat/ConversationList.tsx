@@ -63,11 +63,16 @@ function Line({ conversation, me, current, now }: LineProps) {
             {when && <time className="num">{when}</time>}
           </span>
           <span className={css.lineBottom}>
-            <span>{last ? `${last.by === me ? 'You: ' : conversation.kind === 'group' ? `${last.by}: ` : ''}${last.text}` : `${conversation.memberCount} members`}</span>
+            <span>{bottom(conversation, me)}</span>
             {unread > 0 && <span className={css.unread}>{unread > 99 ? '99+' : unread}<span className="sr"> unread</span></span>}
           </span>
         </span>
       </a>
     </li>
   );
+}
+
+function bottom({ kind, last, memberCount }: Conversation, me: string | undefined): string {
+  if (!last) return kind === 'group' ? `${memberCount} members` : 'Nothing written yet';
+  return `${last.by === me ? 'You: ' : kind === 'group' ? `${last.by}: ` : ''}${last.text}`;
 }

@@ -1,4 +1,4 @@
-import { useState, type FormEvent, type KeyboardEvent } from 'react';
+import { useRef, useState, type FormEvent, type KeyboardEvent } from 'react';
 import { X } from 'lucide-react';
 import { useSession } from '../session/context';
 import { Button } from '../ui/Button';
@@ -24,6 +24,9 @@ export function NewConversation({ onClose, onCreated }: Props) {
   const [title, setTitle] = useState('');
   const [error, setError] = useState<string>();
   const [busy, setBusy] = useState(false);
+  // Once it is begun the page gets the focus until there is something to write into: what is typed meanwhile must not
+  // press the button that opened this.
+  const next = useRef<HTMLElement>(null);
 
   const [people] = useState(() => {
     const known = new Set([...conversations.flatMap((c) => c.members), ...fleet.agents.keys()]);
@@ -65,7 +68,9 @@ export function NewConversation({ onClose, onCreated }: Props) {
     if (kind === 'private' && all.length > 1) return setError('A private conversation has one other member');
     setBusy(true);
     try {
-      onCreated(await chat.create({ kind, members: [...all], ...(kind === 'group' && title.trim() && { title: title.trim() }) }));
+      const id = await chat.create({ kind, members: [...all], ...(kind === 'group' && title.trim() && { title: title.trim() }) });
+      next.current = document.getElementById('main');
+      onCreated(id);
     } catch (failure) {
       setError(failure instanceof Error ? failure.message : String(failure));
       setBusy(false);
@@ -73,7 +78,7 @@ export function NewConversation({ onClose, onCreated }: Props) {
   };
 
   return (
-    <Dialog title="New conversation" onClose={onClose}>
+    <Dialog title="New conversation" opener={next} onClose={onClose}>
       <form className={css.form} onSubmit={(event) => void submit(event)}>
         <Segments
           label="Kind" value={kind} onChange={(wanted) => { setKind(wanted); setError(undefined); }}

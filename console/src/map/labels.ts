@@ -3,6 +3,9 @@
 import { mercator } from '../lib/geo';
 import type { MarkerLayer } from './markers/layer';
 
+/** CSS pixels between a label and the map's edge. */
+const MARGIN = 4;
+
 export class Labels {
   #markers: MarkerLayer;
   #container: HTMLElement;
@@ -11,6 +14,8 @@ export class Labels {
   #spot: HTMLElement;
   #hovered: string | null = null;
   #chosen: string | null = null;
+  /** Half of what each label takes. */
+  #halves = new Map<HTMLElement, number>();
   #place: { lat: number; lon: number } | null = null;
 
   constructor(container: HTMLElement, markers: MarkerLayer) {
@@ -32,6 +37,7 @@ export class Labels {
     if (id === this.#hovered) return;
     this.#hovered = id;
     this.#hover.textContent = id ?? '';
+    this.#halves.delete(this.#hover);
     this.#container.classList.toggle('pointing', id !== null);
     this.#markers.touch();
   }
@@ -39,6 +45,7 @@ export class Labels {
   select(id: string | null): void {
     this.#chosen = id;
     this.#selected.textContent = id ?? '';
+    this.#halves.delete(this.#selected);
   }
 
   spot(place: { lat: number; lon: number } | null): void {
@@ -47,9 +54,21 @@ export class Labels {
 
   frame(now: number): void {
     const hovered = this.#hovered !== null && this.#hovered !== this.#chosen ? this.#markers.screen(this.#hovered, now) : undefined;
-    move(this.#hover, hovered);
-    move(this.#selected, this.#chosen === null ? undefined : this.#markers.screen(this.#chosen, now));
+    const selected = this.#chosen === null ? undefined : this.#markers.screen(this.#chosen, now);
+    const width = hovered || selected ? this.#container.clientWidth : 0;
+    this.#over(this.#hover, hovered, width);
+    this.#over(this.#selected, selected, width);
     move(this.#spot, this.#place ? this.#markers.project(mercator(this.#place.lat, this.#place.lon)) : undefined);
+  }
+
+  /** In the middle above a marker, or as near to that as the map's edges let it be read. */
+  #over(element: HTMLElement, marker: { x: number; y: number } | undefined, width: number): void {
+    element.hidden = marker === undefined;
+    if (!marker) return;
+    // Measured once for each text: the browser would lay the page out for it, every frame.
+    let half = this.#halves.get(element);
+    if (half === undefined) this.#halves.set(element, (half = element.offsetWidth / 2 + MARGIN));
+    move(element, { x: within(marker.x, half, width), y: marker.y });
   }
 
   remove(): void {
@@ -57,6 +76,12 @@ export class Labels {
     this.#selected.remove();
     this.#spot.remove();
   }
+}
+
+/** A marker that is out of sight takes its label along. */
+export function within(x: number, half: number, width: number): number {
+  if (x < 0 || x > width || 2 * half > width) return x;
+  return Math.min(Math.max(x, half), width - half);
 }
 
 function move(element: HTMLElement, to: { x: number; y: number } | undefined): void {

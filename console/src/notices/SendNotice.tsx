@@ -18,9 +18,9 @@ const PRIORITIES: readonly { value: Priority; label: string }[] = [
 ];
 
 const EFFECT: Record<Priority, string> = {
-  low: 'A note in the corner, for 8 seconds.',
-  medium: 'A note in the corner, for 15 seconds.',
-  high: 'A note that stays until it is put away.',
+  low: 'A note above the page, for 8 seconds.',
+  medium: 'A note above the page, for 15 seconds.',
+  high: 'A note above the page that stays until it is put away.',
   urgent: 'A banner across the screen, read out at once. It overtakes everything else on its way.',
 };
 

@@ -19,7 +19,7 @@ export function Toasts() {
   const others = open.filter(({ priority }) => priority !== 'urgent');
   const dismiss = useCallback((key: string) => notices.dismiss(key), [notices]);
   return (
-    <>
+    <div className={css.area}>
       {/* Both are always there: a live region that comes with its content is not read out. */}
       <div className={css.banners} role="alert" aria-live="assertive">
         {urgent.map((notice) => <Toast key={notice.key} notice={notice} onClose={dismiss} />)}
@@ -27,7 +27,7 @@ export function Toasts() {
       <div className={css.toasts} role="status" aria-live="polite">
         {others.map((notice) => <Toast key={notice.key} notice={notice} onClose={dismiss} />)}
       </div>
-    </>
+    </div>
   );
 }
 

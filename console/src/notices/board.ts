@@ -3,10 +3,14 @@ import type { Client, Events } from 'fanfare-client';
 import { Emitter } from '../lib/emitter';
 
 const KEPT = 50;
+/** Shown at once. With more the oldest of what matters least goes. */
+const SHOWN = 5;
 /** A notice from before signing in that is older than this is history, not news. */
 const NEWS = 15 * 60_000;
 
 export type Priority = 'low' | 'medium' | 'high' | 'urgent';
+
+const RANKS: readonly Priority[] = ['low', 'medium', 'high', 'urgent'];
 
 export interface Notice {
   key: string;
@@ -34,7 +38,7 @@ export class NoticeBoard {
     const notice: Notice = { key: `${by}/${client_id}/${at}`, at, by, message: data.message, priority: data.priority ?? 'medium' };
     if (this.notices.some(({ key }) => key === notice.key)) return;
     this.notices = [notice, ...this.notices].sort((a, b) => b.at - a.at).slice(0, KEPT);
-    if (this.now() - at < NEWS) this.open = [notice, ...this.open].slice(0, 5);
+    if (this.now() - at < NEWS) this.open = bounded([notice, ...this.open]);
     this.#changes.emit();
   }
 
@@ -46,4 +50,11 @@ export class NoticeBoard {
   close(): void {
     this.#off();
   }
+}
+
+function bounded(open: readonly Notice[]): readonly Notice[] {
+  if (open.length <= SHOWN) return open;
+  const rank = ({ priority }: Notice) => RANKS.indexOf(priority);
+  const least = open.reduce((one, other) => (rank(other) <= rank(one) ? other : one));
+  return open.filter((notice) => notice !== least);
 }

@@ -41,6 +41,7 @@ export function Shell({ onToken }: { onToken: (token: string) => void }) {
       </a>
       {!phone && <Rail view={place.view} unread={unread} />}
       <Header onNotice={() => setSending(true)} />
+      <Toasts />
       <main id="main" className={css.main} tabIndex={-1}>
         {forbidden ? onMap && <ForbiddenFleet /> : seenMap && (
           <FleetView fleet={session.fleet} place={place} hidden={!onMap} />
@@ -52,7 +53,6 @@ export function Shell({ onToken }: { onToken: (token: string) => void }) {
         )}
       </main>
       {phone && <TabBar view={place.view} unread={unread} />}
-      <Toasts />
       {sending && <SendNotice onClose={() => setSending(false)} />}
       <Renew onToken={onToken} />
     </div>

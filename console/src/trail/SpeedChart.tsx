@@ -7,6 +7,8 @@ import type { Fix } from './track';
 import css from './trail.module.css';
 
 const HEIGHT = 132;
+/** Half of the widest label of a time, which may stand at the very end. */
+const RIGHT = 26;
 
 /** Speed over time. Pointing at it shows the place on the map. */
 export function SpeedChart({ fixes, onSpot }: { fixes: readonly Fix[]; onSpot: (fix: Fix | null) => void }) {
@@ -27,7 +29,7 @@ export function SpeedChart({ fixes, onSpot }: { fixes: readonly Fix[]; onSpot: (
     };
     const made = new uPlot(
       {
-        width: place.clientWidth, height: HEIGHT, padding: [8, 4, 0, 0], legend: { show: false },
+        width: place.clientWidth, height: HEIGHT, padding: [8, RIGHT, 0, 0], legend: { show: false },
         cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
         scales: { y: { range: (_, __, max) => [0, Math.max(20, Math.ceil((max ?? 0) / 20) * 20)] } },
         axes: [

@@ -6,7 +6,10 @@ interface Props {
   title: string;
   text?: ReactNode;
   onClose: () => void;
-  /** What gets the focus afterwards, where it was opened by something that is gone then, as a menu's item. */
+  /**
+   * What gets the focus afterwards, where that is not what opened it: that may be gone by then, as a menu's item, or the
+   * work may go on elsewhere.
+   */
   opener?: RefObject<HTMLElement | null>;
   children: ReactNode;
 }
@@ -17,13 +20,14 @@ export function Dialog({ title, text, onClose, opener: kept, children }: Props) 
   const id = useId();
   useEffect(() => {
     const dialog = ref.current!;
-    const opener = kept?.current ?? document.activeElement;
+    const opener = document.activeElement;
     dialog.showModal();
     // Into what is to be filled in; the browser would take the button that closes.
     dialog.querySelector<HTMLElement>('input, textarea')?.focus();
     return () => {
       dialog.close();
-      if (opener instanceof HTMLElement) opener.focus();
+      const next = kept?.current ?? opener;
+      if (next instanceof HTMLElement) next.focus();
     };
   }, [kept]);
   // A browser may close it without asking before. Where it must not be closed, it comes back.

@@ -8,27 +8,30 @@ interface Shared {
   error?: string | undefined;
 }
 
-export function TextField({ label, help, error, ...rest }: Shared & InputHTMLAttributes<HTMLInputElement>) {
+export function TextField({ label, help, error, className, ...rest }: Shared & InputHTMLAttributes<HTMLInputElement>) {
   const id = useId();
   return (
     <div className={css.field}>
       <label htmlFor={id}>{label}</label>
-      <input id={id} className={css.input} aria-invalid={error ? true : undefined} aria-describedby={`${id}-help`} {...rest} />
+      <input id={id} className={joined(className)} aria-invalid={error ? true : undefined} aria-describedby={`${id}-help`} {...rest} />
       <small id={`${id}-help`} className={error ? css.error : undefined}>{error ?? help}</small>
     </div>
   );
 }
 
-export function TextArea({ label, help, error, ...rest }: Shared & TextareaHTMLAttributes<HTMLTextAreaElement>) {
+export function TextArea({ label, help, error, className, ...rest }: Shared & TextareaHTMLAttributes<HTMLTextAreaElement>) {
   const id = useId();
   return (
     <div className={css.field}>
       <label htmlFor={id}>{label}</label>
-      <textarea id={id} className={css.input} aria-invalid={error ? true : undefined} aria-describedby={`${id}-help`} {...rest} />
+      <textarea id={id} className={joined(className)} aria-invalid={error ? true : undefined} aria-describedby={`${id}-help`} {...rest} />
       <small id={`${id}-help`} className={error ? css.error : undefined}>{error ?? help}</small>
     </div>
   );
 }
+
+/** The field's own look, and what its place adds to it. */
+const joined = (className = '') => `${css.input} ${className}`.trimEnd();
 
 interface SearchProps {
   label: string;

@@ -25,8 +25,14 @@ for (const [a, b] of [['chromium', 'firefox'], ['firefox', 'chromium']]) {
     await go(one, '#/chat');
     await press(one, 'New conversation');
     await one.type('dialog input', bob);
+    await one.evaluate(() => {
+      window.focused = [];
+      document.addEventListener('focusin', ({ target }) => window.focused.push(target.ariaLabel ?? target.id));
+    });
     await one.keyboard.press('Enter');
     await one.waitForSelector('main textarea');
+    // What is typed before there is a field for it presses nothing.
+    assert.ok(!(await one.evaluate(() => window.focused)).includes('New conversation'));
     const id = await one.evaluate(() => location.hash.split('/chat/')[1]);
 
     // Two is elsewhere: delivered, not read.

@@ -93,6 +93,8 @@ test('the door is open to everybody, too', async () => {
     await page.goto(w.server.origin);
     await page.waitForSelector('textarea');
     assert.deepEqual(await violations(page, 'sign in'), []);
+    const [field, button] = await page.$$eval('form :is(textarea, button)', (all) => all.map((element) => element.offsetWidth));
+    assert.equal(field, button, 'the field has the look of the page');
     await page.close();
   }
 });
@@ -137,4 +139,26 @@ test('by keyboard alone: skip link, menu, theme', async () => {
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => document.documentElement.dataset.theme === 'light', { polling: 20 });
   await page.close();
+});
+
+test('notices cover nothing that is pressed or typed into', async () => {
+  const sender = await signIn(w.browsers.chromium, w.server, 'boss', 'admin');
+  for (const size of [{}, PHONE]) {
+    const { page, id } = await prepared('light', size);
+    for (const priority of ['low', 'medium', 'high', 'urgent']) await ask(sender, 'system:broadcast', { message: `${priority} ${size.width}`, priority });
+    for (const [hash, selector] of [[`#/chat/${id}`, 'main textarea'], ['#/log', 'main input'], ['#/map', '.maplibregl-canvas']]) {
+      await go(page, hash);
+      await page.waitForSelector(selector);
+      for (const [area, text] of [['alert', 'urgent'], ['status', 'high'], ['status', 'medium']]) await says(page, `[role=${area}]`, `${text} ${size.width}`);
+      const covered = await page.$$eval('header button, main :is(button, a, input, textarea), nav a', (all) => all.filter((element) => {
+        const { x, y, width, height } = element.getBoundingClientRect();
+        const top = document.elementFromPoint(x + width / 2, y + height / 2);
+        return width > 0 && top?.closest('[role=alert], [role=status]:has(button)');
+      }).map((element) => element.ariaLabel ?? element.textContent));
+      assert.deepEqual(covered, [], hash);
+    }
+    assert.deepEqual(await violations(page, 'notices'), []);
+    await page.close();
+  }
+  await sender.close();
 });
