@@ -107,8 +107,6 @@ pub struct Lost {
 pub struct LostEvents {
     /// The topic.
     pub topic: Topic,
-    /// The position before the first of them.
-    pub after: Seq,
     /// The last of them.
     pub last: Seq,
     /// Who receives them.
@@ -137,13 +135,8 @@ impl Lost {
     }
 
     fn add(&self, log: &Log) {
-        if let (Some((first, _)), Some((last, _))) = (log.frames.first(), log.frames.last()) {
-            let new = || LostEvents {
-                topic: log.topic.clone(),
-                after: Seq(first.0 - 1),
-                last: *last,
-                audience: log.audience.clone(),
-            };
+        if let Some((last, _)) = log.frames.last() {
+            let new = || LostEvents { topic: log.topic.clone(), last: *last, audience: log.audience.clone() };
             let mut topics = lock(&self.topics);
             let events = topics.entry(log.topic.clone()).or_insert_with(new);
             events.last = events.last.max(*last);

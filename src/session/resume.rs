@@ -19,8 +19,8 @@ use crate::{
     store::{From, Head, Mark},
 };
 
-/// Conversations of a user that a connection follows.
-const MAX_CONVERSATIONS: usize = 5_000;
+/// Conversations that are looked up in one turn. A user may have any number of them: the next ones take the next turn.
+const CONVERSATIONS: usize = 500;
 
 /// Topics in one event: at about 250 bytes each they fit in one frame.
 const TOPICS_PER_EVENT: usize = 100;
@@ -50,7 +50,7 @@ impl Session {
         lane: Lane,
         work: impl Future<Output = Result<T, ErrorBody>>,
     ) -> Result<T, ErrorBody> {
-        let _turn = self.local.shard.turn(lane).await;
+        let _turn = self.local.shard.turn(self.member(), lane).await;
         let limit = Duration::from_millis(self.local.services.config.session.auth_timeout_ms);
         let late = |_| ErrorCode::Unavailable.with("the store is slow").retry_after(1000);
         timeout(limit, work).await.map_err(late)?
@@ -63,25 +63,38 @@ impl Session {
         let (org, user) = (&identity.org, &identity.user);
         // What everyone has comes first: urgent notices must not wait for a long list of conversations.
         let common = notice::topics(org);
-        let heads = self.in_turn(Lane::Urgent, self.resume_part(&common, &cursors, true)).await?;
-        let told = common.iter().zip(&heads).filter(|(topic, _)| topic.kind().lane() == Lane::Ordered);
-        *self.told.borrow_mut() = told.map(|(topic, head)| (topic.name.clone(), head.epoch)).collect();
-        let conversations = async {
-            let topics = chat::topics_of(services, org, user, MAX_CONVERSATIONS).await?;
-            self.resume_part(&topics, &cursors, false).await
-        };
-        self.in_turn(Lane::Ordered, conversations).await?;
+        let states = self.in_turn(Lane::Urgent, self.states_of(&common, &cursors, true)).await?;
+        let told = states.iter().filter(|state| state.topic.kind.lane() == Lane::Ordered);
+        *self.told.borrow_mut() = told.map(|state| (state.topic.clone(), state.epoch)).collect();
+        self.tell(&states, true).await;
+        self.place(&common, &states);
+        let mut after = None;
+        loop {
+            let page = async {
+                let topics = chat::topics_of(services, org, user, after.as_ref(), CONVERSATIONS).await?;
+                let states = self.states_of(&topics, &cursors, false).await?;
+                Ok((topics, states))
+            };
+            let (topics, states) = self.in_turn(Lane::Ordered, page).await?;
+            let more = topics.len() == CONVERSATIONS;
+            self.tell(&states, more).await;
+            self.place(&topics, &states);
+            after = topics.into_iter().next_back();
+            if !more {
+                break;
+            }
+        }
         self.local.shard.placed(self.member());
         Ok(())
     }
 
-    /// Tells where the device stands in some topics, and starts what it missed in them. Answers the topics' heads.
-    async fn resume_part(
+    /// Where the device stands in some topics.
+    async fn states_of(
         &self,
         topics: &[Topic],
         cursors: &Cursors,
         common: bool,
-    ) -> Result<Vec<Head>, ErrorBody> {
+    ) -> Result<Vec<TopicState>, ErrorBody> {
         let services = &*self.local.services;
         let heads = services.store.heads(topics).await.map_err(refused)?;
         let marks = services.store.marks_of(&self.identity().user, topics).await.map_err(refused)?;
@@ -89,20 +102,30 @@ impl Session {
         for ((topic, head), mark) in topics.iter().zip(&heads).zip(&marks) {
             states.push(self.state_of(topic, head, mark, cursors, common).await?);
         }
+        Ok(states)
+    }
+
+    /// Tells where the device stands; with `more`, other topics follow. A device that reads slowly is waited for here,
+    /// where it keeps no other from its turn.
+    async fn tell(&self, states: &[TopicState], more: bool) {
         let mut parts = states.chunks(TOPICS_PER_EVENT).peekable();
         loop {
-            let part = parts.next().unwrap_or_default();
-            let more = common || parts.peek().is_some();
-            let data = Topics { topics: part.to_vec(), more };
+            let topics = parts.next().unwrap_or_default().to_vec();
+            let last = parts.peek().is_none();
+            self.outbox.room(Lane::Ordered).await;
+            let data = Topics { topics, more: more || !last };
             self.outbox.push(Lane::Ordered, event::write(name::TOPICS, None, &data).into());
-            if parts.peek().is_none() {
+            if last {
                 break;
             }
         }
-        for ((topic, head), state) in topics.iter().zip(&heads).zip(&states) {
-            self.local.shard.place(self.member(), topic, state.seq, head.seq);
+    }
+
+    /// Starts what the device missed in topics that it was told of.
+    fn place(&self, topics: &[Topic], states: &[TopicState]) {
+        for (topic, state) in topics.iter().zip(states) {
+            self.local.shard.place(self.member(), topic, state.seq, state.head);
         }
-        Ok(heads)
     }
 
     async fn state_of(

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use fanfare_proto::{CloseCode, Lane, Seq};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use super::{Member, Position, Shard};
 use crate::{
@@ -15,10 +15,6 @@ use crate::{
 
 /// Topics that may be read at once, for each lane: returning clients must not drown the store.
 const AT_ONCE: usize = 16;
-
-/// Connections that read where they stand at once, for each lane. Further ones wait in the order of their coming, so
-/// that a herd that returns leaves room in the store, and on the thread, for those who are here.
-const TURNS: usize = 8;
 
 /// Topics of one connection's ordered lane that are caught up at once: one with many does not keep others waiting.
 pub(super) const AT_ONCE_EACH: usize = 4;
@@ -32,18 +28,11 @@ const PAGE_BYTES: usize = 64 * 1024;
 pub(super) struct Permits {
     urgent: Semaphore,
     ordered: Semaphore,
-    urgent_turns: Semaphore,
-    ordered_turns: Semaphore,
 }
 
 impl Default for Permits {
     fn default() -> Self {
-        Self {
-            urgent: Semaphore::new(AT_ONCE),
-            ordered: Semaphore::new(AT_ONCE),
-            urgent_turns: Semaphore::new(TURNS),
-            ordered_turns: Semaphore::new(TURNS),
-        }
+        Self { urgent: Semaphore::new(AT_ONCE), ordered: Semaphore::new(AT_ONCE) }
     }
 }
 
@@ -58,7 +47,7 @@ impl Permits {
 
 impl Shard {
     pub(super) fn repair(self: &Rc<Self>, lost: Vec<LostEvents>) {
-        for LostEvents { topic, after, last, audience } in lost {
+        for LostEvents { topic, last, audience } in lost {
             for member in self.receivers(&topic.org, &audience) {
                 let behind = {
                     let mut positions = member.positions.borrow_mut();
@@ -73,7 +62,8 @@ impl Shard {
                             positions.insert(topic.name.clone(), Position::Behind { at: None, seen: last });
                             None
                         }
-                        None => Some(after),
+                        // All that were there when it came have been placed: this one has begun since.
+                        None => Some(Seq::ZERO),
                     }
                 };
                 if let Some(at) = behind.filter(|at| *at < last) {
@@ -81,16 +71,6 @@ impl Shard {
                 }
             }
         }
-    }
-
-    /// Waits for the turn of a connection that returns, in a lane. The turn is over when the permit is dropped.
-    pub async fn turn(&self, lane: Lane) -> Option<SemaphorePermit<'_>> {
-        let turns = match lane {
-            Lane::Urgent => &self.permits.urgent_turns,
-            Lane::Ordered => &self.permits.ordered_turns,
-        };
-        // It is never closed.
-        turns.acquire().await.ok()
     }
 
     /// Tells where a member stands, once that is known: it has everything up to `at`, and the log's end is `head`.

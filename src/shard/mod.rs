@@ -3,6 +3,7 @@
 mod catch_up;
 mod leave;
 mod ticks;
+mod turns;
 
 pub use ticks::{Changes, Following, TickPort, TickSlot};
 
@@ -16,7 +17,10 @@ use std::{
 use fanfare_proto::{CloseCode, Cursor, Epoch, Seq, TopicName, UserId};
 use tokio::sync::{Notify, Semaphore};
 
-use self::ticks::Followers;
+use self::{
+    ticks::Followers,
+    turns::{Line, Lines},
+};
 use crate::{
     hub::{self, Connection, Hub, Inbox, Log, Publication, State},
     id::Audience,
@@ -44,6 +48,7 @@ pub struct Shard {
     users: RefCell<HashMap<Tenant, HashMap<UserId, Devices>>>,
     followers: RefCell<HashMap<u32, Followers>>,
     permits: catch_up::Permits,
+    turns: Line,
 }
 
 /// The connections of one user.
@@ -68,6 +73,7 @@ pub struct Member {
     leaving: Notify,
     positions: RefCell<HashMap<TopicName, Position>>,
     catching_up: Semaphore,
+    lines: Lines,
     /// Until its topics have been looked up, an unknown topic is one whose position is still to be told.
     resuming: Cell<bool>,
 }
@@ -93,6 +99,7 @@ impl Shard {
             users: RefCell::default(),
             followers: RefCell::default(),
             permits: catch_up::Permits::default(),
+            turns: Line::of_all(),
         })
     }
 
@@ -102,23 +109,27 @@ impl Shard {
         let identity = connection.identity();
         let (id, org, user) = (connection.id, identity.org.clone(), identity.user.clone());
         let joined = self.hub.join(self.index, &connection);
+        let mut users = self.users.borrow_mut();
+        let mut members = self.members.borrow_mut();
+        let devices = users.entry(org.clone()).or_default().entry(user.clone()).or_default();
+        let of_org = members.entry(org.clone()).or_default();
+        let lines = Lines::beside(devices.first().map(Rc::as_ref), of_org.values().next().map(Rc::as_ref));
         let member = Rc::new(Member {
             id,
-            org: org.clone(),
-            user: user.clone(),
+            org,
+            user,
             connection,
             outbox,
             ticks,
             leaving: Notify::new(),
             positions: RefCell::default(),
             catching_up: Semaphore::new(catch_up::AT_ONCE_EACH),
+            lines,
             resuming: Cell::new(true),
         });
-        self.members.borrow_mut().entry(org.clone()).or_default().insert(id, member.clone());
-        let mut users = self.users.borrow_mut();
-        let of_org = users.entry(org).or_default();
-        of_org.entry(user).or_default().push(member.clone());
-        drop(users);
+        of_org.insert(id, member.clone());
+        devices.push(member.clone());
+        drop((users, members));
         Membership { shard: self.clone(), member, _joined: joined }
     }
 
@@ -194,10 +205,11 @@ impl Shard {
                     positions.insert(name.clone(), Position::Behind { at: None, seen: *last });
                     return;
                 }
-                // A topic that is new to this user: it starts here.
+                // All that were there when it came have been placed: this one has begun since, and is sent from its
+                // first event on.
                 None => {
                     positions.insert(name.clone(), Position::Live(*last));
-                    Seq(first.0 - 1)
+                    Seq::ZERO
                 }
             }
         };

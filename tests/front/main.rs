@@ -48,6 +48,7 @@ mod pressure;
 mod refreshed;
 mod reluctant;
 mod resume;
+mod returning;
 mod revocation;
 mod rolling;
 mod teams;

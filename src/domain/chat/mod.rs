@@ -216,26 +216,17 @@ pub async fn mark(services: &Services, caller: &Caller<'_>, command: MessageMark
     answer(&receipt)
 }
 
-/// The topics of all conversations of a user, for a resume. `at_most` bounds them.
+/// Topics of a user's conversations, for a resume: those after `after` only, at most `limit`.
 pub async fn topics_of(
     services: &Services,
     org: &Tenant,
     user: &UserId,
-    at_most: usize,
+    after: Option<&Topic>,
+    limit: usize,
 ) -> Result<Vec<Topic>, ErrorBody> {
-    let mut topics: Vec<Topic> = Vec::new();
-    let mut after: Option<ConversationId> = None;
-    while topics.len() < at_most {
-        let limit = (at_most - topics.len()).min(500);
-        let ids = ids_of(services, org, user, after.as_ref().map(ConversationId::as_str), limit).await?;
-        let full = ids.len() == limit;
-        after = ids.last().cloned();
-        topics.extend(ids.iter().map(|id| topic(org, id)));
-        if !full {
-            break;
-        }
-    }
-    Ok(topics)
+    let after = after.map(|topic| topic.name.key.as_str());
+    let ids = ids_of(services, org, user, after, limit).await?;
+    Ok(ids.iter().map(|id| topic(org, id)).collect())
 }
 
 /// Messages after a user's read mark.
