@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { otherOf } from '../src/chat/naming';
 import { describe as words, lastSeen, surplus, watched } from '../src/people/state';
-import { mayWatchEveryone } from '../src/session/rights';
 
 const MIN = 60_000;
 
@@ -54,11 +53,6 @@ describe('whom one watches', () => {
     expect(watched(before, 'me', moved, undefined)).toBe(before);
     const opened = watched(before, 'me', moved, '299');
     expect([opened.length, opened.includes('u299'), opened.filter((user) => !before.includes(user))]).toEqual([200, true, ['u299']]);
-  });
-
-  test('everyone, by the roles that may', () => {
-    expect(['agent', 'supervisor', 'admin', 'patient', 'provider', 'member', 'service', 'platform'].filter((role) => mayWatchEveryone([role])))
-      .toEqual(['supervisor', 'admin', 'provider', 'service']);
   });
 });
 

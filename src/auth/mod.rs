@@ -45,6 +45,13 @@ impl Identity {
         self.rights.roles().to_vec()
     }
 
+    /// What it may do at all, by the names of the configuration, in the table's order.
+    pub fn actions(&self) -> Vec<&'static str> {
+        use policy::{Action, Reach};
+        let may = |action: &Action| self.rights.reach(*action) > Reach::None;
+        Action::ALL.into_iter().filter(may).map(Action::as_str).collect()
+    }
+
     /// Whether it is the same person as `other`, of the same organisation, and the same issuer says so.
     pub fn is_same_user(&self, other: &Self) -> bool {
         (&self.org, &self.user, &self.issuer) == (&other.org, &other.user, &other.issuer)

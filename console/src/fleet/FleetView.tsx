@@ -8,7 +8,7 @@ import { MapCanvas } from '../map/MapCanvas';
 import { MapControls } from '../map/MapControls';
 import { useTiles } from '../map/tiles';
 import { go, type Place } from '../router';
-import { useSession } from '../session/context';
+import { useMay, useSession } from '../session/context';
 import { drawn, NOTHING } from '../trail/track';
 import { TrailPanel } from '../trail/TrailPanel';
 import { useTrail, type Window } from '../trail/useTrail';
@@ -88,9 +88,10 @@ export function FleetView({ fleet, place, hidden }: Props) {
 const SHEET = 300;
 
 export function ForbiddenFleet() {
+  const talks = useMay('converse');
   return (
     <Empty icon={<EyeOff size={22} />} title="Positions are not yours to see">
-      Your role may not watch where others are. Chat, notices and the event log work as usual.
+      Your role may not watch where others are{talks ? '. Chat, notices and the event log work as usual.' : ', nor take part in conversations.'}
     </Empty>
   );
 }

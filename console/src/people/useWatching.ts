@@ -1,8 +1,7 @@
 import { useEffect, useRef } from 'react';
 import { usePeople } from 'fanfare-client/react';
 import { useChat } from '../chat/hooks';
-import { useRoles, useSession } from '../session/context';
-import { mayWatchEveryone } from '../session/rights';
+import { useMay, useSession } from '../session/context';
 import { watched } from './state';
 
 /**
@@ -11,12 +10,11 @@ import { watched } from './state';
  */
 export function useWatching(open: string | undefined): void {
   const { who } = useSession();
-  const roles = useRoles();
   const { conversations } = useChat();
   const people = usePeople();
   const before = useRef<readonly string[]>([]);
   const users = watched(before.current, who?.userId, conversations, open);
-  const everyone = roles !== undefined && mayWatchEveryone(roles);
+  const everyone = useMay('watch_everyone') === true;
   useEffect(() => {
     before.current = users;
     return people.watch(users);

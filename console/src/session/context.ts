@@ -24,9 +24,8 @@ export function useValue<T>(source: { onChange: (listener: () => void) => () => 
 
 export { useConnection };
 
-/** One's roles, as the server last said. */
-export function useRoles(): readonly string[] | undefined {
-  const session = useSession();
-  useConnection();
-  return session.who?.roles;
+/** Whether one may do this; absent while the server has not said it. */
+export function useMay(action: string): boolean | undefined {
+  const { rights } = useSession();
+  return useValue(rights, () => rights.may?.has(action));
 }

@@ -7,6 +7,7 @@ import { EventLog } from '../log/log';
 import { NoticeBoard } from '../notices/board';
 import { forgetStatus } from '../people/kept';
 import { EXPIRED } from './refusal';
+import { Rights } from './rights';
 import { claims, expired, type Claims } from './token';
 
 export class Session {
@@ -15,6 +16,7 @@ export class Session {
   readonly log: EventLog;
   readonly history: StatsHistory;
   readonly notices: NoticeBoard;
+  readonly rights: Rights;
   /** What the token says of its owner, before the server has confirmed it. */
   readonly claims: Claims;
   /** As the server said when it last let us in. */
@@ -45,6 +47,7 @@ export class Session {
     this.client.on('state', (state) => {
       if (state.name === 'open') this.who = state;
     });
+    this.rights = new Rights(this.client, () => this.#given);
     this.log = new EventLog(this.client);
     this.notices = new NoticeBoard(this.client);
     this.history = new StatsHistory(this.client);
@@ -69,6 +72,7 @@ export class Session {
 
   end(): void {
     this.fleet.close();
+    this.rights.close();
     this.log.close();
     this.notices.close();
     this.history.close();

@@ -1,7 +1,6 @@
 import { Megaphone } from 'lucide-react';
 import { usePlace } from '../router';
-import { useRoles, useSession } from '../session/context';
-import { mayBroadcast } from '../session/rights';
+import { useMay, useSession } from '../session/context';
 import { usePhone } from '../lib/hooks';
 import { Button, IconButton } from '../ui/Button';
 import { NoticeMenu } from '../notices/NoticeMenu';
@@ -13,11 +12,10 @@ const TITLES = { map: 'Live map', agents: 'Live map', chat: 'Chat', log: 'Event 
 
 export function Header({ onNotice }: { onNotice: () => void }) {
   const session = useSession();
-  const roles = useRoles();
   const phone = usePhone();
   const { view } = usePlace();
   const organization = session.who?.organizationId ?? session.claims.organization;
-  const notice = roles && mayBroadcast(roles);
+  const notice = useMay('broadcast');
   return (
     <header className={css.header}>
       <div className={css.title}>

@@ -1,6 +1,5 @@
 import { lazy, Suspense, useState } from 'react';
-import { useRoles, useSession } from '../session/context';
-import { mayWatch } from '../session/rights';
+import { useMay, useSession } from '../session/context';
 import { Renew } from '../session/Renew';
 import { usePlace } from '../router';
 import { usePhone } from '../lib/hooks';
@@ -23,13 +22,12 @@ export function Shell({ onToken }: { onToken: (token: string) => void }) {
   const place = usePlace();
   const phone = usePhone();
   const session = useSession();
-  const roles = useRoles();
   const [sending, setSending] = useState(false);
   const onMap = place.view === 'map' || place.view === 'agents';
   const unread = useUnread();
   useWatching(place.view === 'chat' ? place.id : undefined);
   useKeptStatus();
-  const forbidden = roles !== undefined && !mayWatch(roles);
+  const forbidden = useMay('watch_locations') === false;
   // The map stays when one leaves it: it is at once there again, and stands still meanwhile.
   const [seenMap, setSeenMap] = useState(onMap);
   if (onMap && !seenMap) setSeenMap(true);

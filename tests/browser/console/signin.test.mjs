@@ -6,7 +6,8 @@ import { token } from '../lib/server.mjs';
 import { until } from '../lib/until.mjs';
 import { world } from '../lib/world.mjs';
 
-const w = world(['chromium', 'firefox']);
+// A role of the configuration, besides those that the server knows.
+const w = world(['chromium', 'firefox'], {}, '[auth.roles.dispatcher]\nis = "member"\nmay = ["watch_locations", "broadcast"]');
 
 for (const kind of ['chromium', 'firefox']) {
   test(`${kind}: the address signs in, and keeps no token`, async () => {
@@ -139,6 +140,17 @@ test('who may not watch is told so, and may chat', async () => {
   assert.equal(await page.$('aria/Send notice'), null);
   await ask(page, 'conversation:create', { kind: 'private', members: ['ann'] });
   await page.close();
+});
+
+test('what one may is what the server says, also of a role that it has by configuration', async () => {
+  const page = await signIn(w.browsers.chromium, w.server, 'dora', 'dispatcher');
+  await page.waitForSelector('.maplibregl-canvas');
+  await press(page, 'Send notice');
+  await says(page, 'dialog', 'To everyone');
+  await page.close();
+  const platform = await signIn(w.browsers.chromium, w.server, 'root', 'platform');
+  await says(platform, 'main', 'nor take part in conversations');
+  await platform.close();
 });
 
 test('a notice reaches the others at once: urgent ones as an alert', async () => {

@@ -1,7 +1,7 @@
 // The real server, in a process of its own with a folder of its own.
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,10 +15,11 @@ export class Server {
   #settings;
   #log = [];
 
-  /** Starts one that lets pages of `origins` in, and its own. */
-  static async start(origins = [], settings = {}) {
+  /** Starts one that lets pages of `origins` in, and its own. `file` is its configuration besides variables. */
+  static async start(origins = [], settings = {}, file = '') {
     const server = new Server();
     server.#dir = mkdtempSync(join(tmpdir(), 'fanfare-browser-'));
+    writeFileSync(join(server.#dir, 'fanfare.toml'), file);
     server.#settings = { FANFARE_ORIGINS: origins.join(','), ...settings };
     await server.#run('127.0.0.1:0');
     return server;
