@@ -25,6 +25,8 @@ pub struct Limits {
     pub lobby_per_ip: usize,
     /// Connection attempts from one address; `connections_per_ip` at once.
     pub attempts_per_second_per_ip: u32,
+    /// HTTP requests from one address, on all its connections; twice `connections_per_ip` at once.
+    pub requests_per_second_per_ip: u32,
     /// Refused tokens from one address, after which it is turned away; `connections_per_ip` at once.
     pub failures_per_minute_per_ip: u32,
     /// Networks whose addresses are not counted. This machine, where a proxy may stand.
@@ -79,6 +81,7 @@ impl Default for Limits {
             lobby: 4_096,
             lobby_per_ip: 1_024,
             attempts_per_second_per_ip: 100,
+            requests_per_second_per_ip: 500,
             failures_per_minute_per_ip: 600,
             exempt: vec![
                 IpNet::new_assert(IpAddr::V4(Ipv4Addr::LOCALHOST), 8).trunc(),
@@ -125,6 +128,7 @@ impl Limits {
         require(self.lobby >= 8, "limits.lobby", "at least 8")?;
         for (rate, key) in [
             (self.attempts_per_second_per_ip, "limits.attempts_per_second_per_ip"),
+            (self.requests_per_second_per_ip, "limits.requests_per_second_per_ip"),
             (self.failures_per_minute_per_ip, "limits.failures_per_minute_per_ip"),
             (self.messages_per_second, "limits.messages_per_second"),
             (self.messages_per_second_per_user, "limits.messages_per_second_per_user"),

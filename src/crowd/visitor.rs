@@ -22,6 +22,7 @@ pub(super) struct Visits {
     waiting: AtomicUsize,
     attempts: Meter,
     failures: Meter,
+    requests: Meter,
 }
 
 /// Why somebody is turned away before anything was done for them.
@@ -39,6 +40,12 @@ pub enum Turned {
         /// When it may try again.
         retry_after_ms: u64,
     },
+    /// Their address asks too often by HTTP.
+    #[error("too many requests from this address")]
+    Requests {
+        /// When it may ask again.
+        retry_after_ms: u64,
+    },
     /// Too many of their address have not said who they are.
     #[error("too many unauthenticated connections from this address")]
     Waiting,
@@ -50,6 +57,7 @@ impl Turned {
         match self {
             Self::Attempts { .. } => "attempts",
             Self::Failures { .. } => "failures",
+            Self::Requests { .. } => "requests",
             Self::Waiting => "waiting",
         }
     }
@@ -57,7 +65,9 @@ impl Turned {
     /// When to try again, in milliseconds.
     pub const fn retry_after_ms(self) -> u64 {
         match self {
-            Self::Attempts { retry_after_ms } | Self::Failures { retry_after_ms } => retry_after_ms,
+            Self::Attempts { retry_after_ms }
+            | Self::Failures { retry_after_ms }
+            | Self::Requests { retry_after_ms } => retry_after_ms,
             Self::Waiting => guest::RETRY_MS,
         }
     }
@@ -137,6 +147,13 @@ impl Crowd {
         }
     }
 
+    /// Somebody at this address asks something by HTTP, on whatever connection.
+    pub fn ask(&self, address: IpAddr, now: UnixMs) -> Result<(), Turned> {
+        let visits = self.visits(address, now);
+        let taken = visits.map_or(Ok(()), |visits| visits.requests.take(now));
+        taken.map_err(|retry_after_ms| Turned::Requests { retry_after_ms })
+    }
+
     fn seat(self: &Arc<Self>, address: IpAddr) -> Visitor {
         let visits = OnceLock::new();
         Visitor(Arc::new(Visit { crowd: self.clone(), address, seat: self.lobby.enter(), visits }))
@@ -153,6 +170,7 @@ impl Crowd {
             waiting: AtomicUsize::new(0),
             attempts: Meter::new(Rate::new(limits.attempts_per_second_per_ip, 1, at_once)),
             failures: Meter::new(Rate::new(limits.failures_per_minute_per_ip, 60, at_once)),
+            requests: Meter::new(Rate::new(limits.requests_per_second_per_ip, 1, at_once.saturating_mul(2))),
         }))
     }
 }
@@ -215,6 +233,6 @@ impl Counts for Visits {
 impl Rests for Visits {
     fn is_at_rest(&self, now: UnixMs) -> bool {
         let nobody = [&self.open, &self.waiting].iter().all(|count| count.load(Ordering::Relaxed) == 0);
-        nobody && self.attempts.is_full(now) && self.failures.is_full(now)
+        nobody && [&self.attempts, &self.failures, &self.requests].iter().all(|meter| meter.is_full(now))
     }
 }

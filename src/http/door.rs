@@ -100,14 +100,39 @@ fn turned_away(services: &Services, turned: Turned) -> Problem {
     ErrorCode::RateLimitExceeded.with(turned.to_string()).retry_after(turned.retry_after_ms()).into()
 }
 
-/// Lets pages of allowed origins ask and read, and no others. Programs send no origin and are not concerned.
-pub(super) async fn screen(State(routes): State<Routes>, request: Request, next: Next) -> Response {
+/// Charges a request to its address, whoever asks: one connection may bring any number. One that is too many costs its
+/// sender the connection, and the next one an attempt.
+fn charge(services: &Services, client: SocketAddr) -> Answer<()> {
+    let charged = services.crowd.ask(client.ip(), services.clock.now());
+    charged.map_err(|turned| turned_away(services, turned))
+}
+
+fn too_often(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Lets pages of allowed origins ask and read, and no others. Programs send no origin and are not concerned. An address
+/// that asks too often is told so, in words that a page of an allowed origin can read.
+pub(super) async fn screen(
+    State(routes): State<Routes>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let charged = charge(&routes.services, client);
     if !request.uri().path().starts_with(API) {
-        return next.run(request).await;
+        return match charged {
+            Ok(()) => next.run(request).await,
+            Err(problem) => too_often(problem),
+        };
     }
     let origin = request.headers().get(header::ORIGIN).cloned();
     let allowed = routes.net.origins.allow(origin.as_ref());
-    let mut response = if is_preflight(&request) {
+    let mut response = if let Err(problem) = charged {
+        too_often(problem)
+    } else if is_preflight(&request) {
         preflight(allowed)
     } else if allowed || request.uri().path() == super::TRANSPORT {
         next.run(request).await

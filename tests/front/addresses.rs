@@ -1,9 +1,13 @@
 //! Whose a connection is, by its address: who is believed about it, and what is charged to it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use http::HeaderMap;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpSocket,
+};
 
 use crate::{
     client::{Client, Kind, open_session, write_frame},
@@ -179,4 +183,49 @@ async fn by_quic_nobody_is_believed_about_an_address() {
         );
     }
     assert!(refused > 0, "the header is one that counts where it is believed");
+}
+
+/// However few connections they come by, and whatever is asked for.
+#[tokio::test]
+async fn an_address_that_asks_too_often_by_http_is_told_when_to_come_back() {
+    let server = TestServer::with(|config| {
+        config.limits.exempt = vec!["127.0.0.1/32".parse().unwrap()];
+        config.limits.requests_per_second_per_ip = 1;
+        config.limits.connections_per_ip = 20;
+        config.origins = vec!["https://app.example".into()];
+    })
+    .await;
+    let host: SocketAddr = server.base().replace("http://", "").parse().unwrap();
+    // All that one connection is answered. It asks for more than it may, without waiting.
+    let answers = async |last: u8, path: &str| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::new(127, 0, 3, last), 0).into()).unwrap();
+        let mut stream = socket.connect(host).await.unwrap();
+        let one = format!("GET {path} HTTP/1.1\r\nhost: a\r\norigin: https://app.example\r\n\r\n");
+        let _ = stream.write_all(one.repeat(60).as_bytes()).await;
+        let mut answers = Vec::new();
+        // It may be reset, as not all was read that was sent.
+        let mut chunk = [0; 16 * 1024];
+        while let Ok(read @ 1..) = stream.read(&mut chunk).await {
+            answers.extend_from_slice(&chunk[..read]);
+        }
+        String::from_utf8_lossy(&answers).to_lowercase()
+    };
+    let paths = ["/health/live", "/metrics", "/api/v1/transport", "/no-such-file", "/api/v1/me"];
+    for (path, last) in paths.into_iter().zip(1..) {
+        let told = answers(last, path).await;
+        let heads = told.matches("http/1.1 ").count();
+        assert!((41..=60).contains(&heads), "{path}: {heads} answers");
+        let (_, refusal) = told.split_once("http/1.1 429 ").unwrap_or_else(|| panic!("{path}: {told}"));
+        assert!(refusal.contains("retry-after: 1\r\n"), "{path}: {refusal}");
+        assert!(refusal.contains("connection: close\r\n"), "{path}: {refusal}");
+        assert!(refusal.contains("rate_limit_exceeded"), "{path}: {refusal}");
+        let readable = refusal.contains("access-control-allow-origin: https://app.example\r\n");
+        assert_eq!(readable, path.starts_with("/api/"), "{path}: {refusal}");
+    }
+    let again = answers(1, "/health/live").await.matches("http/1.1 200").count();
+    assert!(again < 30, "another connection is no way around it: {again}");
+    assert!(answers(200, "/health/live").await.contains("http/1.1 200"), "another address");
+    server.pass(10_000);
+    assert!(answers(1, "/health/live").await.contains("http/1.1 200"), "some time later");
 }
