@@ -156,7 +156,12 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
        org text, shard int, agent text, fix blob,
        PRIMARY KEY ((org, shard), agent)
      ) WITH compaction = {'class': 'LeveledCompactionStrategy'} AND default_time_to_live = 31536000",
+], &[
+    // What leads to fixes outlives them: `leads`, by the days that the tables have.
 ]];
+
+/// The version that says so.
+pub(super) const LEADS: u32 = 5;
 
 /// The column that a statement adds, after its table: of that, unlike of a table, only one of the databases can be told
 /// that it may be there already.
@@ -196,10 +201,16 @@ pub(super) fn retention(class: FixClass, days: u32) -> Vec<String> {
          'compaction_window_unit': '{unit}', 'compaction_window_size': '{size}'}} \
          AND default_time_to_live = {seconds}"
     );
-    let tables = ["bucket", "agent", "org", "latest"];
-    let lives =
-        tables.map(|what| format!("ALTER TABLE {table}_{what} WITH default_time_to_live = {seconds}"));
-    std::iter::once(fix).chain(lives).collect()
+    let latest = format!("ALTER TABLE {table}_latest WITH default_time_to_live = {seconds}");
+    [fix, latest].into_iter().chain(leads(class, days)).collect()
+}
+
+/// What leads to a partition of fixes is written with the first of them, and the last of them comes hours later: it lives a
+/// day longer than they do, so that none of them is out of reach before its time.
+pub(super) fn leads(class: FixClass, days: u32) -> [String; 3] {
+    let (table, seconds) = (fix_table(class), (u64::from(days) + 1) * 24 * 60 * 60);
+    ["bucket", "agent", "org"]
+        .map(|what| format!("ALTER TABLE {table}_{what} WITH default_time_to_live = {seconds}"))
 }
 
 #[cfg(test)]
@@ -216,8 +227,12 @@ mod tests {
         ] {
             let statements = retention(FixClass::Standard, days);
             assert!(statements[0].contains(expected), "{days}: {}", statements[0]);
-            let life = format!("default_time_to_live = {}", days * 86_400);
-            assert!(statements.iter().all(|statement| statement.ends_with(&life)));
+            let lives = [days, days, days + 1, days + 1, days + 1];
+            assert_eq!(statements.len(), lives.len());
+            for (statement, days) in statements.iter().zip(lives) {
+                let life = format!("default_time_to_live = {}", days * 86_400);
+                assert!(statement.ends_with(&life), "{statement}");
+            }
         }
     }
 

@@ -158,6 +158,16 @@ async fn change(keyspace: Keyspace<'_>, options: &Options, lock: &Lock<'_>) -> R
                 keyspace.ddl(statement).await?;
             }
         }
+        if next == schema::LEADS {
+            for class in FixClass::ALL {
+                let days = meta(keyspace, days_name(class).0).await?;
+                let days = days.and_then(|days| u32::try_from(days).ok()).unwrap_or(schema::made(class).1);
+                for statement in schema::leads(class, days) {
+                    lock.renew().await?;
+                    keyspace.ddl(&statement).await?;
+                }
+            }
+        }
         put_meta(keyspace, "schema", i64::from(next)).await?;
         tracing::info!(keyspace = keyspace.name, version = next, "tables made");
     }
