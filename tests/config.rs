@@ -45,6 +45,101 @@ fn every_setting_is_shown() {
     assert!(count > 30, "only {count} settings were looked for");
 }
 
+/// The paths of all settings, with their defaults as `Debug` shows them; those of a whole part end in an empty text.
+fn settings() -> Vec<(String, String)> {
+    let issuer = format!("{:#?}", Issuer::default()).replacen("Issuer {", "auth.issuers.main: Issuer {", 1);
+    let (mut found, mut at) = (Vec::new(), Vec::new());
+    for line in format!("{:#?}\n{issuer}", Config::default()).lines().map(str::trim) {
+        let (name, value) = line.split_once(": ").unwrap_or(("", line));
+        let path =
+            at.iter().chain([&name]).filter(|step| !step.is_empty()).copied().collect::<Vec<_>>().join(".");
+        match value.trim_end_matches(',') {
+            "}" | "]" | ")" => drop(at.pop()),
+            value => {
+                let opens = value.ends_with(['{', '[', '(']);
+                if opens {
+                    at.push(name);
+                }
+                if !name.is_empty() {
+                    found.push((path, if opens { String::new() } else { value.to_owned() }));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// A number that nobody can mean never starts a server, and least of all deletes what it keeps.
+#[test]
+fn numbers_have_bounds() {
+    // What 0 means there stands in docs/configuration.md.
+    let zero_means = ["shards", "drain.pause_ms", "drain.spread_ms", "drain.notice_ms", "presence.grace_ms"];
+    let told = |key: &str, number: i64| {
+        let base =
+            "auth.secret = \"a secret that is long enough for HS256\"\nauth.issuers.main.public_key = \"x\"";
+        let config = load(&format!("{base}\n{key} = {number}"))?;
+        config.verifier().map(drop)
+    };
+    let all: Vec<(String, i64)> =
+        settings().into_iter().filter_map(|(key, value)| Some((key, value.parse().ok()?))).collect();
+    assert!(all.len() > 60, "only {} numbers were found: {all:?}", all.len());
+    for (key, default) in &all {
+        let named = |number| {
+            let told = told(key, number).map_err(|error| error.to_string());
+            // What is wrong with the numbers is told before what is missing elsewhere.
+            told.is_err_and(|told| told.starts_with(key.as_str()))
+        };
+        assert!(!named(*default), "{key} = {default} is refused");
+        let means = zero_means.contains(&key.as_str());
+        assert_eq!(!named(0), means, "{key} = 0 must be refused, or listed here with what it means in docs/");
+        assert!(named(i64::MAX), "{key} has no upper bound");
+    }
+    assert!(zero_means.iter().all(|zero| all.iter().any(|(key, _)| key == zero)));
+}
+
+/// Somebody's secret may stand anywhere, in a line that is wrong or at another key: no value is ever told.
+#[test]
+fn what_is_told_holds_no_value() {
+    const SECRET: &str = "Super-Secret, expected by nobody";
+    let told = |text: &str| {
+        let error = load(&text.replace("SECRET", SECRET)).unwrap_err();
+        let mut all = vec![format!("{error:?}")];
+        let mut cause: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(error) = cause {
+            all.push(error.to_string());
+            cause = error.source();
+        }
+        assert!(!all.concat().contains("Super"), "{text}: {all:?}");
+        error.to_string()
+    };
+    for (text, expected) in [
+        ("[auth]\nsecret = \"SECRET", "fanfare.toml: line 2, column 43: invalid basic string, expected `\"`"),
+        ("[auth]\n\nsecret = SECRET", "fanfare.toml: line 3, column "),
+        ("[auth]\nsecret SECRET", "fanfare.toml: line 2, column "),
+        ("# ä\nauth.secret = 'ä' SECRET", "fanfare.toml: line 2, column 19: "),
+        ("[auth]\nsecret = ['SECRET']", "auth.secret: expected a string"),
+        ("auth = 'SECRET'", "auth: expected a table"),
+        ("[auth.issuers]\nmain = 'SECRET'", "auth.issuers.main: expected a table"),
+        ("[limits]\nlobby = 'SECRET'", "limits.lobby: expected an integer"),
+        ("[store]\nkind = 'SECRET'", "store.kind: it must be one of sqlite, scylla"),
+        ("[retention]\nlong_fix_organisations = ['SECRET']", "retention.long_fix_organisations[0]: "),
+    ] {
+        let error = told(text);
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    let mut refused = 0;
+    for (key, _) in settings() {
+        let text = format!("{key} = \"{SECRET}\"");
+        if load(&text).is_err() {
+            told(&text);
+            refused += 1;
+        }
+    }
+    assert!(refused > 90, "only {refused} settings refuse a text");
+    let missing = Config::load(Some(Path::new("/nowhere/fanfare.toml"))).unwrap_err().to_string();
+    assert!(missing.starts_with("file: /nowhere/fanfare.toml: No such file"), "{missing}");
+}
+
 /// What stands behind `#` is right as well.
 #[test]
 fn the_settings_without_a_default_are_known() {
@@ -67,7 +162,11 @@ fn the_settings_without_a_default_are_known() {
     assert_eq!(format!("{:?}", login.claims.roles), r#"["realm_access.roles"]"#);
     assert!(config.policy().unwrap().knows("dispatcher"));
     assert_eq!(config.store.scylla.tls_key.as_deref(), Some(Path::new("cql-client.key")));
-    let (user, password) = config.store.scylla.credentials().unwrap().unwrap();
+    let mut scylla = config.store.scylla;
+    let both = scylla.credentials().unwrap_err().to_string();
+    assert!(both.starts_with("store.scylla.password is set beside store.scylla.password_file"), "{both}");
+    scylla.password_file = None;
+    let (user, password) = scylla.credentials().unwrap().unwrap();
     assert_eq!((user.as_str(), password.as_str()), ("fanfare", "…"));
 }
 
@@ -80,7 +179,7 @@ fn what_does_not_exist_or_cannot_be_stops_the_start() {
     let keyspace = error("[store.scylla]\nkeyspace = \"x; DROP\"");
     assert!(keyspace.starts_with("store.scylla.keyspace must be "), "{keyspace}");
     let kind = error("[store]\nkind = \"mysql\"");
-    assert!(kind.contains("`mysql` is none of sqlite, scylla") && kind.contains("store.kind"), "{kind}");
+    assert_eq!(kind, "store.kind: it must be one of sqlite, scylla");
     let algorithm = error("[auth]\nalgorithm = \"none\"");
     assert!(algorithm.contains("HS256, RS256") && algorithm.contains("auth.algorithm"), "{algorithm}");
     for origin in
@@ -90,6 +189,8 @@ fn what_does_not_exist_or_cannot_be_stops_the_start() {
         assert!(refused.starts_with("origins must be a list of `https://host`"), "{origin}: {refused}");
     }
     assert!(load("origins = [\"https://a.example\", \"http://[::1]:80\"]").is_ok());
+    let both = load("[auth]\nsecret = \"x\"\nsecret_file = \"x\"").unwrap().secret().unwrap_err().to_string();
+    assert_eq!(both, "auth.secret is set beside auth.secret_file: one of the two is meant");
     let nobody = load("[store.scylla]\nuser = \"ann\"").unwrap().store.scylla.credentials();
     assert!(nobody.unwrap_err().to_string().contains("password_file"));
     assert_eq!(error("[tls]\nkey = \"key.pem\""), "tls.key must be given together with tls.certificate");
@@ -129,10 +230,11 @@ fn issuers_are_checked_at_the_start() {
         ("role_names = { \"org:x\" = \"king\" }", "role_names"),
         ("algorithms = [\"HS256\"]", "algorithms"),
         ("secret = \"0123456789abcdef0123456789abcdef\"", "jwks"),
+        ("secret_file = \"x\"\nsecret = \"x\"", "secret is set beside auth.issuers.main.secret_file"),
         ("jwks_authority = \"no such file\"", "jwks_authority"),
     ] {
         let error = issuer(&format!("{good}{more}")).unwrap_err();
-        assert!(error.starts_with(&format!("auth.issuers.main.{key}: ")), "{more}: {error}");
+        assert!(error.starts_with(&format!("auth.issuers.main.{key}:")), "{more}: {error}");
     }
     for (text, key) in [
         ("jwks = [\"https://a.example/keys\"]\norganisations = [\"*\"]", "issuer"),

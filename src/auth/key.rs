@@ -45,7 +45,7 @@ impl TryFrom<String> for Algorithm {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, String> {
-        Self::named(&name).ok_or_else(|| format!("`{name}` is none of HS256, RS256, ES256, EdDSA"))
+        Self::named(&name).ok_or_else(|| "it must be one of HS256, RS256, ES256, EdDSA".to_owned())
     }
 }
 

@@ -116,16 +116,41 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     cause.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
+/// Stands for a development secret where none is made.
+const STAND_IN: &str = "no secret, but long enough for one";
+
 impl Common {
     fn load(&self) -> anyhow::Result<Config> {
+        self.read(|config| {
+            config.auth.secret_file = Some(token::development_secret(&config.data_dir)?);
+            Ok(())
+        })
+    }
+
+    /// The same, to be looked at only: nothing is made.
+    fn look(&self) -> anyhow::Result<Config> {
+        self.read(|config| {
+            let path = token::development_path(&config.data_dir);
+            if path.exists() {
+                config.auth.secret_file = Some(path);
+            } else {
+                config.auth.secret = Some(STAND_IN.into());
+            }
+            Ok(())
+        })
+    }
+
+    /// `secret` gives it a development secret, where it is to have one.
+    fn read(&self, secret: impl FnOnce(&mut Config) -> anyhow::Result<()>) -> anyhow::Result<Config> {
         let mut config = Config::load(self.config.as_deref()).context("configuration")?;
         if let Some(dir) = &self.data_dir {
             config.data_dir.clone_from(dir);
         }
-        let auth = &mut config.auth;
+        let auth = &config.auth;
         let keyless = auth.secret.is_none() && auth.secret_file.is_none();
         if self.dev && auth.algorithm == Algorithm::HS256 && keyless {
-            auth.secret_file = Some(token::development_secret(&config.data_dir)?);
+            secret(&mut config)?;
+            let auth = &mut config.auth;
             // Beside other issuers, whose users are then somebody else.
             if auth.user_prefix.is_empty() && !auth.issuers.is_empty() {
                 auth.user_prefix = "dev:".into();

@@ -27,7 +27,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, common: &super::Common) -> anyhow::Result<()> {
-        let mut config = common.load()?;
+        let mut config = if self.check_config { common.look()? } else { common.load()? };
         if let Some(listen) = self.listen {
             config.listen = listen;
         }

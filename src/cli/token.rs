@@ -79,9 +79,14 @@ pub(super) fn mint(
     Ok(jwt::mint(&claims, &config.secret()?)?)
 }
 
+/// Where a data folder's development secret is.
+pub(super) fn development_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("development.secret")
+}
+
 /// The development secret of a data folder, made at first use and readable by its owner only.
 pub(super) fn development_secret(data_dir: &Path) -> anyhow::Result<PathBuf> {
-    let path = data_dir.join("development.secret");
+    let path = development_path(data_dir);
     if !path.exists() {
         std::fs::create_dir_all(data_dir).with_context(|| format!("making {}", data_dir.display()))?;
         let mut bytes = [0; 32];

@@ -136,7 +136,8 @@ pub(super) fn shared(
     file: Option<&PathBuf>,
 ) -> Result<Option<Vec<u8>>, Invalid> {
     match (secret, file) {
-        (Some(secret), _) => Ok(Some(secret.0.clone().into_bytes())),
+        (Some(_), Some(_)) => Err(Invalid::Beside(format!("{at}.secret"), format!("{at}.secret_file"))),
+        (Some(secret), None) => Ok(Some(secret.0.clone().into_bytes())),
         (None, Some(path)) => Ok(Some(read(format!("{at}.secret_file"), path)?.trim_ascii().to_vec())),
         (None, None) => Ok(None),
     }

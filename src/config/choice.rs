@@ -9,7 +9,7 @@ macro_rules! choice {
             fn try_from(word: String) -> Result<Self, String> {
                 match word.as_str() {
                     $($word => Ok(Self::$variant),)+
-                    _ => Err(format!("`{word}` is none of {}", [$($word),+].join(", "))),
+                    _ => Err(format!("it must be one of {}", [$($word),+].join(", "))),
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Invalid, require};
+use super::{Invalid, within};
 use crate::frame;
 
 /// See [`Config::compression`](super::Config::compression).
@@ -23,6 +23,6 @@ impl Default for Compression {
 
 impl Compression {
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        require(self.above_bytes >= frame::SMALL, "compression.above_bytes", "at least 256")
+        within(self.above_bytes, frame::SMALL..=16 << 20, "compression.above_bytes")
     }
 }

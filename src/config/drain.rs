@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Invalid, require};
+use super::{Invalid, require, within};
 
 /// See [`Config::drain`](super::Config::drain).
 #[derive(Debug, Clone, Deserialize)]
@@ -29,9 +29,11 @@ impl Default for Drain {
 impl Drain {
     pub(super) fn check(&self) -> Result<(), Invalid> {
         let most = 3_600_000;
-        require((1_000..=most).contains(&self.deadline_ms), "drain.deadline_ms", "1000 to 3600000")?;
-        let steps = [self.pause_ms, self.spread_ms, self.notice_ms];
-        let sum = steps.into_iter().fold(0, u64::saturating_add);
+        within(self.deadline_ms, 1_000..=most, "drain.deadline_ms")?;
+        within(self.pause_ms, 0..=most, "drain.pause_ms")?;
+        within(self.spread_ms, 0..=most, "drain.spread_ms")?;
+        within(self.notice_ms, 0..=most, "drain.notice_ms")?;
+        let sum = self.pause_ms + self.spread_ms + self.notice_ms;
         let allowed = "larger than drain.pause_ms, spread_ms and notice_ms together";
         require(self.deadline_ms > sum, "drain.deadline_ms", allowed)
     }

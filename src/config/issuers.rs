@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{
     Invalid, Secret,
     auth::{Algorithm, Claims, prefix, shared, useless},
-    read, require,
+    read, require, within,
 };
 use crate::auth::{
     issuer::{self, Keys, Organisations},
@@ -110,9 +110,9 @@ impl Default for Issuer {
 
 impl Jwks {
     pub(super) fn times(&self) -> Result<jwks::Times, Invalid> {
-        require((100..=60_000).contains(&self.timeout_ms), "auth.jwks.timeout_ms", "100 to 60000")?;
-        require((10..=3_600_000).contains(&self.pause_ms), "auth.jwks.pause_ms", "10 to 3600000")?;
-        require((1..=86_400).contains(&self.fresh_most_s), "auth.jwks.fresh_most_s", "1 to 86400")?;
+        within(self.timeout_ms, 100..=60_000, "auth.jwks.timeout_ms")?;
+        within(self.pause_ms, 10..=3_600_000, "auth.jwks.pause_ms")?;
+        within(self.fresh_most_s, 1..=86_400, "auth.jwks.fresh_most_s")?;
         let least = (1..=self.fresh_most_s).contains(&self.fresh_least_s);
         require(least, "auth.jwks.fresh_least_s", "1 to auth.jwks.fresh_most_s")?;
         let kept = (self.fresh_most_s..=31_536_000).contains(&self.kept_s);

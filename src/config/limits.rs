@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::{Invalid, require};
+use super::{Invalid, within};
 
 /// See [`Config::limits`].
 #[derive(Debug, Clone, Deserialize)]
@@ -118,14 +118,16 @@ impl Limits {
             (self.connections_per_user, "limits.connections_per_user"),
             (self.connections_per_ip, "limits.connections_per_ip"),
             (self.lobby_per_ip, "limits.lobby_per_ip"),
-            (self.in_flight, "limits.in_flight"),
+            (self.agents_per_organisation, "limits.agents_per_organisation"),
+            (self.people_per_organisation, "limits.people_per_organisation"),
             (self.views_per_organisation, "limits.views_per_organisation"),
             (self.revocations_per_organisation, "limits.revocations_per_organisation"),
         ] {
-            require(count > 0, key, "at least 1")?;
+            within(count, 1..=1_000_000, key)?;
         }
         // Some of it is for those who have not shown that they receive at their address.
-        require(self.lobby >= 8, "limits.lobby", "at least 8")?;
+        within(self.lobby, 8..=1_000_000, "limits.lobby")?;
+        within(self.in_flight, 1..=1_024, "limits.in_flight")?;
         for (rate, key) in [
             (self.attempts_per_second_per_ip, "limits.attempts_per_second_per_ip"),
             (self.requests_per_second_per_ip, "limits.requests_per_second_per_ip"),
@@ -139,13 +141,14 @@ impl Limits {
             (self.urgent_per_minute_per_user, "limits.urgent_per_minute_per_user"),
             (self.conversations_per_minute_per_user, "limits.conversations_per_minute_per_user"),
             (self.refreshes_per_minute, "limits.refreshes_per_minute"),
+            (self.strikes_per_minute, "limits.strikes_per_minute"),
         ] {
-            require((1..=1_000_000).contains(&rate), key, "1 to 1000000")?;
+            within(rate, 1..=1_000_000, key)?;
         }
-        require(self.message_bytes >= 4096, "limits.message_bytes", "at least 4096")?;
-        require(self.message_bytes <= 16 << 20, "limits.message_bytes", "at most 16777216")?;
-        let lane = fanfare_proto::frame::MAX_SENT * 2;
-        require(self.ordered_bytes >= lane, "limits.ordered_bytes", "at least 65536")?;
-        require(self.urgent_bytes >= lane, "limits.urgent_bytes", "at least 65536")
+        within(self.message_bytes, 4_096..=16 << 20, "limits.message_bytes")?;
+        let lane = fanfare_proto::frame::MAX_SENT * 2..=1 << 30;
+        within(self.ordered_bytes, lane.clone(), "limits.ordered_bytes")?;
+        within(self.urgent_bytes, lane, "limits.urgent_bytes")?;
+        within(self.resume_events, 1..=1_000_000, "limits.resume_events")
     }
 }

@@ -8,9 +8,19 @@ mod issuers;
 mod limits;
 mod retention;
 mod secret;
+mod session;
 mod store;
+mod unreadable;
 
-use std::{borrow::Cow, collections::HashMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fmt::Display,
+    net::SocketAddr,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -23,7 +33,9 @@ pub use self::{
     limits::Limits,
     retention::Retention,
     secret::Secret,
+    session::Session,
     store::{AtStart, Scylla, Store, StoreKind},
+    unreadable::Unreadable,
 };
 use crate::{auth::policy, outbox::Bounds};
 
@@ -76,28 +88,6 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     /// Where the development certificate is made and kept when no certificate is given. TCP is plain then.
     pub development_dir: PathBuf,
-}
-
-/// See [`Config::session`].
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Session {
-    /// Time for the first message, `authenticate`.
-    pub auth_timeout_ms: u64,
-    /// Time for TLS, for the head of each HTTP request, and for the handshake of a transport.
-    pub handshake_timeout_ms: u64,
-    /// Time for an HTTP request, its body included.
-    pub request_timeout_ms: u64,
-    /// Longest life of an HTTP connection, however many requests it brings.
-    pub http_life_ms: u64,
-    /// How often the server asks for a sign of life.
-    pub heartbeat_ms: u64,
-    /// Silence after which a client is gone.
-    pub silence_ms: u64,
-    /// Age of the oldest unsent frame after which a client is too slow.
-    pub write_timeout_ms: u64,
-    /// Silence of the network after which a QUIC connection is gone.
-    pub quic_idle_ms: u64,
 }
 
 /// See [`Config::ticks`].
@@ -163,21 +153,6 @@ impl Default for Tls {
     }
 }
 
-impl Default for Session {
-    fn default() -> Self {
-        Self {
-            auth_timeout_ms: 10_000,
-            handshake_timeout_ms: 10_000,
-            request_timeout_ms: 30_000,
-            http_life_ms: 300_000,
-            heartbeat_ms: 25_000,
-            silence_ms: 60_000,
-            write_timeout_ms: 10_000,
-            quic_idle_ms: 30_000,
-        }
-    }
-}
-
 impl Default for Ticks {
     fn default() -> Self {
         Self { flush_ms: 100, ahead_ms: 60_000, acknowledge_ms: 2_000 }
@@ -201,14 +176,14 @@ impl Default for Log {
 pub enum Invalid {
     /// It cannot be read: a syntax error, an unknown key, a value of the wrong type.
     #[error(transparent)]
-    Unreadable(#[from] config::ConfigError),
+    Unreadable(#[from] Unreadable),
     /// A value is outside what is allowed.
     #[error("{key} must be {allowed}")]
     Value {
         /// The key.
         key: &'static str,
         /// What it may be.
-        allowed: &'static str,
+        allowed: Cow<'static, str>,
     },
     /// A file that it names cannot be read.
     #[error("{key}: {path}: {error}")]
@@ -223,6 +198,9 @@ pub enum Invalid {
     /// The key for tokens is missing.
     #[error("{0} is not set: tokens cannot be verified without it (for a first try: fanfare serve --dev)")]
     NoKey(&'static str),
+    /// Two keys for one thing. Which of them was forgotten is not for us to say.
+    #[error("{0} is set beside {1}: one of the two is meant")]
+    Beside(String, String),
     /// A user of the database without a password.
     #[error("store.scylla.user is set, but neither store.scylla.password_file nor store.scylla.password")]
     NoPassword,
@@ -241,11 +219,8 @@ pub enum Invalid {
 
 impl Config {
     /// Reads `file` (it must exist) or, without one, `fanfare.toml` where there is one; then the environment.
-    pub fn load(file: Option<&std::path::Path>) -> Result<Self, Invalid> {
-        let source = match file {
-            Some(path) => config::File::from(path).required(true),
-            None => config::File::with_name("fanfare.toml").required(false),
-        };
+    pub fn load(file: Option<&Path>) -> Result<Self, Invalid> {
+        let source = config::File::from_str(&text(file)?, config::FileFormat::Toml);
         let variables = variables();
         let mut environment = config::Environment::with_prefix("FANFARE")
             .prefix_separator("_")
@@ -267,14 +242,11 @@ impl Config {
             }
             // A secret of digits is a text, too: as a number it would become another one.
             if name.starts_with("FANFARE_") && matches!(last, "secret" | "password") {
-                builder = builder.set_override(&key, value.as_str())?;
+                builder = builder.set_override(&key, value.as_str()).map_err(Unreadable::from)?;
             }
         }
-        let mut loaded: Self = builder
-            .add_source(source)
-            .add_source(environment.source(Some(variables)))
-            .build()?
-            .try_deserialize()?;
+        let built = builder.add_source(source).add_source(environment.source(Some(variables))).build();
+        let mut loaded: Self = built.and_then(config::Config::try_deserialize).map_err(Unreadable::from)?;
         // An empty variable is an empty list, not a list of nothing.
         loaded.origins.retain(|origin| !origin.is_empty());
         loaded.check()?;
@@ -288,34 +260,22 @@ impl Config {
             "origins",
             "a list of `https://host` or `https://host:port` (or http), with nothing behind it",
         )?;
-        require(self.shards <= 64, "shards", "0 to 64")?;
+        within(self.shards, 0..=64, "shards")?;
         self.limits.check()?;
         self.compression.check()?;
-        let handshake = self.session.handshake_timeout_ms;
-        require(handshake >= 100, "session.handshake_timeout_ms", "at least 100")?;
-        require(self.session.request_timeout_ms >= 100, "session.request_timeout_ms", "at least 100")?;
-        require(self.session.http_life_ms >= 100, "session.http_life_ms", "at least 100")?;
-        require(self.session.heartbeat_ms >= 100, "session.heartbeat_ms", "at least 100")?;
-        require(self.session.quic_idle_ms >= 1000, "session.quic_idle_ms", "at least 1000")?;
-        require(
-            self.session.silence_ms > self.session.heartbeat_ms,
-            "session.silence_ms",
-            "larger than session.heartbeat_ms",
-        )?;
+        self.session.check()?;
         self.drain.check()?;
-        require((10..=1000).contains(&self.ticks.flush_ms), "ticks.flush_ms", "10 to 1000")?;
-        require(self.ticks.acknowledge_ms >= 10, "ticks.acknowledge_ms", "at least 10")?;
+        within(self.ticks.flush_ms, 10..=1_000, "ticks.flush_ms")?;
+        within(self.ticks.ahead_ms, 1_000..=86_400_000, "ticks.ahead_ms")?;
+        within(self.ticks.acknowledge_ms, 10..=3_600_000, "ticks.acknowledge_ms")?;
         self.store.scylla.check()?;
         // What is accepted must be storable.
         let large = self.store.kind == StoreKind::Scylla && self.limits.message_bytes > 4 << 20;
         require(!large, "limits.message_bytes", "at most 4194304 with store.kind `scylla`")?;
         self.retention.check()?;
-        require((10..=10_000).contains(&self.presence.flush_ms), "presence.flush_ms", "10 to 10000")?;
-        require(self.presence.grace_ms <= 600_000, "presence.grace_ms", "at most 600000")?;
-        let lease = 5_000..=600_000;
-        require(lease.contains(&self.presence.lease_ms), "presence.lease_ms", "5000 to 600000")?;
-        let people = self.limits.people_per_organisation <= 1_000_000;
-        require(people, "limits.people_per_organisation", "at most 1000000")?;
+        within(self.presence.flush_ms, 10..=10_000, "presence.flush_ms")?;
+        within(self.presence.grace_ms, 0..=600_000, "presence.grace_ms")?;
+        within(self.presence.lease_ms, 5_000..=600_000, "presence.lease_ms")?;
         require(
             self.tls.certificate.is_some() == self.tls.key.is_some(),
             "tls.key",
@@ -333,6 +293,19 @@ impl Config {
     }
 }
 
+/// The configuration file, which is TOML then. Only the one that nobody has named may be missing.
+fn text(file: Option<&Path>) -> Result<String, Invalid> {
+    let path = file.unwrap_or(Path::new("fanfare.toml"));
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        text => text.map_err(|error| Invalid::File { key: "file".into(), path: path.into(), error })?,
+    };
+    match toml::de::DeTable::parse(&text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Unreadable::syntax(path, &text, &error).into()),
+    }
+}
+
 /// Those of the environment that may be settings. `FANFARE_TEST_*` is for tests, whose servers inherit it.
 fn variables() -> HashMap<String, String> {
     let texts = std::env::vars_os()
@@ -341,7 +314,18 @@ fn variables() -> HashMap<String, String> {
 }
 
 fn require(ok: bool, key: &'static str, allowed: &'static str) -> Result<(), Invalid> {
-    if ok { Ok(()) } else { Err(Invalid::Value { key, allowed }) }
+    if ok { Ok(()) } else { Err(Invalid::Value { key, allowed: allowed.into() }) }
+}
+
+fn within<T: Copy + PartialOrd + Display>(
+    value: T,
+    bounds: RangeInclusive<T>,
+    key: &'static str,
+) -> Result<(), Invalid> {
+    if bounds.contains(&value) {
+        return Ok(());
+    }
+    Err(Invalid::Value { key, allowed: format!("{} to {}", bounds.start(), bounds.end()).into() })
 }
 
 /// Whether it is written as browsers write it. Any other form would never match.
@@ -353,6 +337,6 @@ fn is_origin(text: &str) -> bool {
     text == format!("{scheme}://{authority}") && !authority.as_str().contains('@')
 }
 
-fn read(key: impl Into<Cow<'static, str>>, path: &std::path::Path) -> Result<Vec<u8>, Invalid> {
+fn read(key: impl Into<Cow<'static, str>>, path: &Path) -> Result<Vec<u8>, Invalid> {
     std::fs::read(path).map_err(|error| Invalid::File { key: key.into(), path: path.into(), error })
 }

@@ -3,7 +3,7 @@
 use fanfare_proto::OrgId;
 use serde::Deserialize;
 
-use super::{Invalid, require};
+use super::{Invalid, require, within};
 use crate::store::FixClass;
 
 /// See [`Config::retention`](super::Config::retention).
@@ -68,16 +68,19 @@ impl Retention {
     }
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        // What expires after January 2038 is beyond the databases' times to live.
+        // Nothing is kept for no time: all that there is would be deleted at the next start. And what expires after
+        // January 2038 is beyond the databases' times to live.
         for (key, days) in [
+            ("retention.conversation_days", self.conversation_days),
+            ("retention.notice_days", self.notice_days),
             ("retention.fix_days", self.fix_days),
             ("retention.short_fix_days", self.short_fix_days),
             ("retention.long_fix_days", self.long_fix_days),
+            ("retention.presence_days", self.presence_days),
             ("retention.revocation_days", self.revocation_days),
         ] {
-            require((1..=3_650).contains(&days), key, "1 to 3650")?;
+            within(days, 1..=3_650, key)?;
         }
-        require(self.presence_days >= 1, "retention.presence_days", "at least 1")?;
         require(
             !self.long_fix_organisations.iter().any(|org| self.short_fix_organisations.contains(org)),
             "retention.long_fix_organisations",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Invalid, Secret, choice::choice, require};
+use super::{Invalid, Secret, choice::choice, require, within};
 
 /// See [`Config::store`](super::Config::store).
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -157,23 +157,25 @@ impl Scylla {
             ("store.scylla.cas_timeout_ms", self.cas_timeout_ms),
             ("store.scylla.append_timeout_ms", self.append_timeout_ms),
         ] {
-            require((10..=60_000).contains(&value), key, "10 to 60000")?;
+            within(value, 10..=60_000, key)?;
         }
-        require(self.waiting > 0, "store.scylla.waiting", "at least 1")?;
-        let bytes = 1 << 20..=2 << 30;
-        require(bytes.contains(&self.waiting_bytes), "store.scylla.waiting_bytes", "1048576 to 2147483648")?;
-        require(self.in_flight > 0, "store.scylla.in_flight", "at least 1")?;
+        within(self.waiting, 1..=1_000_000, "store.scylla.waiting")?;
+        within(self.waiting_bytes, 1 << 20..=2 << 30, "store.scylla.waiting_bytes")?;
+        within(self.in_flight, 1..=32_768, "store.scylla.in_flight")?;
         // A request stands beside each event, and a partition has less than 100,000 rows.
-        require((1..=45_000).contains(&self.bucket_events), "store.scylla.bucket_events", "1 to 45000")?;
-        let bytes = 1 << 16..=90 << 20;
-        require(bytes.contains(&self.bucket_bytes), "store.scylla.bucket_bytes", "65536 to 94371840")
+        within(self.bucket_events, 1..=45_000, "store.scylla.bucket_events")?;
+        within(self.bucket_bytes, 1 << 16..=90 << 20, "store.scylla.bucket_bytes")
     }
 
     /// User name and password.
     pub fn credentials(&self) -> Result<Option<(String, String)>, Invalid> {
         let Some(user) = &self.user else { return Ok(None) };
         let password = match (&self.password, &self.password_file) {
-            (Some(password), _) => password.0.clone(),
+            (Some(_), Some(_)) => {
+                let key = |name| format!("store.scylla.{name}");
+                return Err(Invalid::Beside(key("password"), key("password_file")));
+            }
+            (Some(password), None) => password.0.clone(),
             (None, Some(path)) => {
                 let text = super::read("store.scylla.password_file", path)?;
                 String::from_utf8_lossy(text.trim_ascii()).into_owned()

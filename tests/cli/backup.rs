@@ -1,6 +1,6 @@
 //! A copy is taken while the server works, and put back; clients notice that they know more than the server.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use fanfare_client::{
     Client, Config, Event, Events, Preference, Token,
@@ -9,15 +9,8 @@ use fanfare_client::{
         command::{ConversationKind, MessageHistory},
     },
 };
-use tokio::process::Command;
 
-use crate::harness::{Server, TRANSPORTS, done, fanfare, refused};
-
-fn run(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = fanfare(dir);
-    command.args(arguments);
-    command
-}
+use crate::harness::{Server, TRANSPORTS, done, refused, run};
 
 async fn client(server: &Server, user: &str, transport: &str) -> (Client, Events) {
     let token = done(run(server.dir.path(), &["token", user])).await;
@@ -148,35 +141,4 @@ async fn only_whole_copies_of_ours_are_put_back() {
     let mut other = run(dir, &["backup", "y"]);
     other.env("FANFARE_STORE__KIND", "scylla");
     assert!(refused(other).await.contains("fanfare export"));
-}
-
-#[tokio::test]
-async fn a_configuration_is_checked_without_a_start() {
-    let dir = tempfile::tempdir().unwrap();
-    let check = || run(dir.path(), &["serve", "--check-config"]);
-    assert_eq!(done(check()).await, "the configuration is good\n");
-    for (setting, value, told) in [
-        ("FANFARE_TICKS__FLUSH_MS", "5", "ticks.flush_ms must be 10 to 1000"),
-        ("FANFARE_AUTH__SECRET", "short", "auth.secret: a shared secret has at least 32 bytes"),
-        ("FANFARE_AUTH__ALGORITHM", "none", "`none` is none of HS256"),
-        ("FANFARE_LOG__FILTER", "a=b=c", "log.filter"),
-        ("FANFARE_LIMITS__CONNECTION", "5", "unknown field `connection`"),
-    ] {
-        let mut command = check();
-        command.env(setting, value);
-        let said = refused(command).await;
-        assert!(said.contains(told) && said.matches(told).count() == 1, "{said}");
-    }
-    let mut command = check();
-    command.env("FANFARE_ORIGINS", "");
-    assert_eq!(done(command).await, "the configuration is good\n");
-    fs::write(dir.path().join("key.pem"), "no key").unwrap();
-    let mut command = check();
-    command.env("FANFARE_TLS__CERTIFICATE", "key.pem").env("FANFARE_TLS__KEY", "key.pem");
-    assert!(refused(command).await.contains("there is no certificate"));
-    let mut command = check();
-    command.env("FANFARE_STORE__KIND", "scylla").env("FANFARE_STORE__SCYLLA__TLS_AUTHORITY", "nowhere.pem");
-    assert!(refused(command).await.contains("store.scylla.tls_authority: nowhere.pem"));
-    let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["key.pem"], "nothing was made");
 }

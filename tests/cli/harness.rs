@@ -31,6 +31,13 @@ pub fn fanfare(dir: &Path) -> Command {
     command
 }
 
+/// The same with a subcommand and its arguments.
+pub fn run(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = fanfare(dir);
+    command.args(arguments);
+    command
+}
+
 /// A server in a process of its own.
 pub struct Server {
     pub dir: TempDir,

@@ -4,6 +4,7 @@
 
 mod backup;
 mod chat;
+mod config;
 mod drain;
 mod harness;
 mod replay;
