@@ -43,8 +43,10 @@ pub struct Limits {
     pub broadcasts_per_minute_per_organisation: u32,
     /// Urgent requests of one user that cost nothing else: whoever has spent all else can still raise an alarm.
     pub urgent_per_minute_per_user: u32,
-    /// Conversations that one user creates.
+    /// Conversations that one user creates. 50 members cost as much as another one.
     pub conversations_per_minute_per_user: u32,
+    /// Those that one organisation creates.
+    pub conversations_per_minute_per_organisation: u32,
     /// Newer tokens that one connection sends.
     pub refreshes_per_minute: u32,
     /// Packets of ticks a second of one connection; twice as many at once. Those above are dropped.
@@ -94,6 +96,7 @@ impl Default for Limits {
             broadcasts_per_minute_per_organisation: 120,
             urgent_per_minute_per_user: 30,
             conversations_per_minute_per_user: 60,
+            conversations_per_minute_per_organisation: 600,
             refreshes_per_minute: 12,
             packets_per_second: 100,
             message_bytes: fanfare_proto::frame::MAX_EVENT,
@@ -140,6 +143,10 @@ impl Limits {
             (self.broadcasts_per_minute_per_organisation, "limits.broadcasts_per_minute_per_organisation"),
             (self.urgent_per_minute_per_user, "limits.urgent_per_minute_per_user"),
             (self.conversations_per_minute_per_user, "limits.conversations_per_minute_per_user"),
+            (
+                self.conversations_per_minute_per_organisation,
+                "limits.conversations_per_minute_per_organisation",
+            ),
             (self.refreshes_per_minute, "limits.refreshes_per_minute"),
             (self.strikes_per_minute, "limits.strikes_per_minute"),
         ] {

@@ -48,7 +48,22 @@ pub enum Cost {
     /// A notice to everyone, besides.
     Broadcast,
     /// A conversation, besides.
-    Conversation,
+    Conversation {
+        /// The members that are named, each of whom is a record to write.
+        members: usize,
+    },
+}
+
+/// So many members of a conversation cost as much as the conversation itself.
+const MEMBERS: usize = 50;
+
+impl Cost {
+    const fn amount(self) -> u32 {
+        match self {
+            Self::Message | Self::Broadcast => 1,
+            Self::Conversation { members } => 1 + (members / MEMBERS) as u32,
+        }
+    }
 }
 
 /// Too much of something.
@@ -98,17 +113,19 @@ fn spend(user: &User, organisation: &Organisation, cost: Cost, now: UnixMs) -> R
     let (first, second) = match cost {
         Cost::Message => (
             (&user.messages, "too many messages of this user"),
-            Some((&organisation.messages, "too many messages of this organisation")),
+            (&organisation.messages, "too many messages of this organisation"),
         ),
         Cost::Broadcast => (
             (&user.broadcasts, "too many notices of this user"),
-            Some((&organisation.broadcasts, "too many notices of this organisation")),
+            (&organisation.broadcasts, "too many notices of this organisation"),
         ),
-        Cost::Conversation => ((&user.conversations, "too many conversations created"), None),
+        Cost::Conversation { .. } => (
+            (&user.conversations, "too many conversations created"),
+            (&organisation.conversations, "too many conversations created in this organisation"),
+        ),
     };
-    first.0.take(now).map_err(Excess::of(first.1))?;
-    if let Some((meter, what)) = second {
-        meter.take(now).inspect_err(|_| first.0.give_back()).map_err(Excess::of(what))?;
-    }
-    Ok(())
+    let amount = cost.amount();
+    first.0.take_many(amount, now).map_err(Excess::of(first.1))?;
+    let taken = second.0.take_many(amount, now).inspect_err(|_| first.0.give_back(amount));
+    taken.map_err(Excess::of(second.1))
 }

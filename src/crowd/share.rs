@@ -26,6 +26,7 @@ pub struct Organisation {
     open: AtomicUsize,
     pub(super) messages: Meter,
     pub(super) broadcasts: Meter,
+    pub(super) conversations: Meter,
 }
 
 /// So many a second; twice as many at once.
@@ -56,6 +57,7 @@ impl Organisation {
             open: AtomicUsize::new(0),
             messages: second(limits.messages_per_second_per_organisation),
             broadcasts: minute(limits.broadcasts_per_minute_per_organisation),
+            conversations: minute(limits.conversations_per_minute_per_organisation),
         }
     }
 }
@@ -81,7 +83,7 @@ impl Rests for User {
 
 impl Rests for Organisation {
     fn is_at_rest(&self, now: UnixMs) -> bool {
-        let meters = [&self.messages, &self.broadcasts];
+        let meters = [&self.messages, &self.broadcasts, &self.conversations];
         self.open.load(Ordering::Relaxed) == 0 && meters.iter().all(|meter| meter.is_full(now))
     }
 }

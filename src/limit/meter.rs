@@ -17,6 +17,11 @@ impl Rate {
         let interval_us = (u64::from(seconds) * 1_000_000 / u64::from(count.max(1))).max(1);
         Self { interval_us, burst_us: interval_us * u64::from(burst.max(1)) }
     }
+
+    /// The time in which so many come, at most a burst.
+    fn cost_us(self, count: u32) -> u64 {
+        (self.interval_us * u64::from(count)).min(self.burst_us)
+    }
 }
 
 /// A token bucket in one atomic: the time at which it will be full again. Shared by threads without a lock.
@@ -34,9 +39,14 @@ impl Meter {
 
     /// Takes one, or tells in how many milliseconds it will be there. A refusal costs nothing.
     pub fn take(&self, now: UnixMs) -> Result<(), u64> {
+        self.take_many(1, now)
+    }
+
+    /// The same for several at once. More than a burst is never there: it takes a whole one instead.
+    pub fn take_many(&self, count: u32, now: UnixMs) -> Result<(), u64> {
         let mut seen = self.settled(now);
         loop {
-            let full = self.after_one(seen, now)?;
+            let full = self.after(count, seen, now)?;
             match self.full_us.compare_exchange_weak(seen, full, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Ok(()),
                 Err(other) => seen = other,
@@ -46,12 +56,12 @@ impl Meter {
 
     /// Whether one could be taken; else in how many milliseconds.
     pub fn has_one(&self, now: UnixMs) -> Result<(), u64> {
-        self.after_one(self.settled(now), now).map(|_| ())
+        self.after(1, self.settled(now), now).map(|_| ())
     }
 
-    /// Gives one back, for something that was not done after all.
-    pub fn give_back(&self) {
-        self.full_us.fetch_sub(self.rate.interval_us, Ordering::Relaxed);
+    /// Gives so many back, for something that was not done after all.
+    pub fn give_back(&self, count: u32) {
+        self.full_us.fetch_sub(self.rate.cost_us(count), Ordering::Relaxed);
     }
 
     /// Whether it is full: forgetting it then changes nothing.
@@ -65,10 +75,10 @@ impl Meter {
         self.full_us.fetch_min(latest, Ordering::Relaxed).min(latest)
     }
 
-    /// When it would be full again if one were taken.
-    fn after_one(&self, full_us: u64, now: UnixMs) -> Result<u64, u64> {
+    /// When it would be full again if so many were taken.
+    fn after(&self, count: u32, full_us: u64, now: UnixMs) -> Result<u64, u64> {
         let now = micros(now);
-        let full = full_us.max(now) + self.rate.interval_us;
+        let full = full_us.max(now) + self.rate.cost_us(count);
         let wait = full.saturating_sub(now + self.rate.burst_us);
         if wait == 0 { Ok(full) } else { Err(wait.div_ceil(1000)) }
     }
@@ -108,8 +118,21 @@ mod tests {
         let now = UnixMs(1_000_000);
         assert_eq!(meter.take(now), Ok(()));
         assert_eq!(meter.take(now), Err(60_000));
-        meter.give_back();
+        meter.give_back(1);
         assert_eq!(meter.take(now), Ok(()));
+    }
+
+    #[test]
+    fn several_are_taken_together_or_not_at_all() {
+        let meter = meter(10, 1, 5);
+        let now = UnixMs(1_000_000);
+        assert_eq!(meter.take_many(3, now), Ok(()));
+        assert_eq!(meter.take_many(3, now), Err(100));
+        assert_eq!(meter.take_many(2, now), Ok(()), "a refusal costs nothing");
+        assert_eq!(meter.take_many(9, now.plus(499)), Err(1), "as if a burst were asked for");
+        assert_eq!(meter.take_many(9, now.plus(500)), Ok(()));
+        meter.give_back(9);
+        assert!(meter.is_full(now.plus(500)), "no more than was taken");
     }
 
     #[test]

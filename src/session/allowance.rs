@@ -80,8 +80,8 @@ impl Allowance {
             Some(Command::SystemBroadcast(_)) => {
                 guest.spend(Cost::Broadcast, now).map_err(|excess| self.waiting.broadcasts.tell(excess, now))
             }
-            Some(Command::ConversationCreate(_)) => guest
-                .spend(Cost::Conversation, now)
+            Some(Command::ConversationCreate(create)) => guest
+                .spend(Cost::Conversation { members: create.members.len() }, now)
                 .map_err(|excess| self.waiting.conversations.tell(excess, now)),
             Some(Command::TokenRefresh(_)) => {
                 let taken = self.refreshes.take(1.0, now).map_err(too_many("too many token refreshes"));

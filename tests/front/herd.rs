@@ -34,8 +34,9 @@ const TALKS: Duration = Duration::from_millis(20);
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// The limits that keep one person from doing what the test does for thousands.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("FANFARE_LIMITS__CONVERSATIONS_PER_MINUTE_PER_USER", "100000"),
+    ("FANFARE_LIMITS__CONVERSATIONS_PER_MINUTE_PER_ORGANISATION", "100000"),
     ("FANFARE_LIMITS__MESSAGES_PER_SECOND", "100000"),
     ("FANFARE_LIMITS__MESSAGES_PER_SECOND_PER_USER", "100000"),
     ("FANFARE_LIMITS__MESSAGES_PER_SECOND_PER_ORGANISATION", "100000"),

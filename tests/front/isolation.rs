@@ -40,6 +40,7 @@ impl World {
                 &mut limits.broadcasts_per_minute_per_user,
                 &mut limits.broadcasts_per_minute_per_organisation,
                 &mut limits.conversations_per_minute_per_user,
+                &mut limits.conversations_per_minute_per_organisation,
                 &mut limits.refreshes_per_minute,
             ] {
                 *rate = 1_000_000;

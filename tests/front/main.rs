@@ -32,6 +32,7 @@ mod compression;
 mod cut;
 mod drain;
 mod forged;
+mod groups;
 mod herd;
 mod http;
 mod isolation;

@@ -46,6 +46,7 @@ async fn a_server_is_replaced_under_load_and_nothing_is_lost_or_doubled() {
         ("FANFARE_DRAIN__SPREAD_MS", "1000"),
         ("FANFARE_DRAIN__NOTICE_MS", "500"),
         ("FANFARE_LIMITS__CONVERSATIONS_PER_MINUTE_PER_USER", "1000"),
+        ("FANFARE_LIMITS__CONVERSATIONS_PER_MINUTE_PER_ORGANISATION", "1000"),
     ];
     let mut server = Process::start_with(dir.path(), &settings).await;
     let mut party = Party::gather(&server.base, CLIENTS, GROUP, role).await;

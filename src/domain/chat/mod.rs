@@ -11,7 +11,6 @@ pub use room::Directory;
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use fanfare_proto::{
     ClientId, ConversationId, ErrorBody, ErrorCode, Seq, UserId,
     command::{
@@ -25,7 +24,7 @@ use fanfare_proto::{
 };
 use sha2::{Digest, Sha256};
 
-use self::room::{Room, ids_of, kept, member_room, membership, put_once, room, state, topic};
+use self::room::{Room, enrol, ids_of, kept, member_room, put_once, room, state, topic};
 use super::{Answer, Caller, Said, Services, answer, json, say};
 use crate::{
     error::{corrupt, refused},
@@ -63,10 +62,7 @@ pub async fn create(services: &Services, caller: &Caller<'_>, command: Conversat
     put_once(services, &state(&topic), json(&asked)?).await?;
     // What stands there since an earlier request with this client id is what holds.
     let room = kept(services, &topic).await?.unwrap_or(asked);
-    let slots: Vec<_> =
-        room.members.iter().map(|member| membership(&caller.identity.org, member, &id)).collect();
-    let records = slots.iter().map(|slot| put_once(services, slot, Bytes::from_static(b"{}")));
-    futures::future::try_join_all(records).await?;
+    enrol(services, &caller.identity.org, &id, &room.members).await?;
 
     let conversation = Conversation {
         conversation_id: id.clone(),

@@ -9,6 +9,7 @@ use fanfare_proto::{
 };
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use crate::{
     domain::{Caller, Services},
@@ -19,6 +20,12 @@ use crate::{
 
 /// Conversations remembered between requests.
 const REMEMBERED: usize = 10_000;
+
+/// Members whose records are written together.
+const PART: usize = 50;
+/// Such records under way, of all conversations that are being made: what others' writes may find before them, however large
+/// the groups and however many.
+const UNDER_WAY: usize = 200;
 
 /// A conversation, as its record keeps it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,13 +50,17 @@ mod shared {
     }
 }
 
-/// Conversations looked up lately. What is in it never changes: a conversation's members are those of its first event.
+/// Conversations looked up lately, and the turns of those that are being made. What is looked up never changes: a
+/// conversation's members are those of its first event.
 #[derive(Debug)]
-pub struct Directory(Cache<Topic, Arc<Room>>);
+pub struct Directory {
+    known: Cache<Topic, Arc<Room>>,
+    turns: Semaphore,
+}
 
 impl Default for Directory {
     fn default() -> Self {
-        Self(Cache::new(REMEMBERED))
+        Self { known: Cache::new(REMEMBERED), turns: Semaphore::new(UNDER_WAY) }
     }
 }
 
@@ -83,7 +94,7 @@ pub(super) async fn member_room(
 }
 
 pub(super) async fn room(services: &Services, topic: &Topic) -> Result<Option<Arc<Room>>, ErrorBody> {
-    if let Some(room) = services.conversations.0.get(topic) {
+    if let Some(room) = services.conversations.known.get(topic) {
         return Ok(Some(room));
     }
     let Some(room) = kept(services, topic).await? else {
@@ -95,7 +106,7 @@ pub(super) async fn room(services: &Services, topic: &Topic) -> Result<Option<Ar
         return Ok(None);
     }
     let room = Arc::new(room);
-    services.conversations.0.insert(topic.clone(), room.clone());
+    services.conversations.known.insert(topic.clone(), room.clone());
     Ok(Some(room))
 }
 
@@ -116,6 +127,24 @@ pub(super) async fn put_once(services: &Services, slot: &Slot, value: Bytes) -> 
     }
 }
 
+/// Writes the records by which members find a conversation, part by part. Turns are taken in order: a small group waits
+/// for a part of each large one, never for all of it.
+pub(super) async fn enrol(
+    services: &Services,
+    org: &Tenant,
+    id: &ConversationId,
+    members: &[UserId],
+) -> Result<(), ErrorBody> {
+    for part in members.chunks(PART) {
+        let turn = services.conversations.turns.acquire_many(part.len() as u32).await;
+        let _turn = turn.map_err(|_| ErrorCode::Unavailable.with("the server is going down"))?;
+        let slots: Vec<_> = part.iter().map(|member| membership(org, member, id)).collect();
+        let records = slots.iter().map(|slot| put_once(services, slot, Bytes::from_static(b"{}")));
+        futures::future::try_join_all(records).await?;
+    }
+    Ok(())
+}
+
 pub(super) fn topic(org: &Tenant, id: &ConversationId) -> Topic {
     Topic { org: org.clone(), name: TopicName { kind: TopicKind::Conversation, key: TopicKey::from(id) } }
 }
@@ -129,7 +158,7 @@ pub(super) fn state(topic: &Topic) -> Slot {
     }
 }
 
-pub(super) fn membership(org: &Tenant, user: &UserId, id: &ConversationId) -> Slot {
+fn membership(org: &Tenant, user: &UserId, id: &ConversationId) -> Slot {
     Slot {
         org: org.clone(),
         kind: RecordKind::Membership,
