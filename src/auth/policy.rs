@@ -15,8 +15,8 @@ use crate::id::Tenant;
 pub enum Reach {
     /// Nowhere: there is no right.
     None,
-    /// The caller's departments and teams; all of their organisation where the token names neither, or where what is done
-    /// belongs to none.
+    /// The caller's departments and teams; all of their organisation where the token names neither. Only of actions that
+    /// [know of any](Action::knows_units).
     Units,
     /// All of the caller's organisation.
     Organisation,
@@ -147,6 +147,12 @@ impl Action {
         Self::ALL.into_iter().find(|action| action.as_str() == name)
     }
 
+    /// Whether it is about somebody whose departments and teams are known where it is done, and so can end at those of the
+    /// caller. Everything else goes as far as the organisation.
+    pub const fn knows_units(self) -> bool {
+        matches!(self, Self::WatchLocations | Self::ReadTracks | Self::SeeConnections | Self::Disconnect)
+    }
+
     /// The action that a command is. A new command does not compile before it has its place here.
     pub const fn of(command: &Command) -> Self {
         match command {
@@ -222,6 +228,15 @@ mod tests {
         }
         for (at, action) in Action::ALL.into_iter().enumerate() {
             assert_eq!((action as usize, Action::named(action.as_str())), (at, Some(action)));
+        }
+    }
+
+    /// What does not ask for units must not be granted as if it did.
+    #[test]
+    fn only_what_knows_units_ends_at_them() {
+        for action in Action::ALL {
+            let ends = action.row().contains(&Reach::Units);
+            assert!(!ends || action.knows_units(), "{}", action.as_str());
         }
     }
 

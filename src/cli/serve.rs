@@ -33,7 +33,9 @@ impl Serve {
         }
         if self.check_config {
             log_filter(&config.log)?;
-            server::check(&config)?;
+            for note in server::check(&config)? {
+                super::say(&note)?;
+            }
             super::say("the configuration is good")?;
             return Ok(());
         }

@@ -15,7 +15,7 @@ use crate::auth::{
     issuer::{self, Keys, Organisations},
     jwt::{Ambiguous, Verifier},
     key::{BadKey, Key},
-    policy::Policy,
+    policy::{Action, Policy},
 };
 
 /// See [`Config::auth`]. What stands beside `issuers` describes one issuer with a fixed key.
@@ -52,7 +52,7 @@ pub struct Auth {
 pub struct OwnRole {
     /// All that this role of the server's may do.
     pub is: Option<String>,
-    /// These actions besides, within the departments and teams of its holder.
+    /// These actions besides, within the departments and teams of its holder where they know of any.
     pub may: Vec<String>,
 }
 
@@ -86,6 +86,17 @@ impl Config {
             policy.add(name, role.is.as_deref(), &role.may)?;
         }
         Ok(policy)
+    }
+
+    /// What roles of the configuration may do beyond the departments and teams of their holders, a line for each that may.
+    pub fn wide_roles(&self) -> Vec<String> {
+        let wide = |name: &&String| Action::named(name).is_some_and(|action| !action.knows_units());
+        let told = |(role, own): (&String, &OwnRole)| {
+            let actions: Vec<_> = own.may.iter().filter(wide).map(String::as_str).collect();
+            let all = "in all of the organisation, whatever departments and teams its holder has";
+            (!actions.is_empty()).then(|| format!("auth.roles.{role}: {}: {all}", actions.join(", ")))
+        };
+        self.auth.roles.iter().filter_map(told).collect()
     }
 
     /// The shared secret of HS256.

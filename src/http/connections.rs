@@ -9,7 +9,11 @@ use super::{
     asked::{Asked, Named},
     door::By,
 };
-use crate::{auth::policy::Action, domain, hub};
+use crate::{
+    auth::policy::Action,
+    domain::{self, location::scope::Scope},
+    hub,
+};
 
 /// Most of a page.
 const PAGE: usize = 500;
@@ -59,8 +63,10 @@ pub(super) async fn list(
 ) -> Answer<Json<List>> {
     let tenant = by.tenant(Action::SeeConnections, which.organization_id.as_ref())?;
     let after = which.after.as_deref().map(|after| u64::from_str_radix(after, 16).unwrap_or(u64::MAX));
+    let scope = Scope::granted(&by.0, Action::SeeConnections);
     let mut found = routes.services.hub.connections(&tenant);
     found.retain(|connection| after.is_none_or(|after| connection.id > after));
+    found.retain(|connection| scope.covers(&connection.identity().units));
     if let Some(user) = &which.user_id {
         found.retain(|connection| connection.identity().user == *user);
     }
@@ -79,7 +85,12 @@ pub(super) async fn close(
 ) -> Answer {
     let tenant = by.tenant(Action::Disconnect, whose.organization_id.as_ref())?;
     let number = u64::from_str_radix(&id, 16).map_err(|_| Problem::not_found())?;
-    if !routes.services.hub.close(&tenant, number, CloseCode::Disconnected) {
+    let (hub, scope) = (&routes.services.hub, Scope::granted(&by.0, Action::Disconnect));
+    // One of other departments looks like one that does not exist.
+    let mut here = hub.connections(&tenant).into_iter();
+    let granted =
+        here.any(|connection| connection.id == number && scope.covers(&connection.identity().units));
+    if !granted || !hub.close(&tenant, number, CloseCode::Disconnected) {
         return Err(Problem::not_found());
     }
     domain::audit(&by.caller(), &tenant, "connection:closed", &id);

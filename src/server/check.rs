@@ -6,8 +6,9 @@ use crate::{
     net::tls::Identity,
 };
 
-/// Reads every key and certificate that the configuration names, as a start would.
-pub fn check(config: &Config) -> Result<(), StartError> {
+/// Reads every key and certificate that the configuration names, as a start would. Answers what is allowed, but may not be
+/// what was meant.
+pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
     config.verifier()?;
     if let (Some(certificate), Some(key)) = (&config.tls.certificate, &config.tls.key) {
         Identity::from_files(certificate.clone(), key.clone())?;
@@ -15,5 +16,5 @@ pub fn check(config: &Config) -> Result<(), StartError> {
     if config.store.kind == StoreKind::Scylla {
         store::options(config)?;
     }
-    Ok(())
+    Ok(config.wide_roles())
 }

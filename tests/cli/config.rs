@@ -97,3 +97,16 @@ async fn what_is_wrong_is_told_without_secrets() {
         assert!(!said.contains("Super"), "{said}");
     }
 }
+
+/// What is allowed, but reaches further than somebody may have meant.
+#[tokio::test]
+async fn a_look_tells_which_roles_go_beyond_their_departments() {
+    let dir = tempfile::tempdir().unwrap();
+    let roles = "[auth.roles]\nlead = { may = [\"read_tracks\", \"broadcast\", \"revoke\"] }\n\
+                 screen = { is = \"member\", may = [\"watch_locations\"] }\n";
+    fs::write(dir.path().join("fanfare.toml"), roles).unwrap();
+    let said = done(run(dir.path(), &["serve", "--check-config"])).await;
+    let lead = "auth.roles.lead: broadcast, revoke: in all of the organisation, whatever departments and teams its \
+                holder has\n";
+    assert_eq!(said, format!("{lead}the configuration is good\n"));
+}

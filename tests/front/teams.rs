@@ -1,10 +1,13 @@
 //! Departments and teams: whoever names some in the token sees the agents of these, and of no others.
 
+use std::collections::BTreeMap;
+
+use fanfare::config::OwnRole;
 use serde_json::{Value, json};
 
 use crate::{
     client::{BOTH, Client, Kind},
-    harness::{TestServer, token_of},
+    harness::{TestServer, ask_as, token_of},
     positions::{fix, follow, locations, now, send, stored_up_to},
 };
 
@@ -22,6 +25,57 @@ async fn open(
 
 fn token(kind: Kind, user: &str, role: &str, departments: &[&str], teams: &[&str]) -> String {
     token_of(user, &format!("teams-{kind:?}"), role, departments, teams)
+}
+
+/// What a role of the configuration may do ends at its holder's departments, as far as it is about somebody of any.
+#[tokio::test]
+async fn a_role_of_ones_own_ends_at_the_departments_of_its_holder() {
+    let server = TestServer::with(|config| {
+        let may = ["see_connections", "disconnect", "broadcast"].map(str::to_owned).to_vec();
+        config.auth.roles.insert("lead".into(), OwnRole { is: Some("member".into()), may });
+    })
+    .await;
+    for kind in BOTH {
+        let mut north = open(&server, kind, "north", "agent", &["north"], &[]).await;
+        let mut south = open(&server, kind, "south", "agent", &["south"], &[]).await;
+        let mut chief = open(&server, kind, "chief", "admin", &[], &[]).await;
+        let ask = async |as_whom: &str, method: &str, path: &str| {
+            let path = format!("/api/v1/connections{path}");
+            ask_as(&server.base(), as_whom, method, &path, "").await
+        };
+        let list = async |as_whom: &str| {
+            let rows = ask(as_whom, "GET", "").await.json()["connections"].as_array().unwrap().clone();
+            let row = |row: &Value| {
+                (
+                    row["user_id"].as_str().unwrap().to_owned(),
+                    row["connection_id"].as_str().unwrap().to_owned(),
+                )
+            };
+            rows.iter().map(row).collect::<BTreeMap<_, _>>()
+        };
+        let all = list(&token(kind, "chief", "admin", &[], &[])).await;
+        assert_eq!(all.keys().collect::<Vec<_>>(), ["chief", "north", "south"], "{kind:?}");
+        let everywhere = token(kind, "lead", "lead", &[], &[]);
+        assert_eq!(list(&everywhere).await, all, "whose token names none");
+        let lead = token(kind, "lead", "lead", &["north"], &[]);
+        assert_eq!(list(&lead).await.keys().collect::<Vec<_>>(), ["north"], "{kind:?}");
+        for other in ["south", "chief"] {
+            assert_eq!(
+                ask(&lead, "DELETE", &format!("/{}", all[other])).await.status,
+                404,
+                "{kind:?} {other}"
+            );
+        }
+        assert_eq!(ask(&lead, "DELETE", &format!("/{}", all["north"])).await.status, 204);
+        assert_eq!(north.expect_close().await.0, 4103);
+        // A notice is to everyone, and knows no departments.
+        let mut lead = Client::open(&server.base(), kind, &lead).await;
+        let notice = json!({ "client_id": "n", "message": "to all", "priority": "high" });
+        lead.request("system:broadcast", notice).await.unwrap();
+        for client in [&mut south, &mut chief] {
+            client.expect("system:broadcast").await;
+        }
+    }
 }
 
 /// A role, its departments and teams, and whom it sees.

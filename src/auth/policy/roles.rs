@@ -57,7 +57,8 @@ pub enum BadRole {
 }
 
 impl Policy {
-    /// Adds a role that may do all that `is` may, to connect, and `may`: that in its holder's departments and teams.
+    /// Adds a role that may do all that `is` may, to connect, and `may`: that in its holder's departments and teams, as far
+    /// as it [knows of any](Action::knows_units), or else in the organisation.
     pub fn add(&mut self, role: &str, is: Option<&str>, may: &[String]) -> Result<(), BadRole> {
         if Role::named(role).is_some() {
             return Err(BadRole::Known(role.into()));
@@ -74,8 +75,10 @@ impl Policy {
             Action::named(action).ok_or_else(|| BadRole::May { role: role.into(), action: action.clone() })
         });
         for action in connect.chain(named) {
-            let reach = &mut column[action? as usize];
-            *reach = (*reach).max(Reach::Units);
+            let action = action?;
+            let least = if action.knows_units() { Reach::Units } else { Reach::Organisation };
+            let reach = &mut column[action as usize];
+            *reach = (*reach).max(least);
         }
         self.own.insert(role.into(), column);
         Ok(())
@@ -141,8 +144,15 @@ mod tests {
         assert_eq!(dispatcher.reach(Action::WatchLocations), Reach::Units);
         assert_eq!(dispatcher.reach(Action::Broadcast), Reach::None);
         let screen = rights(&policy, &["screen"]).unwrap();
-        assert_eq!(screen.reach(Action::Connect), Reach::Units);
+        assert_eq!(screen.reach(Action::Connect), Reach::Organisation);
         assert_eq!(screen.reach(Action::Converse), Reach::None);
+        policy.add("lead", None, &["broadcast".into(), "revoke".into(), "disconnect".into()]).unwrap();
+        let lead = rights(&policy, &["lead"]).unwrap();
+        assert_eq!(
+            [Action::Broadcast, Action::Revoke].map(|action| lead.reach(action)),
+            [Reach::Organisation; 2]
+        );
+        assert_eq!(lead.reach(Action::Disconnect), Reach::Units);
         for (role, is, may) in [
             ("admin", None, "broadcast"),
             ("boss", Some("platform"), "broadcast"),

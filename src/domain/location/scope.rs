@@ -1,4 +1,4 @@
-//! What part of an organisation somebody sees.
+//! What part of an organisation somebody sees, or may do something to.
 
 use fanfare_proto::{DepartmentId, ErrorBody, ErrorCode};
 
@@ -7,7 +7,7 @@ use crate::auth::{
     policy::{Action, Reach},
 };
 
-/// A set of agents, by where they work.
+/// A set of people, by where they work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// Everyone.
@@ -17,8 +17,8 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Where an identity may do this: an admin or a service everywhere, a supervisor whose token names departments or
-    /// teams in just those.
+    /// Where an identity may do this, which must be an action that knows units: an admin or a service everywhere, a
+    /// supervisor whose token names departments or teams in just those.
     pub fn granted(identity: &Identity, action: Action) -> Self {
         let everywhere = identity.rights.reach(action) > Reach::Units;
         if everywhere || identity.units.is_empty() {
