@@ -17,7 +17,9 @@ use crate::id::Tenant;
 pub const KNOWN_FOR_MS: u64 = 30_000;
 
 /// Most revocations that may stand, of all organisations. At up to 800 bytes each they take 40 MB at most.
-pub const MOST: usize = 50_000;
+const MOST: usize = 50_000;
+/// An organisation may have this part of what is left.
+const PART: usize = 4;
 
 /// How often those that have ended are removed. Until then they are looked past.
 const SWEEP_MS: u64 = 60_000;
@@ -141,10 +143,12 @@ impl Revocations {
         of_org.find(|revocation| revocation.revocation_id == id && now < revocation.until).cloned()
     }
 
-    /// How many stand: in all, and of an organisation.
-    pub fn count(&self, org: &Tenant) -> (usize, usize) {
+    /// Whether an organisation may have one more. None has more than `most`, nor more than a part of what is left: whoever
+    /// uses up what they may have leaves more to the others than they have.
+    pub fn has_room(&self, org: &Tenant, most: usize) -> bool {
         let state = self.read();
-        (state.count, state.standing.get(org).map_or(0, HashMap::len))
+        let of_org = state.standing.get(org).map_or(0, HashMap::len);
+        of_org < most.min(MOST.saturating_sub(state.count) / PART)
     }
 
     /// Up to where the log is known.
@@ -314,8 +318,35 @@ mod tests {
         );
         let kept = all.get(&org, "c", UnixMs(2)).unwrap();
         assert_eq!((kept.at, kept.until), (UnixMs(2), UnixMs(9)), "a second one shortens nothing");
-        assert_eq!(all.count(&org), (1, 1));
+        assert_eq!(all.read().count, 1);
         all.learn(Epoch(1), Seq(4), vec![], UnixMs(SWEEP_MS));
-        assert_eq!(all.count(&org), (0, 0));
+        assert_eq!(all.read().count, 0);
+    }
+
+    /// Whoever uses up all that they may have: there is room for those who come later.
+    #[test]
+    fn no_organisation_takes_the_room_of_others() {
+        const STEP: usize = 20;
+        let all = Revocations::default();
+        let fill = |name: &str, most: usize| {
+            let (org, mut count) = (tenant(name), 0);
+            while all.has_room(&org, most) {
+                // Some at a time, as each costs a count of all.
+                let some = (0..STEP).map(|n| {
+                    let user = serde_json::json!({ "user_id": format!("{count}-{n}") });
+                    made(&format!("{count}-{n}"), name, &user, 1, 9)
+                });
+                all.learn(Epoch(1), Seq(1), some.collect(), UnixMs(2));
+                count += STEP;
+            }
+            count
+        };
+        assert_eq!(fill("first", 5_000), 5_000, "as long as there is enough");
+        for n in 0..25 {
+            let count = fill(&format!("org{n}"), 5_000);
+            assert!((STEP..=5_000).contains(&count), "{n}: {count}");
+        }
+        assert!(all.read().count < MOST);
+        assert!(all.has_room(&tenant("late"), 5_000));
     }
 }

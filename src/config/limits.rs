@@ -124,12 +124,13 @@ impl Limits {
             (self.agents_per_organisation, "limits.agents_per_organisation"),
             (self.people_per_organisation, "limits.people_per_organisation"),
             (self.views_per_organisation, "limits.views_per_organisation"),
-            (self.revocations_per_organisation, "limits.revocations_per_organisation"),
         ] {
             within(count, 1..=1_000_000, key)?;
         }
         // Some of it is for those who have not shown that they receive at their address.
         within(self.lobby, 8..=1_000_000, "limits.lobby")?;
+        // More than a fifth of all would not be granted: see auth::revocation.
+        within(self.revocations_per_organisation, 1..=10_000, "limits.revocations_per_organisation")?;
         within(self.in_flight, 1..=1_024, "limits.in_flight")?;
         for (rate, key) in [
             (self.attempts_per_second_per_ip, "limits.attempts_per_second_per_ip"),

@@ -138,6 +138,26 @@ fn forged_addresses_cost_their_owners_nothing() {
     assert!(crowd.arrive_unproven(ip("192.0.2.9"), later.plus(10_000)).is_some());
 }
 
+/// Nothing is done for them before they are turned away, and they are not before it is sure who they are.
+#[test]
+fn who_would_be_turned_away_proves_their_address_first() {
+    let crowd = crowd(|limits| {
+        limits.failures_per_minute_per_ip = 60;
+        limits.connections_per_ip = 4;
+        limits.lobby_per_ip = 2;
+    });
+    for _ in 0..4 {
+        assert!(crowd.arrive_unproven(ip("192.0.2.1"), NOW).is_some());
+        crowd.failed(ip("192.0.2.1"), NOW);
+    }
+    assert!(crowd.arrive_unproven(ip("192.0.2.1"), NOW).is_none(), "refused tokens");
+    assert!(crowd.arrive_unproven(ip("192.0.2.1"), NOW.plus(1000)).is_some());
+    let waiting = [(); 2].map(|()| crowd.arrive(ip("192.0.2.2"), NOW).unwrap());
+    assert!(crowd.arrive_unproven(ip("192.0.2.2"), NOW).is_none(), "too many who wait");
+    drop(waiting);
+    assert!(crowd.arrive_unproven(ip("192.0.2.2"), NOW).is_some());
+}
+
 #[test]
 fn proof_that_comes_later_is_charged_once() {
     let crowd = crowd(|limits| {

@@ -25,6 +25,15 @@ pub(super) struct Visits {
     requests: Meter,
 }
 
+impl Visits {
+    /// Whether the next that comes from there is turned away.
+    fn turns_away(&self, lobby: usize, now: UnixMs) -> bool {
+        self.failures.has_one(now).is_err()
+            || self.attempts.has_one(now).is_err()
+            || self.waiting.load(Ordering::Relaxed) >= lobby
+    }
+}
+
 /// Why somebody is turned away before anything was done for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Turned {
@@ -116,7 +125,8 @@ impl Crowd {
     }
 
     /// Somebody comes who may have forged their address, so it is not charged: none if they must prove it first, as
-    /// there are many such, or as the address has been busy. Once it is proven, tell by [`Visitor::prove`].
+    /// there are many such, or as somebody who is really there would be turned away. Once it is proven, tell by
+    /// [`Visitor::prove`].
     pub fn arrive_unproven(self: &Arc<Self>, address: IpAddr, now: UnixMs) -> Option<Visitor> {
         // Before many wait, nobody can be kept from a seat by those who are not there.
         if self.lobby.len() >= self.limits.lobby / 8 {
@@ -124,7 +134,7 @@ impl Crowd {
         }
         if !self.is_exempt(address) {
             let visits = self.sites.find(&Site::of(address));
-            if visits.is_some_and(|visits| visits.attempts.has_one(now).is_err()) {
+            if visits.is_some_and(|visits| visits.turns_away(self.limits.lobby_per_ip, now)) {
                 return None;
             }
         }

@@ -20,7 +20,7 @@ use crate::{
     auth::{
         Identity,
         jwt::{Refused, Verifier},
-        revocation::{Change, MOST, Revocation, Subject},
+        revocation::{Change, Revocation, Subject},
     },
     error::{corrupt, refused},
     id::{Audience, Tenant, Topic},
@@ -113,8 +113,7 @@ pub async fn make(
         by: caller.user().clone(),
         reason: asked.reason,
     };
-    let (all, of_org) = services.revocations.count(tenant);
-    let full = all >= MOST || of_org >= services.config.limits.revocations_per_organisation;
+    let full = !services.revocations.has_room(tenant, services.config.limits.revocations_per_organisation);
     // A repeat gets its answer nevertheless, and what is new finds that the log is not empty.
     let expect = full.then_some(Seq::ZERO);
     let data = json(&revocation)?;

@@ -67,6 +67,9 @@ pub enum HandshakeError {
     /// The peer did not speak the protocol.
     #[error("protocol violation: {0}")]
     Protocol(String),
+    /// It was not to go on, once its address was known to be its own.
+    #[error("turned away")]
+    TurnedAway,
     /// It was answered with this status.
     #[error("refused with {0}")]
     Refused(http::StatusCode),

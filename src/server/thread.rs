@@ -154,11 +154,12 @@ impl ShardThread {
                     tokio::task::spawn_local(async move {
                         let _counted = gather::Connection::new();
                         let (peer, proven) = (incoming.remote_address(), incoming.remote_address_validated());
-                        let accept = webtransport::accept(incoming, &net);
+                        let may_stay = || proven || !turned_away(&local, &visitor);
+                        let accept = webtransport::accept(incoming, &net, may_stay);
                         match unless_called(&visitor, accept).await {
-                            // The handshake has proven the address.
-                            Ok(_) if !proven && turned_away(&local, &visitor) => {}
                             Ok(link) => connection::run(link, local, door, visitor).await,
+                            // Counted as that already.
+                            Err(HandshakeError::TurnedAway) => {}
                             Err(error) => {
                                 tracing::debug!(%peer, %error, "handshake failed");
                                 failed(&local, "webtransport");

@@ -150,8 +150,9 @@ impl Shard {
             None => return,
         };
         for (done, follower) in followers.into_iter().enumerate() {
-            // Others have worked in between: somebody may have lost the right to see this.
-            if !follower.over.get() {
+            // Others have worked in between: somebody may have lost the right to see this. One that is being closed still
+            // follows as long as a request of it is under way.
+            if !follower.over.get() && follower.member.outbox.closing().is_none() {
                 for event in &flush.events {
                     follower.member.outbox.push(Lane::Ordered, event.clone());
                 }

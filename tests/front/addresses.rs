@@ -8,9 +8,10 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpSocket,
 };
+use web_transport_quinn::quinn;
 
 use crate::{
-    client::{Client, Kind, open_session, write_frame},
+    client::{Client, Kind, open_session, quic_config, write_frame},
     harness::{TestServer, ask, http_get, token},
     limits::assert_wait,
     tap::{Back, Tap, udp},
@@ -108,6 +109,33 @@ async fn tokens_cannot_be_guessed_by_quic() {
     assert_eq!(guess(2, &good).await, Some(true), "others do");
     server.pass(20_000);
     assert_eq!(guess(1, &good).await, Some(true), "and so does it, some time later");
+}
+
+/// Whoever finishes QUIC's handshake and asks for nothing is charged as anybody else.
+#[tokio::test]
+async fn handshakes_that_lead_nowhere_are_counted() {
+    let server = TestServer::with(|config| {
+        config.limits.exempt = vec!["127.0.0.1/32".parse().unwrap()];
+        config.limits.attempts_per_second_per_ip = 1;
+        config.limits.connections_per_ip = 3;
+    })
+    .await;
+    let told: Value = serde_json::from_str(&http_get(&server.base(), "/api/v1/transport").await).unwrap();
+    let endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+    let mut open = Vec::new();
+    // As many as it takes, however slowly: each attempt is forgiven a second later.
+    while server.metric("fanfare_turned_away").await == 0.0 {
+        let mut more = Vec::new();
+        for _ in 0..10 {
+            let tap = Tap::start(udp(&told), Ipv4Addr::new(127, 0, 3, 1), usize::MAX, Back::All).await;
+            let connecting = endpoint.connect_with(quic_config(&told), tap.address, "localhost").unwrap();
+            more.push(async move { (connecting.await, tap) });
+        }
+        open.extend(futures::future::join_all(more).await);
+        assert!(open.len() < 200, "nothing is ever refused");
+    }
+    let tap = Tap::start(udp(&told), Ipv4Addr::new(127, 0, 3, 2), usize::MAX, Back::All).await;
+    open_session(&tap.in_place(&told)).await.expect("another address");
 }
 
 #[tokio::test]

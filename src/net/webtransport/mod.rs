@@ -38,13 +38,23 @@ const MAX_FIELDS: u64 = 16 * 1024;
 
 /// Accepts a QUIC connection on this shard, and a WebTransport session on it. Everything else asked of the connection
 /// is answered as HTTP/3 asks. Must run within a `LocalSet`.
-pub async fn accept(incoming: quinn::Incoming, config: &Config) -> Result<Link, HandshakeError> {
+///
+/// `may_stay` is asked once, when QUIC's own handshake has proven the peer's address, whatever comes of the rest.
+pub async fn accept(
+    incoming: quinn::Incoming,
+    config: &Config,
+    may_stay: impl FnOnce() -> bool,
+) -> Result<Link, HandshakeError> {
     let mut opened = None;
     // In a box, so that the caller's future, which lives as long as the connection, is not of this one's size.
     let handshake = Box::pin(async {
         let quic = incoming.accept().map_err(|e| HandshakeError::Lost(e.to_string()))?;
         let quic = quic.await.map_err(|e| HandshakeError::Lost(e.to_string()))?;
-        open(opened.insert(quic).clone(), config).await
+        let quic = opened.insert(quic).clone();
+        if !may_stay() {
+            return Err(HandshakeError::TurnedAway);
+        }
+        open(quic, config).await
     });
     let result = timeout(config.handshake, handshake).await.unwrap_or(Err(HandshakeError::Timeout));
     if let (Err(_), Some(quic)) = (&result, opened) {

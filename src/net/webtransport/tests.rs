@@ -38,7 +38,7 @@ impl Server {
     }
 
     async fn accept(&self) -> Result<Link, HandshakeError> {
-        accept(self.endpoint.accept().await.unwrap(), &self.config).await
+        accept(self.endpoint.accept().await.unwrap(), &self.config, || true).await
     }
 
     fn url(&self, path: &str) -> url::Url {
