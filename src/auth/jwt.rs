@@ -141,7 +141,7 @@ impl Verifier {
         let issuer =
             at.and_then(|at| self.issuers.get(at)).ok_or(invalid("its `iss` is not a configured one"))?;
         if !issuer.algorithms.contains(&token.algorithm) {
-            return Err(invalid("its `alg` is not one of its issuer"));
+            return Err(invalid("its `alg` is none of its issuer's"));
         }
         let signed = match &issuer.keys {
             Keys::Fixed(key) => token.is_signed_with(key),

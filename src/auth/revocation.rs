@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -45,6 +46,16 @@ pub enum Subject {
         /// Its `jti`.
         token_id: TokenId,
     },
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device { user_id, device_id } => write!(f, "{user_id}, {device_id}"),
+            Self::User { user_id } => write!(f, "{user_id}"),
+            Self::Token { token_id } => write!(f, "token {token_id}"),
+        }
+    }
 }
 
 /// A revocation, as it is kept and as it is told to those who may see it.

@@ -48,7 +48,10 @@ impl Restore {
             }
             Err(error) => return Err(error).context("restore"),
         }
-        super::say(&format!("{dir} holds what {} does; clients will read anew", self.folder.display()))?;
+        super::say(&format!(
+            "restored {} into {dir}; clients will read the newest pages anew",
+            self.folder.display()
+        ))?;
         Ok(())
     }
 }

@@ -118,9 +118,21 @@ pub(super) fn random() -> anyhow::Result<String> {
     Ok(id::hex(&bytes))
 }
 
-/// Waits for the first connection.
+/// Waits for the first connection. Says at once why there is none yet, and that it is waited for.
 pub(super) async fn opened(client: &Client) -> anyhow::Result<Transport> {
-    match timeout(REACH, client.opened()).await {
+    let mut state = client.state();
+    let waiting = async {
+        if let Ok(state) = state.wait_for(|state| matches!(state, State::Backoff { .. })).await
+            && let State::Backoff { cause, .. } = &*state
+        {
+            eprintln!("no connection: {}; trying for {} s", clean(&cause.to_string()), REACH.as_secs());
+        }
+        std::future::pending().await
+    };
+    let opened = async {
+        tokio::select! { opened = client.opened() => opened, never = waiting => never }
+    };
+    match timeout(REACH, opened).await {
         Ok(Ok(transport)) => Ok(transport),
         Ok(Err(CloseReason::Refused(error))) if error.code == ErrorCode::AuthFailed => {
             bail!("{error} (is it signed with this server's secret? see --data-dir and --config)")

@@ -56,7 +56,7 @@ enum Command {
     Replay(replay::Replay),
     /// Show where agents are
     Watch(watch::Watch),
-    /// Chat
+    /// Chat (times are UTC)
     Chat(chat::Chat),
     /// Write everything that the store keeps to a file, while no server runs on it
     Export(transfer::Export),

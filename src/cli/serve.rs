@@ -1,6 +1,6 @@
 //! `fanfare serve`.
 
-use std::net::SocketAddr;
+use std::{io::IsTerminal, net::SocketAddr};
 
 use anyhow::Context;
 use clap::Args;
@@ -85,7 +85,10 @@ async fn start(config: Config) -> anyhow::Result<Result<Server, StartError>> {
 
 pub(super) fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
     let filter = log_filter(log)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     if log.json {
         builder.json().init();
     } else {

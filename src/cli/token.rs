@@ -11,6 +11,7 @@ use clap::Args;
 use fanfare::{
     auth::{Units, jwt, policy::Role},
     config::{Algorithm, Config},
+    store::sqlite,
     time::Clock,
 };
 use fanfare_proto::{DepartmentId, OrgId, TeamId, UserId, id};
@@ -88,7 +89,7 @@ pub(super) fn development_path(data_dir: &Path) -> PathBuf {
 pub(super) fn development_secret(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let path = development_path(data_dir);
     if !path.exists() {
-        std::fs::create_dir_all(data_dir).with_context(|| format!("making {}", data_dir.display()))?;
+        sqlite::make_dir(data_dir).with_context(|| format!("making {}", data_dir.display()))?;
         let mut bytes = [0; 32];
         aws_lc_rs::rand::fill(&mut bytes).context("no random numbers")?;
         let text = id::hex(&bytes);

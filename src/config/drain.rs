@@ -26,17 +26,25 @@ impl Default for Drain {
     }
 }
 
+/// Of the time until the deadline, what remains for connections that did not end, for fixes and for the store: whoever
+/// was told to move has what it was told until then.
+const LAST_MS: u64 = 4_000;
+
 impl Drain {
     pub(super) fn check(&self) -> Result<(), Invalid> {
         let most = 3_600_000;
-        within(self.deadline_ms, 1_000..=most, "drain.deadline_ms")?;
+        within(self.deadline_ms, LAST_MS..=most, "drain.deadline_ms")?;
         within(self.pause_ms, 0..=most, "drain.pause_ms")?;
         within(self.spread_ms, 0..=most, "drain.spread_ms")?;
         within(self.notice_ms, 0..=most, "drain.notice_ms")?;
         let sum = self.pause_ms + self.spread_ms + self.notice_ms;
-        let allowed = "larger than drain.pause_ms, spread_ms and notice_ms together";
-        require(self.deadline_ms > sum, "drain.deadline_ms", allowed)
+        let allowed =
+            "4000 more than drain.pause_ms, spread_ms and notice_ms together, for what comes after them";
+        require(self.deadline_ms >= sum + LAST_MS, "drain.deadline_ms", allowed)
     }
+
+    /// The end of the time until the deadline, in which nobody is waited for.
+    pub const LAST: Duration = Duration::from_millis(LAST_MS);
 
     /// See [`Self::pause_ms`].
     pub const fn pause(&self) -> Duration {

@@ -196,7 +196,7 @@ pub enum Invalid {
         error: std::io::Error,
     },
     /// The key for tokens is missing.
-    #[error("{0} is not set: tokens cannot be verified without it (for a first try: fanfare serve --dev)")]
+    #[error("{0} is not set: tokens cannot be verified without it (for a first try: --dev)")]
     NoKey(&'static str),
     /// Two keys for one thing. Which of them was forgotten is not for us to say.
     #[error("{0} is set beside {1}: one of the two is meant")]

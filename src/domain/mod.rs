@@ -6,7 +6,7 @@ pub mod notice;
 pub mod presence;
 pub mod revocation;
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use bytes::Bytes;
 use fanfare_proto::{ClientId, ErrorBody, ErrorCode, TokenId, UserId, event::Stored};
@@ -64,11 +64,13 @@ impl Caller<'_> {
     }
 }
 
-/// Notes for those who look back: who did what, in which organisation, to what. Neither secrets nor contents.
-pub fn audit(caller: &Caller<'_>, tenant: &Tenant, what: &'static str, subject: &str) {
+/// Notes for those who look back: who did what, in which organisation, to what, and whose that is. Neither secrets nor
+/// contents. A text log shows no target: the word in front of it does for both kinds.
+pub fn audit(caller: &Caller<'_>, tenant: &Tenant, what: &'static str, subject: &str, whose: impl Display) {
     let Identity { org, user, token_id, .. } = caller.identity;
     let token = token_id.as_ref().map_or("", TokenId::as_str);
-    tracing::info!(target: "fanfare::audit", what, subject, org = %tenant.org(), by = %user, by_org = %org, token);
+    let (of, tenant) = (whose, tenant.org());
+    tracing::info!(target: "fanfare::audit", what, subject, %of, org = %tenant, by = %user, by_org = %org, token, "audit");
 }
 
 /// An answer's payload as JSON text, or why there is none.

@@ -124,7 +124,9 @@ pub async fn make(
         }
         _ => error,
     })?;
-    audit(caller, tenant, "revocation:made", &revocation.revocation_id);
+    // Also where it is a repeat: the first may have been stored by a server that did not live to say so.
+    let what = if stored.is_none() { "revocation:made" } else { "revocation:repeated" };
+    audit(caller, tenant, what, &revocation.revocation_id, &revocation.subject);
     let revocation = match stored {
         None => revocation,
         Some(first) => match change(&first)? {
@@ -145,10 +147,11 @@ pub async fn lift(
 ) -> Result<(), ErrorBody> {
     let found = services.revocations.get(tenant, id, services.clock.now());
     let Some(revocation) = found else { return Err(ErrorCode::RoomNotFound.with("no such thing")) };
-    let lifted = Lifted { organization_id: tenant.org().clone(), revocation_id: revocation.revocation_id };
+    let Revocation { revocation_id, subject, .. } = revocation;
+    let lifted = Lifted { organization_id: tenant.org().clone(), revocation_id };
     let name = format!("{}-lifted", lifted.revocation_id);
     append(services, caller, &name, None, LIFTED, json(&lifted)?).await?;
-    audit(caller, tenant, "revocation:lifted", &lifted.revocation_id);
+    audit(caller, tenant, "revocation:lifted", &lifted.revocation_id, subject);
     learned(services).await;
     Ok(())
 }

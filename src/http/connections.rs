@@ -87,13 +87,13 @@ pub(super) async fn close(
     let number = u64::from_str_radix(&id, 16).map_err(|_| Problem::not_found())?;
     let (hub, scope) = (&routes.services.hub, Scope::granted(&by.0, Action::Disconnect));
     // One of other departments looks like one that does not exist.
-    let mut here = hub.connections(&tenant).into_iter();
+    let here = hub.connections(&tenant);
     let granted =
-        here.any(|connection| connection.id == number && scope.covers(&connection.identity().units));
-    if !granted || !hub.close(&tenant, number, CloseCode::Disconnected) {
+        here.iter().find(|connection| connection.id == number && scope.covers(&connection.identity().units));
+    let Some(closed) = granted.filter(|_| hub.close(&tenant, number, CloseCode::Disconnected)) else {
         return Err(Problem::not_found());
-    }
-    domain::audit(&by.caller(), &tenant, "connection:closed", &id);
+    };
+    domain::audit(&by.caller(), &tenant, "connection:closed", &id, &closed.identity().user);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

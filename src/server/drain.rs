@@ -8,10 +8,9 @@ use tokio::{
 };
 
 use super::Server;
-use crate::{domain::presence, stage::Stage};
+use crate::{config::Drain, domain::presence, stage::Stage};
 
-/// Of the time until the deadline, what remains for connections that did not end, for fixes and for the store.
-pub(super) const LAST: Duration = Duration::from_secs(4);
+const LAST: Duration = Drain::LAST;
 
 /// What the store gets to close at least, also when the deadline has passed.
 const STORE: Duration = Duration::from_secs(1);

@@ -18,8 +18,7 @@ use crate::{
 pub fn open(config: &Config, committed: Arc<dyn Committed>) -> Result<Arc<dyn Store>, StartError> {
     let dir = &config.data_dir;
     // What QUIC remembers is kept there as well, whatever the store.
-    std::fs::create_dir_all(dir)
-        .map_err(|error| StoreError::Unavailable(format!("{}: {error}", dir.display())))?;
+    sqlite::make_dir(dir).map_err(|error| StoreError::Unavailable(format!("{}: {error}", dir.display())))?;
     match config.store.kind {
         StoreKind::Sqlite => Ok(sqlite::Sqlite::open(dir, committed, &sqlite::Options::default())?),
         StoreKind::Scylla => Ok(scylla::Scylla::open(options(config)?, committed)?),

@@ -27,10 +27,10 @@ for attempt in 1 2 3; do
     port=$(free_port)
     "$here/node.sh" "$data/node" 127.0.0.1 "$port" "$(free_port)" >"$data/log" 2>&1 &
     node=$!
-    # Until it listens, is gone, or has had a minute.
+    # Until it listens, is gone, or has had four minutes.
     begun=$SECONDS
     until grep -qs "Starting listening for CQL clients" "$data/log"; do
-        if [ $((SECONDS - begun)) -ge 60 ]; then kill -KILL "$node"; wait "$node" || true; fi
+        if [ $((SECONDS - begun)) -ge 240 ]; then kill -KILL "$node"; wait "$node" || true; fi
         if ! kill -0 "$node" 2>/dev/null; then break; fi
         sleep 0.1
     done

@@ -31,7 +31,7 @@ fn replay(server: &Server, transport: &str, more: &[&str]) -> Process {
     server.run("replay", &[&fixed, more].concat())
 }
 
-/// The number before a word, as in "12 fixes sent".
+/// The number before a word, as in "12 fixes made".
 fn number(line: &str, word: &str) -> u64 {
     let before = line.split_once(word).unwrap_or_else(|| panic!("no {word:?} in {line:?}")).0;
     let digits = before.trim_end().rsplit(' ').next().unwrap();
@@ -63,7 +63,7 @@ async fn replayed_agents_are_watched_and_stored() {
 
         replay.interrupt().await;
         let summary = replay.line("3 agents in").await;
-        assert_eq!(number(&summary, " fixes sent"), number(&summary, " stored"), "{summary}");
+        assert_eq!(number(&summary, " fixes made"), number(&summary, " stored"), "{summary}");
         assert_eq!(number(&summary, " rejected"), 0, "{summary}");
         assert!(replay.ended().await);
     }
@@ -85,7 +85,7 @@ async fn without_a_loop_it_ends_with_the_tracks() {
     let mut replay = server.run("replay", &[&csv, "--speed", "1200", "--hz", "10"]);
     // Ten minutes take half a second.
     let summary = replay.line("2 agents in").await;
-    assert!((8..=12).contains(&number(&summary, " fixes sent")), "{summary}");
+    assert!((8..=12).contains(&number(&summary, " fixes made")), "{summary}");
     assert!(replay.ended().await);
 }
 

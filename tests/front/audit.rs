@@ -21,7 +21,7 @@ async fn lines(server: &Process, count: usize) -> Vec<String> {
     let mut found = Vec::new();
     until("the log holds them", async || {
         let log = server.log();
-        let lines = log.iter().filter_map(|line| line.split_once("INFO what="));
+        let lines = log.iter().filter_map(|line| line.split_once("INFO audit what="));
         found = lines.map(|(_, line)| line.replace('"', "")).collect();
         found.len() >= count
     })
@@ -63,13 +63,32 @@ async fn what_is_done_to_others_is_written_down() {
     ask(&boss, "DELETE", &format!("revocations/{first}"), Value::Null, 204).await;
     // By somebody of another organisation, who may.
     let asked = json!({ "client_id": "k", "token_id": "lost", "organization_id": acme });
-    let second = revoked(&ask(&root, "POST", "revocations", asked, 201).await);
+    let second = revoked(&ask(&root, "POST", "revocations", asked.clone(), 201).await);
+    ask(&root, "POST", "revocations", asked, 201).await;
+    let third = revoked(
+        &ask(
+            &boss,
+            "POST",
+            "revocations",
+            json!({ "client_id": "l", "user_id": "cid", "device_id": "tv" }),
+            201,
+        )
+        .await,
+    );
 
     let expected = [
-        format!("connection:closed subject={connection} org={acme} by=boss by_org={acme} token=boss-1"),
-        format!("revocation:made subject={first} org={acme} by=boss by_org={acme} token=boss-1"),
-        format!("revocation:lifted subject={first} org={acme} by=boss by_org={acme} token=boss-1"),
-        format!("revocation:made subject={second} org={acme} by=root by_org={ops} token=root-1"),
+        format!(
+            "connection:closed subject={connection} of=ann org={acme} by=boss by_org={acme} token=boss-1"
+        ),
+        format!("revocation:made subject={first} of=bob org={acme} by=boss by_org={acme} token=boss-1"),
+        format!("revocation:lifted subject={first} of=bob org={acme} by=boss by_org={acme} token=boss-1"),
+        format!(
+            "revocation:made subject={second} of=token lost org={acme} by=root by_org={ops} token=root-1"
+        ),
+        format!(
+            "revocation:repeated subject={second} of=token lost org={acme} by=root by_org={ops} token=root-1"
+        ),
+        format!("revocation:made subject={third} of=cid, tv org={acme} by=boss by_org={acme} token=boss-1"),
     ];
     assert_eq!(lines(&server, expected.len()).await, expected);
     let log = server.log().join("\n");

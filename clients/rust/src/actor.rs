@@ -15,6 +15,7 @@ use crate::{
     connect::{Dialer, Opened},
     events::Item,
     outbox::Outbox,
+    renewal,
     shared::Shared,
     wanted::Wanted,
     watched::Watched,
@@ -155,7 +156,7 @@ impl Actor {
         self.shared.enter(State::Connecting);
         let token = match self.token.clone() {
             Some(token) => token,
-            None => match self.meanwhile(self.config.token.get()).await? {
+            None => match self.meanwhile(renewal::in_time(&self.config.token)).await? {
                 Ok(token) => self.token.insert(token).clone(),
                 Err(TokenError::Temporary(why)) => return Ok(Err(Loss::NoToken(why))),
                 Err(TokenError::Denied(why)) => return Ok(Err(Loss::TokenDenied(why))),

@@ -65,7 +65,7 @@ impl Actor {
                 Ok(())
             }
             name::TOPICS => match event.data::<Told>() {
-                Ok(topics) => self.topics(&topics.topics),
+                Ok(topics) => self.topics(session, &topics.topics),
                 Err(_) => Err(Loss::Unreadable),
             },
             name::SUBSCRIPTION_ENDED => {
@@ -94,7 +94,7 @@ impl Actor {
                 let changed = event.data();
                 self.presence(changed, Watched::changed)
             }
-            _ => self.event(event),
+            _ => self.event(session, event),
         }
     }
 
@@ -216,10 +216,10 @@ impl Actor {
         self.put(None, pos.into_iter().map(Move::Forward).collect())
     }
 
-    fn topics(&mut self, told: &[Box<RawValue>]) -> Result<(), Loss> {
+    fn topics(&mut self, session: &Session, told: &[Box<RawValue>]) -> Result<(), Loss> {
         let topics: Vec<TopicState> = self.known(told);
         for state in &topics {
-            let (gap, change) = self.resumed(state);
+            let (gap, change) = self.resumed(session, state);
             let gap = gap.map(|gap| {
                 self.shared.counters.gaps.add(1);
                 Event::Gap(gap)
@@ -247,7 +247,7 @@ impl Actor {
     }
 
     /// Compares where the server goes on with where the device stands.
-    fn resumed(&self, state: &TopicState) -> (Option<Gap>, Move) {
+    fn resumed(&self, session: &Session, state: &TopicState) -> (Option<Gap>, Move) {
         let had = self.cursors.get(&state.topic);
         let cursor = Cursor { topic: state.topic.clone(), epoch: state.epoch, seq: state.seq };
         // Not honoured; or not sent, since only the newest cursors are, and passed over since.
@@ -264,9 +264,9 @@ impl Actor {
         }
         let gap =
             Gap { topic: state.topic.clone(), had, epoch: state.epoch, from: state.seq, head: state.head };
-        // Urgent events of the newest page may have come before this, on their own stream: they stand.
-        let ahead =
-            had.is_some_and(|(epoch, seq)| epoch == state.epoch && (state.seq..=state.head).contains(&seq));
+        // Urgent events may have come before this, on their own stream: of the newest page, or later ones. They stand.
+        let came = |seq| session.heard.contains(&state.topic) || (state.seq..=state.head).contains(&seq);
+        let ahead = had.is_some_and(|(epoch, seq)| epoch == state.epoch && came(seq));
         (Some(gap), if ahead { Move::Forward(cursor) } else { Move::Set(cursor) })
     }
 
@@ -303,7 +303,7 @@ impl Actor {
     }
 
     /// An event for the application. Those of a log come once; the others may be dropped.
-    fn event(&mut self, event: ServerEvent) -> Result<(), Loss> {
+    fn event(&mut self, session: &mut Session, event: ServerEvent) -> Result<(), Loss> {
         let Some(entry) = event.entry.clone() else {
             if self.items.capacity() > 0 {
                 return self.put(Some(Event::typed(event)), Vec::new());
@@ -314,6 +314,9 @@ impl Actor {
         if self.cursors.has(&entry.topic, entry.epoch, entry.seq) {
             self.shared.counters.duplicates.add(1);
             return Ok(());
+        }
+        if !session.heard.contains(&entry.topic) {
+            session.heard.insert(entry.topic.clone());
         }
         let change = Move::Forward(event::after(&entry));
         self.put(Some(Event::typed(event)), vec![change])

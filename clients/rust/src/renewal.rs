@@ -31,6 +31,13 @@ pub(crate) struct Renewal {
     sent: Option<(u64, String)>,
 }
 
+/// What the application gives, unless that takes too long.
+pub(crate) fn in_time(source: &Token) -> impl Future<Output = Result<String, TokenError>> + Send + use<> {
+    let asked = timeout(PATIENCE, source.get());
+    let late = || TokenError::Temporary("the application gave no token in time".into());
+    async move { asked.await.unwrap_or_else(|_| Err(late())) }
+}
+
 impl Renewal {
     /// The token in use ends then; it is `now` on the server's clock.
     pub(crate) fn ends(&mut self, expires_at: UnixMs, now: UnixMs) {
@@ -53,9 +60,7 @@ impl Renewal {
         if self.asked.is_none() {
             until(self.at).await;
             (self.at, self.due) = (Some(Instant::now() + AGAIN), None);
-            let asked = timeout(PATIENCE, source.get());
-            let late = || TokenError::Temporary("the application gave no token in time".into());
-            self.asked = Some(Box::pin(async move { asked.await.unwrap_or_else(|_| Err(late())) }));
+            self.asked = Some(Box::pin(in_time(source)));
         }
         let given = match &mut self.asked {
             Some(asked) => asked.await,

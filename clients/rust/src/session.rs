@@ -1,9 +1,9 @@
 //! An open connection: when it is read and written, and when it counts as dead. What is read is in `receive`.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use fanfare_proto::{
-    CloseCode, Command, Lane, Request, RequestId, ServerEvent,
+    CloseCode, Command, Lane, Request, RequestId, ServerEvent, TopicName,
     command::{Channel, Empty, TokenRefresh},
     tick,
 };
@@ -48,6 +48,8 @@ pub(crate) struct Session {
     pub(crate) follow_at: Option<Instant>,
     pub(crate) moving: Moving,
     pub(crate) renewal: Renewal,
+    /// Topics of which events came on this connection: the server may tell only later where it goes on in them.
+    pub(crate) heard: HashSet<TopicName>,
 }
 
 impl Actor {
@@ -67,6 +69,7 @@ impl Actor {
             follow_at: None,
             moving: Moving::default(),
             renewal: Renewal::default(),
+            heard: HashSet::new(),
             link,
         };
         self.shared.server_said(authenticated.time);

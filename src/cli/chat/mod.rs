@@ -17,7 +17,7 @@ use fanfare_client::{
 use self::{console::Console, room::Wanted, session::Session};
 use super::link::{self, Link, Mint};
 
-/// Options of `fanfare chat`. Times are UTC.
+/// Options of `fanfare chat`.
 #[derive(Debug, Args)]
 pub(super) struct Chat {
     #[command(flatten)]

@@ -119,7 +119,9 @@ impl Session {
             }
             Event::Gap(gap) if gap.topic.kind == TopicKind::Conversation => {
                 let room = ConversationId::new(gap.topic.key.as_str())?;
-                if self.talk.shown(&room).is_some() {
+                if self.talk.turned_back(&room, gap.epoch, gap.head) {
+                    self.page(room, None).await?;
+                } else if self.talk.shown(&room).is_some() {
                     self.catch_up(room).await?;
                 }
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fanfare_client::proto::{
-    ConversationId, Seq, UnixMs, UserId,
+    ConversationId, Epoch, Seq, UnixMs, UserId,
     event::{LogEntry, MemberMark, MessageNew},
 };
 use time::{OffsetDateTime, macros::format_description};
@@ -19,6 +19,8 @@ pub(super) struct Talk {
 
 #[derive(Debug, Default)]
 struct Room {
+    /// The life of the log that all else here counts in.
+    epoch: Option<Epoch>,
     /// The newest message shown.
     shown: Seq,
     /// The newest of mine.
@@ -43,6 +45,17 @@ pub(super) enum Kind {
     Read,
 }
 
+impl Room {
+    /// Forgets all where the log has begun anew. Answers whether there is nothing of it yet.
+    fn at(&mut self, epoch: Epoch) -> bool {
+        if self.epoch.is_some_and(|known| known != epoch) {
+            *self = Self::default();
+        }
+        self.epoch = Some(epoch);
+        self.shown == Seq::ZERO
+    }
+}
+
 impl Talk {
     pub(super) fn new(me: UserId) -> Self {
         Self { me, rooms: BTreeMap::new() }
@@ -65,9 +78,22 @@ impl Talk {
         self.rooms.get(room).map(|room| room.shown)
     }
 
+    /// The log of a conversation is at this position now. Answers whether that is an earlier one: the server was put
+    /// back to what it was, and all that was shown since is of a life that is over.
+    pub(super) fn turned_back(&mut self, room: &ConversationId, epoch: Epoch, head: Seq) -> bool {
+        let Some(room) = self.rooms.get_mut(room) else {
+            return false;
+        };
+        if head < room.shown {
+            *room = Room::default();
+        }
+        room.at(epoch)
+    }
+
     /// A message as a line, unless it was shown or belongs elsewhere.
     pub(super) fn message(&mut self, entry: &LogEntry, message: &MessageNew, now: UnixMs) -> Option<String> {
         let room = self.rooms.get_mut(&message.conversation_id)?;
+        room.at(entry.epoch);
         if entry.seq <= room.shown {
             return None;
         }
@@ -147,10 +173,14 @@ mod tests {
     }
 
     fn say(talk: &mut Talk, by: &str, seq: u64, text: &str) -> Option<String> {
+        say_at(talk, by, 1, seq, text)
+    }
+
+    fn say_at(talk: &mut Talk, by: &str, epoch: u32, seq: u64, text: &str) -> Option<String> {
         let id = room("c1");
         let entry = LogEntry {
             topic: TopicName { kind: TopicKind::Conversation, key: TopicKey::from(&id) },
-            epoch: Epoch(1),
+            epoch: Epoch(epoch),
             seq: Seq(seq),
             at: UnixMs(1_790_000_000_000),
             by: user(by),
@@ -199,6 +229,25 @@ mod tests {
         talk.receipt(&c1, &user("bob"), Seq(2), Kind::Read);
         say(&mut talk, "ann", 2, "hi");
         assert_eq!(talk.news(), ["         ✓✓ read by bob"]);
+    }
+
+    #[test]
+    fn another_life_of_the_log_is_another_log() {
+        let (mut talk, c1, bob) = (talk(), room("c1"), user("bob"));
+        say(&mut talk, "ann", 31, "lost");
+        talk.receipt(&c1, &bob, Seq(31), Kind::Read);
+        talk.news();
+        assert!(!talk.turned_back(&c1, Epoch(1), Seq(31)));
+        assert!(talk.turned_back(&c1, Epoch(2), Seq(11)));
+        assert!(say_at(&mut talk, "ann", 2, 12, "again").is_some());
+        assert!(talk.news().is_empty(), "whom it was read by then says nothing of now");
+        talk.receipt(&c1, &bob, Seq(12), Kind::Read);
+        assert_eq!(talk.news(), ["         ✓✓ read by bob"]);
+        // A copy of a database that was put back as it was keeps its epoch.
+        assert!(talk.turned_back(&c1, Epoch(2), Seq(3)));
+        assert!(say_at(&mut talk, "bob", 2, 4, "hi").is_some());
+        // Nobody told before the first message came.
+        assert!(say_at(&mut talk, "bob", 3, 1, "hi").is_some());
     }
 
     #[test]

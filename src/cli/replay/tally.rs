@@ -95,7 +95,7 @@ impl AddAssign for Count {
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [sent, stored, again] = [self.sent, self.stored, self.again].map(HumanCount);
-        write!(f, "{sent} fixes sent, {stored} stored, {again} sent again")?;
+        write!(f, "{sent} fixes made, {stored} stored, {again} sent again")?;
         write!(f, ", {} rejected", HumanCount(self.rejected))?;
         if self.dropped > 0 {
             write!(f, ", {} dropped", HumanCount(self.dropped))?;

@@ -83,7 +83,7 @@ pub fn restore(from: &Path, dir: &Path, replace: bool) -> Result<Option<PathBuf>
 fn copy(dir: &Path, part: &Path) -> Result<u64, CopyError> {
     match fs::remove_dir_all(part) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(at(part)(error)),
-        _ => fs::create_dir_all(part).map_err(at(part))?,
+        _ => file::make_dir(part).map_err(at(part))?,
     }
     let ((core, ticks), (new_core, new_ticks)) = (file::paths(dir), file::paths(part));
     if !core.is_file() || !ticks.is_file() {

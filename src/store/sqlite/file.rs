@@ -1,7 +1,8 @@
 //! Opening the database files: who may, with which settings, and whether they are what they should be.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -26,10 +27,15 @@ pub(super) enum Synchronous {
     Normal,
 }
 
+/// Makes a folder for what is said and where people were, which is for its owner only. One that exists stays as it is.
+pub fn make_dir(dir: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
 /// The directory, held so that no other process (and no second store of this one) writes there.
 pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     let failed = |error: std::io::Error| unavailable(dir, &error);
-    std::fs::create_dir_all(dir).map_err(failed)?;
+    make_dir(dir).map_err(failed)?;
     let path = dir.join("lock");
     let file = OpenOptions::new()
         .create(true)
@@ -40,7 +46,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(format!(
-            "{} is in use by another process: each needs a data directory of its own",
+            "{} is in use by another process: stop that one, or name another data directory",
             dir.display()
         ))),
         Err(TryLockError::Error(error)) => Err(unavailable(&path, &error)),

@@ -58,6 +58,7 @@ use tokio::sync::watch;
 
 pub use self::{
     backup::{CopyError, backup, restore},
+    file::make_dir,
     stats::Stats,
 };
 use self::{

@@ -151,6 +151,25 @@ async fn urgent_events_before_the_greeting_come_once_and_after_it() {
     assert_eq!(peer.goodbye().await.code, 1000);
 }
 
+/// A topic that is taken up anew, of which an urgent event came while that was looked up.
+#[tokio::test(start_paused = true)]
+async fn a_gap_does_not_undo_an_urgent_event_that_overtook_it() {
+    const URGENT: &str = "urgent_notice:all";
+    let mut test = Test::start(config().cursors(vec![cursor(URGENT, 1, 2)].into()));
+    let (mut peer, _) = test.greeted().await;
+    peer.text(message(URGENT, 1, 6)).await;
+    topics(&mut peer, vec![state(URGENT, 1, 4, 5, Some(false))]).await;
+    peer.text(message(URGENT, 1, 6)).await;
+    peer.text(message(URGENT, 1, 7)).await;
+    expect(&mut test, &["open", "1/6", "gap Some(\"1/6\") 1/4 5", "topics 1", "1/7"]).await;
+    // On the next connection nothing has come yet: a log that is shorter now is believed.
+    peer.end(None).await;
+    let (mut peer, _) = test.greeted().await;
+    topics(&mut peer, vec![state(URGENT, 1, 2, 2, Some(false))]).await;
+    peer.text(message(URGENT, 1, 3)).await;
+    expect(&mut test, &["open", "gap Some(\"1/7\") 1/2 2", "topics 1", "1/3"]).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_comes_before_the_greeting_is_bounded() {
     let mut test = Test::start(config().transport(Preference::Only(Transport::WebTransport)));
