@@ -54,8 +54,8 @@ pub struct Log {
 /// A state event, encoded.
 #[derive(Debug)]
 pub struct State {
-    /// The tenant.
-    pub org: Tenant,
+    /// The topic that it belongs to.
+    pub topic: Topic,
     /// Who receives it.
     pub audience: Audience,
     /// What it is the state of.
@@ -231,7 +231,7 @@ impl Hub {
 
     /// Sends a state event to whoever is connected. Dropped, and counted, where a shard cannot take it.
     pub fn publish_state(&self, state: State) {
-        let shards = self.shards_of(&state.org, &state.audience);
+        let shards = self.shards_of(&state.topic.org, &state.audience);
         let state = Publication::State(Arc::new(state));
         for shard in shards {
             if self.ports[shard].ordinary.try_send(state.clone()).is_err() {

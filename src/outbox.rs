@@ -184,6 +184,11 @@ impl Outbox {
         self.ordered_changed.notify_one();
     }
 
+    /// What waits of state events is not sent any more.
+    pub fn forget_states(&self) {
+        self.states.borrow_mut().clear();
+    }
+
     /// Waits until little is left on a lane, so that a long replay neither fills it nor grows old on it.
     pub async fn room(&self, lane: Lane) {
         let queue = match lane {

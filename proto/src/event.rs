@@ -29,6 +29,8 @@ pub mod name {
     pub const SERVER_GOING_AWAY: &str = "server:going_away";
     /// A channel is followed no longer. Data: [`SubscriptionEnded`](super::SubscriptionEnded).
     pub const SUBSCRIPTION_ENDED: &str = "subscription:ended";
+    /// Nothing of some kinds of topics is sent any more. Data: [`TopicsEnded`](super::TopicsEnded).
+    pub const TOPICS_ENDED: &str = "topics:ended";
     /// Answers `client:ping`. Data: [`Pong`](super::Pong).
     pub const CLIENT_PONG: &str = "client:pong";
     /// First event of a conversation. Data: [`Conversation`](super::Conversation).
@@ -63,6 +65,7 @@ pub mod name {
         SERVER_PING,
         SERVER_GOING_AWAY,
         SUBSCRIPTION_ENDED,
+        TOPICS_ENDED,
         CLIENT_PONG,
         CONVERSATION_CREATED,
         MESSAGE_NEW,
@@ -362,6 +365,16 @@ pub struct SubscriptionEnded {
     /// Its view: nothing of it follows.
     pub view: u32,
     /// Why: what a `subscribe` like the one that was granted gets now.
+    pub error: ErrorBody,
+}
+
+/// See [`name::TOPICS_ENDED`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
+pub struct TopicsEnded {
+    /// The kinds: no event and no receipt of such a topic follows.
+    pub kinds: Vec<TopicKind>,
+    /// Why.
     pub error: ErrorBody,
 }
 

@@ -78,6 +78,7 @@ fn events(types: &mut Types) -> Vec<EventRow> {
     row(name::SERVER_PING, types.name::<event::ServerPing>(), false);
     row(name::SERVER_GOING_AWAY, types.name::<event::GoingAway>(), false);
     row(name::SUBSCRIPTION_ENDED, types.name::<event::SubscriptionEnded>(), false);
+    row(name::TOPICS_ENDED, types.name::<event::TopicsEnded>(), false);
     row(name::MESSAGE_DELIVERED, types.name::<event::Receipt>(), false);
     row(name::MESSAGE_READ, types.name::<event::Receipt>(), false);
     row(name::LOCATION_SNAPSHOT, types.name::<event::LocationSnapshot>(), false);

@@ -91,6 +91,8 @@ table! {
     Connect         "connect"               [ YES,     YES,     YES,   YES,     YES,    YES,   YES,    YES ]
     /// Take part in conversations. Membership is checked besides.
     Converse        "converse"              [ YES,     YES,     YES,   YES,     YES,    YES,   YES,    NO  ]
+    /// Be told what everyone of the organisation is told.
+    HearNotices     "hear_notices"          [ YES,     YES,     YES,   YES,     YES,    YES,   YES,    NO  ]
     /// Send one's own position.
     SendFixes       "send_fixes"            [ YES,     NO,      NO,    NO,      NO,     NO,    YES,    NO  ]
     /// See the positions of others.

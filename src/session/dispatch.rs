@@ -1,5 +1,7 @@
 //! The table of contents: every command and what does it.
 
+use std::rc::Rc;
+
 use fanfare_proto::{
     Command, ErrorBody, ErrorCode,
     event::{Pong, name},
@@ -17,7 +19,7 @@ use crate::{
 type Answered = Result<Option<(&'static str, Value)>, ErrorBody>;
 
 impl Session {
-    pub(super) async fn dispatch(&self, command: Command) -> Answered {
+    pub(super) async fn dispatch(self: &Rc<Self>, command: Command) -> Answered {
         let identity = &self.identity();
         if !policy::allows(identity, &command) {
             return Err(ErrorCode::Unauthorized.with(format!("{} is not allowed to you", command.name())));

@@ -1,6 +1,11 @@
 //! A connection before it is authenticated: it can do one thing.
 
-use std::{cell::OnceCell, collections::HashMap, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, OnceCell},
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+    sync::Arc,
+};
 
 use fanfare_proto::{
     CloseCode, Command, DeviceId, ErrorCode, Lane, Request, RequestId,
@@ -11,7 +16,7 @@ use fanfare_proto::{
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
-use super::{Allowance, Cursors, Line, Local, Session};
+use super::{Allowance, Cursors, Line, Local, Session, hearing::Part};
 use crate::{
     auth::jwt::Verifier,
     crowd::Visitor,
@@ -84,14 +89,20 @@ impl Greeting {
         let source = source_of(device_id.as_ref(), connection);
         let identity = Arc::new(identity);
         let here = Connection::new(connection, identity.clone(), device_id.clone(), transport, now);
-        let membership = local.shard.join(here, outbox.clone(), ticks);
+        let parts = || Part::of(&identity);
+        let hears = parts().flat_map(|part| part.kinds().iter().copied());
+        let membership = local.shard.join(here, hears, outbox.clone(), ticks);
         // What was revoked after it was looked at finds the connection from now on; what was meanwhile, this does.
         if local.services.revocations.refuses(&identity, device_id.as_ref(), now) {
             outbox.close(CloseCode::Revoked);
             return Welcome::Refused;
         }
+        let cursors: Cursors = cursors.into_iter().map(|cursor| (cursor.topic.clone(), cursor)).collect();
         let session = Rc::new(Session {
             source,
+            cursors: cursors.into(),
+            unresumed: parts().collect::<BTreeSet<_>>().into(),
+            resuming: Cell::new(false),
             guest,
             allowance: Allowance::new(&local.services.config.limits, now).into(),
             receipts: Receipts::new(outbox.clone()),
@@ -108,9 +119,7 @@ impl Greeting {
             membership,
         });
         session.welcome(connection, id.as_ref(), &compress);
-        let cursors: Cursors = cursors.into_iter().map(|cursor| (cursor.topic.clone(), cursor)).collect();
-        // A task of its own: where many return at once it waits for its turn, and its requests do not.
-        tokio::task::spawn_local(session.clone().come_back(cursors));
+        session.come_back();
         session.arrive();
         Welcome::Session(session)
     }

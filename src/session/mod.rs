@@ -3,17 +3,19 @@
 mod allowance;
 mod dispatch;
 mod greeting;
+mod hearing;
 mod line;
 mod refresh;
 mod resume;
 mod subscribe;
 
 pub use greeting::{Greeting, Welcome};
+use hearing::Part;
 use subscribe::Subscription;
 
 use std::{
-    cell::{OnceCell, RefCell},
-    collections::HashMap,
+    cell::{Cell, OnceCell, RefCell},
+    collections::{BTreeSet, HashMap},
     rc::Rc,
     sync::Arc,
 };
@@ -72,6 +74,11 @@ pub struct Session {
     outbox: Rc<Outbox>,
     membership: Membership,
     following: RefCell<HashMap<Channel, Subscription>>,
+    /// Where the device says that it stands, until it is told where it does.
+    cursors: RefCell<Cursors>,
+    /// What is still to be resumed, and whether a task is at it.
+    unresumed: RefCell<BTreeSet<Part>>,
+    resuming: Cell<bool>,
     receipts: Rc<Receipts>,
     /// That the user is there, once the connection has begun.
     here: OnceCell<presence::Here>,

@@ -1,6 +1,6 @@
 //! Staying with a newer token.
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use fanfare_proto::{
     CloseCode, ErrorBody, ErrorCode,
@@ -13,8 +13,9 @@ use super::Session;
 use crate::auth::jwt::Refused;
 
 impl Session {
-    /// `token:refresh`. What is followed goes on as far as the new rights grant it; the rest ends before the answer.
-    pub(super) async fn refresh(&self, command: &TokenRefresh) -> Result<Value, ErrorBody> {
+    /// `token:refresh`. What is followed, and what is sent unasked, goes on as far as the new rights grant it; the rest ends
+    /// before the answer.
+    pub(super) async fn refresh(self: &Rc<Self>, command: &TokenRefresh) -> Result<Value, ErrorBody> {
         let verified = self.verifier.verify(&command.token, self.local.services.clock.now()).await;
         let newer = verified.map_err(Refused::error)?;
         let connection = &self.member().connection;
@@ -28,8 +29,11 @@ impl Session {
         if !newer.is_same_user(&current) {
             return Err(ErrorCode::Unauthorized.with("a token of somebody else"));
         }
-        let resubscribe: Vec<Channel> =
-            if newer.has_same_rights(&current) { Vec::new() } else { self.regrant(&newer) };
+        let mut resubscribe: Vec<Channel> = Vec::new();
+        if !newer.has_same_rights(&current) {
+            resubscribe = self.regrant(&newer);
+            self.rehear(&newer);
+        }
         let answer = TokenRefreshed { expires_at: newer.expires_at, roles: newer.role_names(), resubscribe };
         let newer = Arc::new(newer);
         connection.renew(newer.clone());

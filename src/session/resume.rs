@@ -6,12 +6,12 @@
 use std::{rc::Rc, time::Duration};
 
 use fanfare_proto::{
-    CloseCode, ErrorBody, ErrorCode, Lane, Seq,
+    CloseCode, ErrorBody, ErrorCode, Lane, Seq, TopicKind,
     event::{self, TopicState, Topics, name},
 };
 use tokio::time::timeout;
 
-use super::{Cursors, Session};
+use super::{Session, hearing::Part};
 use crate::{
     domain::{chat, notice},
     error::refused,
@@ -30,12 +30,19 @@ const PAGE: usize = 50;
 const PAGE_BYTES: usize = 64 * 1024;
 
 impl Session {
-    /// Resumes the connection, unless it ends before.
-    pub(super) async fn come_back(self: Rc<Self>, cursors: Cursors) {
+    /// Resumes what is to be resumed, by a task of its own: where many return at once it waits for its turn, and the
+    /// connection's requests do not.
+    pub(super) fn come_back(self: &Rc<Self>) {
+        if !self.resuming.replace(true) {
+            tokio::task::spawn_local(self.clone().resume_or_close());
+        }
+    }
+
+    async fn resume_or_close(self: Rc<Self>) {
         let resumed = tokio::select! {
             biased;
             _ = self.outbox.closed() => return,
-            resumed = self.resume(cursors) => resumed,
+            resumed = self.resume() => resumed,
         };
         if let Err(error) = resumed {
             tracing::warn!(%error, "a connection could not be resumed");
@@ -56,51 +63,88 @@ impl Session {
         timeout(limit, work).await.map_err(late)?
     }
 
-    /// Tells the device where it stands in each topic, then sends what it missed.
-    async fn resume(&self, cursors: Cursors) -> Result<(), ErrorBody> {
-        let services = &*self.local.services;
-        let identity = self.identity();
-        let (org, user) = (&identity.org, &identity.user);
-        // What everyone has comes first: urgent notices must not wait for a long list of conversations.
-        let common = notice::topics(org);
-        let states = self.in_turn(Lane::Urgent, self.states_of(&common, &cursors, true)).await?;
-        let told = states.iter().filter(|state| state.topic.kind.lane() == Lane::Ordered);
-        *self.told.borrow_mut() = told.map(|state| (state.topic.clone(), state.epoch)).collect();
-        self.tell(&states, true).await;
-        self.place(&common, &states);
-        let mut after = None;
+    /// Tells the device where it stands in each topic, then sends what it missed. Rights may come and go meanwhile.
+    async fn resume(&self) -> Result<(), ErrorBody> {
+        let mut more = true;
         loop {
-            let page = async {
-                let topics = chat::topics_of(services, org, user, after.as_ref(), CONVERSATIONS).await?;
-                let states = self.states_of(&topics, &cursors, false).await?;
-                Ok((topics, states))
-            };
-            let (topics, states) = self.in_turn(Lane::Ordered, page).await?;
-            let more = topics.len() == CONVERSATIONS;
-            self.tell(&states, more).await;
-            self.place(&topics, &states);
-            after = topics.into_iter().next_back();
-            if !more {
-                break;
+            let part = self.unresumed.borrow_mut().pop_first();
+            match part {
+                Some(Part::Notices) => {
+                    self.resume_notices().await?;
+                    more = true;
+                }
+                Some(Part::Conversations) => more = !self.resume_conversations().await?,
+                None if more => {
+                    self.tell(&[], false).await;
+                    more = false;
+                }
+                None => break,
             }
         }
+        self.resuming.set(false);
         self.local.shard.placed(self.member());
         Ok(())
     }
 
+    /// Whether a kind is heard, and has been since a moment, as what this answers tells when it is asked again.
+    fn hears_on(&self, kind: TopicKind) -> impl Fn() -> bool {
+        let member = self.member().clone();
+        let term = member.term(kind);
+        move || term.is_some() && member.term(kind) == term
+    }
+
+    async fn resume_notices(&self) -> Result<(), ErrorBody> {
+        let goes_on = self.hears_on(TopicKind::Notice);
+        let topics = notice::topics(&self.identity().org);
+        let states = self.in_turn(Lane::Urgent, self.states_of(&topics, true)).await?;
+        if goes_on() {
+            let told = states.iter().filter(|state| state.topic.kind.lane() == Lane::Ordered);
+            *self.told.borrow_mut() = told.map(|state| (state.topic.clone(), state.epoch)).collect();
+            self.tell(&states, true).await;
+        }
+        if goes_on() {
+            self.place(&topics, &states);
+        }
+        Ok(())
+    }
+
+    /// Answers whether the device was told of the last of them: otherwise they are heard no longer.
+    async fn resume_conversations(&self) -> Result<bool, ErrorBody> {
+        let goes_on = self.hears_on(TopicKind::Conversation);
+        let services = &*self.local.services;
+        let identity = self.identity();
+        let (org, user) = (&identity.org, &identity.user);
+        let mut after = None;
+        while goes_on() {
+            let page = async {
+                let topics = chat::topics_of(services, org, user, after.as_ref(), CONVERSATIONS).await?;
+                let states = self.states_of(&topics, false).await?;
+                Ok((topics, states))
+            };
+            let (topics, states) = self.in_turn(Lane::Ordered, page).await?;
+            let more = topics.len() == CONVERSATIONS;
+            if goes_on() {
+                self.tell(&states, more).await;
+            }
+            if goes_on() {
+                self.place(&topics, &states);
+                if !more {
+                    return Ok(true);
+                }
+            }
+            after = topics.into_iter().next_back();
+        }
+        Ok(false)
+    }
+
     /// Where the device stands in some topics.
-    async fn states_of(
-        &self,
-        topics: &[Topic],
-        cursors: &Cursors,
-        common: bool,
-    ) -> Result<Vec<TopicState>, ErrorBody> {
+    async fn states_of(&self, topics: &[Topic], common: bool) -> Result<Vec<TopicState>, ErrorBody> {
         let services = &*self.local.services;
         let heads = services.store.heads(topics).await.map_err(refused)?;
         let marks = services.store.marks_of(&self.identity().user, topics).await.map_err(refused)?;
         let mut states = Vec::new();
         for ((topic, head), mark) in topics.iter().zip(&heads).zip(&marks) {
-            states.push(self.state_of(topic, head, mark, cursors, common).await?);
+            states.push(self.state_of(topic, head, mark, common).await?);
         }
         Ok(states)
     }
@@ -133,11 +177,11 @@ impl Session {
         topic: &Topic,
         head: &Head,
         mark: &Mark,
-        cursors: &Cursors,
         common: bool,
     ) -> Result<TopicState, ErrorBody> {
-        let cursor = cursors.get(&topic.name);
-        let reaches = cursor.map(|cursor| {
+        // It is told once. Where the right to hear of the topic ends and begins anew, the client compares.
+        let cursor = self.cursors.borrow_mut().remove(&topic.name);
+        let reaches = cursor.as_ref().map(|cursor| {
             let missed = head.seq.0.checked_sub(cursor.seq.0);
             cursor.epoch == head.epoch
                 && cursor.seq.next() >= head.first

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use fanfare_proto::{CloseCode, Lane, Seq};
 use tokio::sync::Semaphore;
 
-use super::{Member, Position, Shard};
+use super::{Member, Position, Shard, Term};
 use crate::{
     hub::{self, LostEvents},
     id::Topic,
@@ -48,7 +48,7 @@ impl Permits {
 impl Shard {
     pub(super) fn repair(self: &Rc<Self>, lost: Vec<LostEvents>) {
         for LostEvents { topic, last, audience } in lost {
-            for member in self.receivers(&topic.org, &audience) {
+            for member in self.receivers(&topic, &audience) {
                 let behind = {
                     let mut positions = member.positions.borrow_mut();
                     match positions.get_mut(&topic.name) {
@@ -105,14 +105,16 @@ impl Shard {
     }
 
     pub(super) fn start_catch_up(self: &Rc<Self>, member: &Rc<Member>, topic: &Topic, at: Seq, seen: Seq) {
+        let Some(term) = member.term(topic.kind()) else { return };
         member.positions.borrow_mut().insert(topic.name.clone(), Position::Behind { at: Some(at), seen });
-        tokio::task::spawn_local(self.clone().catch_up(member.clone(), topic.clone(), at));
+        tokio::task::spawn_local(self.clone().catch_up(member.clone(), topic.clone(), term, at));
     }
 
-    /// Reads the log from `at` until the member has all that was published, then lets it go live.
-    async fn catch_up(self: Rc<Self>, member: Rc<Member>, topic: Topic, mut at: Seq) {
+    /// Reads the log from `at` until the member has all that was published, then lets it go live. Ends with the term, too.
+    async fn catch_up(self: Rc<Self>, member: Rc<Member>, topic: Topic, term: Term, mut at: Seq) {
         self.metrics.catch_ups.inc();
         let lane = topic.kind().lane();
+        let over = || member.outbox.closing().is_some() || member.term(topic.kind()) != Some(term);
         let permits = self.permits.of(lane);
         let _own = match lane {
             Lane::Urgent => None,
@@ -124,10 +126,14 @@ impl Shard {
             let Ok(permit) = permits.acquire().await else {
                 return;
             };
-            if member.outbox.closing().is_some() {
+            if over() {
                 return;
             }
-            let Ok(page) = self.store.read(&topic, From::After(at), PAGE, PAGE_BYTES).await else {
+            let read = self.store.read(&topic, From::After(at), PAGE, PAGE_BYTES).await;
+            if over() {
+                return;
+            }
+            let Ok(page) = read else {
                 // It resumes later, from the same position.
                 member.outbox.close(CloseCode::Unavailable);
                 return;
@@ -141,6 +147,9 @@ impl Shard {
             for event in &page.events {
                 // Each looks for itself: other topics of the member may be read at the same time.
                 member.outbox.room(lane).await;
+                if over() {
+                    return;
+                }
                 at = event.seq;
                 member.outbox.push(lane, hub::encode(&topic, page.head.epoch, event));
                 self.metrics.events_delivered.inc();

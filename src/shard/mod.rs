@@ -1,10 +1,12 @@
 //! One thread's connections: who is here, what each has, and the fan-out to them. No locks, nothing shared.
 
 mod catch_up;
+mod ears;
 mod leave;
 mod ticks;
 mod turns;
 
+use ears::Term;
 pub use ticks::{Changes, Following, TickPort, TickSlot};
 
 use std::{
@@ -14,17 +16,17 @@ use std::{
     sync::Arc,
 };
 
-use fanfare_proto::{CloseCode, Cursor, Epoch, Seq, TopicName, UserId};
+use fanfare_proto::{CloseCode, Cursor, Epoch, Seq, TopicKind, TopicName, UserId};
 use tokio::sync::{Notify, Semaphore};
 
 use self::{
+    ears::Ears,
     ticks::Followers,
     turns::{Line, Lines},
 };
 use crate::{
     hub::{self, Connection, Hub, Inbox, Log, Publication, State},
-    id::Audience,
-    id::Tenant,
+    id::{Audience, Tenant, Topic},
     metrics::Metrics,
     outbox::Outbox,
     store::Store,
@@ -74,6 +76,7 @@ pub struct Member {
     positions: RefCell<HashMap<TopicName, Position>>,
     catching_up: Semaphore,
     lines: Lines,
+    ears: Ears,
     /// Until its topics have been looked up, an unknown topic is one whose position is still to be told.
     resuming: Cell<bool>,
 }
@@ -103,8 +106,15 @@ impl Shard {
         })
     }
 
-    /// Makes a connection known, here and to the hub. From now on it receives; it is gone when the guard is dropped.
-    pub fn join(self: &Rc<Self>, connection: Connection, outbox: Rc<Outbox>, ticks: TickPort) -> Membership {
+    /// Makes a connection known, here and to the hub. From now on it receives what is of these kinds; it is gone when the
+    /// guard is dropped.
+    pub fn join(
+        self: &Rc<Self>,
+        connection: Connection,
+        hears: impl IntoIterator<Item = TopicKind>,
+        outbox: Rc<Outbox>,
+        ticks: TickPort,
+    ) -> Membership {
         let connection = Arc::new(connection);
         let identity = connection.identity();
         let (id, org, user) = (connection.id, identity.org.clone(), identity.user.clone());
@@ -125,6 +135,7 @@ impl Shard {
             positions: RefCell::default(),
             catching_up: Semaphore::new(catch_up::AT_ONCE_EACH),
             lines,
+            ears: Ears::of(hears),
             resuming: Cell::new(true),
         });
         of_org.insert(id, member.clone());
@@ -174,7 +185,7 @@ impl Shard {
     }
 
     async fn deliver(self: &Rc<Self>, log: &Log) {
-        for (done, member) in self.receivers(&log.topic.org, &log.audience).into_iter().enumerate() {
+        for (done, member) in self.receivers(&log.topic, &log.audience).into_iter().enumerate() {
             self.deliver_to(&member, log);
             if done % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
@@ -186,6 +197,10 @@ impl Shard {
         let (Some((first, _)), Some((last, _))) = (log.frames.first(), log.frames.last()) else {
             return;
         };
+        // It may have ended since the receivers were looked up.
+        if member.term(log.topic.kind()).is_none() {
+            return;
+        }
         let name = &log.topic.name;
         let at = {
             let mut positions = member.positions.borrow_mut();
@@ -225,23 +240,23 @@ impl Shard {
     }
 
     fn deliver_state(&self, state: &State) {
-        for member in self.receivers(&state.org, &state.audience) {
+        for member in self.receivers(&state.topic, &state.audience) {
             member.outbox.push_state(state.key.clone(), state.version, state.frame.clone());
         }
     }
 
-    fn receivers(&self, org: &Tenant, audience: &Audience) -> Vec<Rc<Member>> {
+    /// Those here who are meant, and hear topics of this kind.
+    fn receivers(&self, topic: &Topic, audience: &Audience) -> Vec<Rc<Member>> {
+        let (members, users) = (self.members.borrow(), self.users.borrow());
+        let hears = |member: &&Rc<Member>| member.term(topic.kind()).is_some();
         match audience {
-            Audience::Organisation => self
-                .members
-                .borrow()
-                .get(org)
-                .map(|members| members.values().cloned().collect())
-                .unwrap_or_default(),
-            Audience::Members(users) => {
-                let here = self.users.borrow();
-                let Some(here) = here.get(org) else { return Vec::new() };
-                users.iter().filter_map(|user| here.get(user)).flatten().cloned().collect()
+            Audience::Organisation => {
+                let here = members.get(&topic.org).into_iter().flat_map(HashMap::values);
+                here.filter(hears).cloned().collect()
+            }
+            Audience::Members(named) => {
+                let Some(here) = users.get(&topic.org) else { return Vec::new() };
+                named.iter().filter_map(|user| here.get(user)).flatten().filter(hears).cloned().collect()
             }
         }
     }

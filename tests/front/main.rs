@@ -33,6 +33,7 @@ mod cut;
 mod drain;
 mod forged;
 mod groups;
+mod hearing;
 mod herd;
 mod http;
 mod isolation;

@@ -32,14 +32,14 @@ use crate::{
 
 /// The real store, whose lists of conversations can be held back.
 #[derive(Debug)]
-struct Shelf {
+pub struct Shelf {
     store: Arc<Sqlite>,
     held: AtomicBool,
     go: Semaphore,
 }
 
 impl Shelf {
-    async fn serve(change: impl FnOnce(&mut Config)) -> (TestServer, Arc<Self>) {
+    pub async fn serve(change: impl FnOnce(&mut Config)) -> (TestServer, Arc<Self>) {
         let mut shelf = None;
         let open = |hub: &Arc<Hub>, dir: &Path| {
             std::fs::create_dir_all(dir).unwrap();
@@ -61,7 +61,7 @@ impl Shelf {
     }
 
     /// From now on each list waits to be let go, one after another.
-    fn hold(&self) {
+    pub fn hold(&self) {
         self.held.store(true, Ordering::SeqCst);
     }
 
@@ -69,7 +69,7 @@ impl Shelf {
         self.go.add_permits(lists);
     }
 
-    fn let_all_go(&self) {
+    pub fn let_all_go(&self) {
         self.held.store(false, Ordering::SeqCst);
         self.let_go(1_000);
     }
@@ -117,7 +117,7 @@ async fn the_last_of_very_many_conversations_is_resumed_like_the_first() {
 }
 
 /// Somebody who is there, and is still to be told of topics.
-async fn begin(server: &TestServer, kind: Kind, user: &str, org: &str) -> Client {
+pub async fn begin(server: &TestServer, kind: Kind, user: &str, org: &str) -> Client {
     let mut client = Client::connect(&server.base(), kind).await;
     let data = json!({ "token": token(user, org, "member", &[]) });
     client.send(&json!({ "event": "authenticate", "id": 1, "data": data })).await;
@@ -125,7 +125,7 @@ async fn begin(server: &TestServer, kind: Kind, user: &str, org: &str) -> Client
     client
 }
 
-async fn told_of_all(client: &mut Client) {
+pub async fn told_of_all(client: &mut Client) {
     while client.expect("topics").await["data"]["more"] == true {}
 }
 

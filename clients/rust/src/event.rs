@@ -2,7 +2,9 @@
 
 use fanfare_proto::{
     Cursor, Epoch, ErrorBody, Seq, ServerEvent, TopicName,
-    event::{Authenticated, Conversation, LogEntry, MessageNew, Notice, Receipt, TopicState, name},
+    event::{
+        Authenticated, Conversation, LogEntry, MessageNew, Notice, Receipt, TopicState, TopicsEnded, name,
+    },
     presence::{PresenceChanged, PresenceSnapshot},
 };
 
@@ -12,8 +14,11 @@ use fanfare_proto::{
 pub enum Event {
     /// A connection is open. What was missed follows.
     Open(Authenticated),
-    /// Topics and what is unread in them, told after every connect in one or more parts.
+    /// Topics and what is unread in them, told after every connect in one or more parts, and where a newer token grants
+    /// more of them.
     Topics(Vec<TopicState>),
+    /// The rights of a newer token grant nothing of some kinds of topics: show them no longer.
+    TopicsEnded(TopicsEnded),
     /// Events of a topic are missing before those that follow: read its history.
     Gap(Gap),
     /// A conversation with the user as a member begins.

@@ -75,6 +75,13 @@ impl Actor {
                 self.shared.counters.unreadable.add(1);
                 Ok(())
             }
+            name::TOPICS_ENDED => {
+                if let Ok(ended) = event.data() {
+                    return self.put(Some(Event::TopicsEnded(ended)), Vec::new());
+                }
+                self.shared.counters.unreadable.add(1);
+                Ok(())
+            }
             name::LOCATION_STORED => {
                 match event.data() {
                     Ok(stored) => self.shared.acknowledge(stored),

@@ -615,6 +615,14 @@ export type Topics = {
   more: boolean,
 };
 
+/** See [`name::TOPICS_ENDED`]. */
+export type TopicsEnded = {
+  /** The kinds: no event and no receipt of such a topic follows. */
+  kinds: Array<TopicKind>,
+  /** Why. */
+  error: ErrorBody,
+};
+
 /** Answers `location:history`. */
 export type Track = {
   /** A page, by time. */
@@ -706,6 +714,7 @@ export interface PlainEvents {
   'server:ping': ServerPing;
   'server:going_away': GoingAway;
   'subscription:ended': SubscriptionEnded;
+  'topics:ended': TopicsEnded;
   'message:delivered': Receipt;
   'message:read': Receipt;
   'location:snapshot': LocationSnapshot;

@@ -451,3 +451,36 @@ test('another user sees nothing of the one before; a closed chat hears nothing',
   world.link.say(message(5));
   expect(chat.typing('c1')).toEqual([]);
 });
+
+test('without the right to converse nothing is shown, and with it all of it again', async () => {
+  const { link, chat } = await chatting([summary('c1', { unread: 1, head: 2 }), summary('c2')]);
+  chat.open('c1');
+  history(link, [message(2, { data: { conversation_id: 'c1', text: 'before' } })]);
+  await settle();
+  expect(shown(chat)).toEqual(['before: sent']);
+  const error = { code: 'UNAUTHORIZED', message: 'your rights no longer allow it' };
+  link.say({ event: 'topics:ended', data: { kinds: ['notice'], error } });
+  expect(chat.snapshot.conversations).toHaveLength(2);
+  link.say({ event: 'topics:ended', data: { kinds: ['conversation'], error } });
+  expect(chat.snapshot).toMatchObject({ conversations: [], totalUnread: 0 });
+  expect(shown(chat)).toEqual([]);
+  link.say(topics({ seq: 3, head: 3 }));
+  link.reply('conversation:list', { conversations: [summary('c1', { unread: 2, head: 3 })] });
+  await settle();
+  history(link, [message(2, { data: { conversation_id: 'c1', text: 'before' } }), message(3, { data: { conversation_id: 'c1', text: 'meanwhile' } })]);
+  await settle();
+  expect(chat.snapshot).toMatchObject({ ready: true, conversations: [{ id: 'c1', unread: 2 }] });
+  expect(shown(chat)).toEqual(['before: sent', 'meanwhile: sent']);
+});
+
+test('a list that the rights did not allow comes with other rights', async () => {
+  const world = new World();
+  const { client, link } = await world.connected();
+  const chat = new Chat(client);
+  link.refuse('conversation:list', 'UNAUTHORIZED');
+  await settle();
+  link.say(topics({ seq: 3, head: 3 }));
+  link.reply('conversation:list', { conversations: [summary('c1', { unread: 2, head: 3 })] });
+  await settle();
+  expect(chat.snapshot).toMatchObject({ ready: true, totalUnread: 2 });
+});

@@ -6,7 +6,7 @@ use fanfare_proto::{
     event::{
         self, Authenticated, Conversation, Conversations, GoingAway, History, LatestFixes, LocationAgents,
         LocationRemoved, LocationSnapshot, LocationStored, MessageNew, Notice, Pong, Receipt, ServerPing,
-        Stored, Subscribed, SubscriptionEnded, TokenRefreshed, Topics, Track, WindowFixes, name,
+        Stored, Subscribed, SubscriptionEnded, TokenRefreshed, Topics, TopicsEnded, Track, WindowFixes, name,
     },
     presence::{Presence, PresenceChanged, PresencePage, PresenceSnapshot},
 };
@@ -26,6 +26,7 @@ pub(crate) fn rewrite(wire: &str, answers: Option<&str>) -> String {
         (name::SERVER_PING, _) => write::<ServerPing>(&event),
         (name::SERVER_GOING_AWAY, _) => write::<GoingAway>(&event),
         (name::SUBSCRIPTION_ENDED, _) => write::<SubscriptionEnded>(&event),
+        (name::TOPICS_ENDED, _) => write::<TopicsEnded>(&event),
         (name::CLIENT_PONG, _) => write::<Pong>(&event),
         (name::CONVERSATION_CREATED, _) => write::<Conversation>(&event),
         (name::MESSAGE_NEW, _) => write::<MessageNew>(&event),

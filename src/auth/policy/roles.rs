@@ -57,8 +57,8 @@ pub enum BadRole {
 }
 
 impl Policy {
-    /// Adds a role that may do all that `is` may, to connect, and `may`: that in its holder's departments and teams, as far
-    /// as it [knows of any](Action::knows_units), or else in the organisation.
+    /// Adds a role that may do all that `is` may, to connect, to hear notices, and `may`: that in its holder's departments
+    /// and teams, as far as it [knows of any](Action::knows_units), or else in the organisation.
     pub fn add(&mut self, role: &str, is: Option<&str>, may: &[String]) -> Result<(), BadRole> {
         if Role::named(role).is_some() {
             return Err(BadRole::Known(role.into()));
@@ -70,11 +70,12 @@ impl Policy {
                 _ => return Err(BadRole::Is { role: role.into(), is: is.into() }),
             },
         };
-        let connect = [Ok(Action::Connect)].into_iter();
+        // Whoever is in the building hears the alarm.
+        let everyone = [Ok(Action::Connect), Ok(Action::HearNotices)].into_iter();
         let named = may.iter().map(|action| {
             Action::named(action).ok_or_else(|| BadRole::May { role: role.into(), action: action.clone() })
         });
-        for action in connect.chain(named) {
+        for action in everyone.chain(named) {
             let action = action?;
             let least = if action.knows_units() { Reach::Units } else { Reach::Organisation };
             let reach = &mut column[action as usize];
@@ -144,7 +145,8 @@ mod tests {
         assert_eq!(dispatcher.reach(Action::WatchLocations), Reach::Units);
         assert_eq!(dispatcher.reach(Action::Broadcast), Reach::None);
         let screen = rights(&policy, &["screen"]).unwrap();
-        assert_eq!(screen.reach(Action::Connect), Reach::Organisation);
+    /// Adds a role that may do all that `is` may, to connect, to hear notices, and `may`: that in its holder's departments
+    /// and teams, as far as it [knows of any](Action::knows_units), or else in the organisation.
         assert_eq!(screen.reach(Action::Converse), Reach::None);
         policy.add("lead", None, &["broadcast".into(), "revoke".into(), "disconnect".into()]).unwrap();
         let lead = rights(&policy, &["lead"]).unwrap();

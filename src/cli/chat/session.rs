@@ -128,6 +128,7 @@ impl Session {
             Event::Broadcast { entry, notice } => {
                 self.note(&format!("notice of {}: {}", entry.by, clean(&notice.message)))?;
             }
+            Event::TopicsEnded(ended) => self.note(&clean(&ended.error.to_string()))?,
             Event::Error(error) => self.note(&clean(&error.to_string()))?,
             _ => {}
         }

@@ -202,9 +202,9 @@ pub async fn mark(services: &Services, caller: &Caller<'_>, command: MessageMark
     let receipt = Receipt { conversation_id: command.conversation_id, user_id: caller.user().clone(), seq };
     if moved != Some(seq) {
         services.hub.publish_state(State {
-            org: topic.org.clone(),
             audience: Audience::Members(room.members.clone()),
             key: StateKey(format!("{name} {} {}", topic.name, caller.user())),
+            topic,
             version: seq.0,
             frame: event::write(name, None, &receipt).into(),
         });

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use fanfare_proto::{
-    Command, Epoch, ErrorCode, Request, UserId,
+    Command, Epoch, ErrorCode, Request, TopicKind, UserId,
     command::{Channel, Subscribe, Unsubscribe},
-    event::{LocationSnapshot, Subscribed, Subscription, SubscriptionEnded, name},
+    event::{LocationSnapshot, Subscribed, Subscription, SubscriptionEnded, TopicsEnded, name},
     presence::{
         Availability, Presence, PresenceChanged, PresenceGet, PresencePage, PresenceSnapshot, Status,
     },
@@ -73,6 +73,7 @@ async fn told(test: &mut Test) -> Option<String> {
             Event::PresenceSnapshot { anew: true, part } => format!("anew{}", show(&part.users)),
             Event::PresenceSnapshot { anew: false, part } => format!("part{}", show(&part.users)),
             Event::PresenceChanged(changed) => format!("changed{}", show(&changed.users)),
+            Event::TopicsEnded(ended) => format!("ended {:?}", ended.kinds),
             Event::Error(error) => format!("error {:?}", error.code),
             _ => continue,
         });
@@ -372,9 +373,16 @@ async fn what_the_rights_no_longer_grant_is_told_and_not_asked_again() {
     peer.say(name::SUBSCRIPTION_ENDED, &ended(Channel::Locations, 7)).await;
     assert_eq!(all_told(&mut test).await, ["error Unauthorized"]);
     assert_eq!(positions.len(), 0);
+    let topics = TopicsEnded {
+        kinds: vec![TopicKind::Conversation],
+        error: ErrorCode::Unauthorized.with("no longer"),
+    };
+    peer.say(name::TOPICS_ENDED, &topics).await;
+    assert_eq!(all_told(&mut test).await, ["ended [Conversation]"]);
     peer.say(name::SUBSCRIPTION_ENDED, &1).await;
+    peer.say(name::TOPICS_ENDED, &1).await;
     pass(Duration::from_millis(10)).await;
-    assert_eq!(test.client.stats().unreadable, 1);
+    assert_eq!(test.client.stats().unreadable, 2);
     peer.end(None).await;
     let (mut peer, _) = test.greeted().await;
     let more = tokio::time::timeout(Duration::from_secs(9), peer.request()).await;

@@ -29,6 +29,8 @@ export class Chat {
   #me = '';
   #ready = false;
   #listing = false;
+  /** The rights do not allow to list conversations: other ones may. */
+  #barred = false;
   #snapshot?: ChatSnapshot | undefined;
   #told = true;
   #closed = false;
@@ -66,7 +68,7 @@ export class Chat {
           if (!topic.startsWith('conversation:')) continue;
           const conversation = this.#conversations.get(keyOf(topic));
           if (conversation) this.#within(conversation, epoch, recovered === false && head < conversation.head);
-          if (!conversation) this.#ready && void this.#list();
+          if (!conversation) (this.#ready || this.#barred) && void this.#list();
           // No cursor was given for it, but its log is shown: what came meanwhile is missing.
           else if (recovered === undefined && conversation.loaded && !conversation.gap && head > conversation.head) this.#gap(topic);
           // With events still to come, they count themselves.
@@ -74,6 +76,9 @@ export class Chat {
         }
         if (!more) for (const marks of this.#marks) marks.retry();
         this.#changed();
+      }),
+      client.on('topics:ended', ({ kinds }) => {
+        if (kinds.includes('conversation')) this.#forbidden();
       }),
     ];
     this.#connected();
@@ -193,10 +198,18 @@ export class Chat {
     this.#changed();
   }
 
+  /** The rights no longer allow conversations: none is shown. What was open opens again where other rights do. */
+  #forbidden(): void {
+    for (const { id, open } of this.#conversations.values()) if (open > 0) this.#waiting.set(id, open);
+    this.#reset();
+    this.#barred = true;
+  }
+
   /** Reads the list of conversations, page by page. */
   async #list(): Promise<void> {
     if (this.#listing || this.#closed) return;
     this.#listing = true;
+    this.#barred = false;
     try {
       for (let after: string | undefined; ; ) {
         const page = await this.#client.request('conversation:list', { limit: LIST, ...(after && { after }) });
@@ -213,6 +226,7 @@ export class Chat {
       this.#retries.worked(ALL);
       this.#changed();
     } catch (error) {
+      this.#barred = (error as FanfareError).code === 'UNAUTHORIZED';
       this.#later(ALL, error, () => void this.#list());
     } finally {
       this.#listing = false;
