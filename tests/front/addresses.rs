@@ -233,7 +233,7 @@ async fn an_address_that_asks_too_often_by_http_is_told_when_to_come_back() {
         let _ = stream.write_all(one.repeat(60).as_bytes()).await;
         let mut answers = Vec::new();
         // It may be reset, as not all was read that was sent.
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = vec![0; 16 * 1024];
         while let Ok(read @ 1..) = stream.read(&mut chunk).await {
             answers.extend_from_slice(&chunk[..read]);
         }
