@@ -37,7 +37,7 @@ pub use self::{
     store::{AtStart, Scylla, Store, StoreKind},
     unreadable::Unreadable,
 };
-use crate::{auth::policy, outbox::Bounds};
+use crate::{auth::policy, outbox::Bounds, store::scylla::LARGEST};
 
 /// Everything that can be set. `fanfare.toml` holds the same names; a variable is `FANFARE_` and the path with `__`
 /// for each step, such as `FANFARE_AUTH__SECRET_FILE`.
@@ -270,7 +270,7 @@ impl Config {
         within(self.ticks.acknowledge_ms, 10..=3_600_000, "ticks.acknowledge_ms")?;
         self.store.scylla.check()?;
         // What is accepted must be storable.
-        let large = self.store.kind == StoreKind::Scylla && self.limits.message_bytes > 4 << 20;
+        let large = self.store.kind == StoreKind::Scylla && self.limits.message_bytes > LARGEST;
         require(!large, "limits.message_bytes", "at most 4194304 with store.kind `scylla`")?;
         self.retention.check()?;
         within(self.presence.flush_ms, 10..=10_000, "presence.flush_ms")?;

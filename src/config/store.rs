@@ -71,7 +71,7 @@ pub struct Scylla {
     pub waiting: usize,
     /// Bytes of appends under way and waiting; those of the urgent lane have as many of their own. More are refused.
     pub waiting_bytes: usize,
-    /// Requests to the database at the same time.
+    /// Requests to the database at the same time; an eighth of them is kept for what is written on the urgent lane.
     pub in_flight: usize,
     /// Events of a partition, at about which a log moves to the next.
     pub bucket_events: u64,
@@ -161,10 +161,11 @@ impl Scylla {
         }
         within(self.waiting, 1..=1_000_000, "store.scylla.waiting")?;
         within(self.waiting_bytes, 1 << 20..=2 << 30, "store.scylla.waiting_bytes")?;
-        within(self.in_flight, 1..=32_768, "store.scylla.in_flight")?;
+        within(self.in_flight, 2..=32_768, "store.scylla.in_flight")?;
         // A request stands beside each event, and a partition has less than 100,000 rows.
         within(self.bucket_events, 1..=45_000, "store.scylla.bucket_events")?;
-        within(self.bucket_bytes, 1 << 16..=90 << 20, "store.scylla.bucket_bytes")
+        // Amendments need room as well, and a partition has less than 100 MB.
+        within(self.bucket_bytes, 1 << 16..=64 << 20, "store.scylla.bucket_bytes")
     }
 
     /// User name and password.

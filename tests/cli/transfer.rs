@@ -1,11 +1,12 @@
 //! A store goes into a file and out of it, however often that is interrupted, and nothing else passes for one.
 
-use std::{fs, ops::Range, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
 use fanfare::{
     id::{Audience, Tenant, Topic},
     store::{
         Append, Committed, Event, FixClass, NewEvent, Store, StoredFix,
+        scylla::LARGEST,
         sqlite::{Options, Sqlite},
     },
 };
@@ -27,21 +28,23 @@ fn open(dir: &Path) -> Arc<Sqlite> {
     Sqlite::open(dir, Arc::new(Nobody), &Options::default()).unwrap()
 }
 
-async fn append(store: &Sqlite, topic: usize, events: Range<usize>) {
-    let event = |n: usize| NewEvent {
+fn event(n: usize, text: &str) -> NewEvent {
+    NewEvent {
         author: UserId::new("ann").unwrap(),
         client_id: ClientId::new(&format!("c{n}")).unwrap(),
         at: UnixMs(1),
         name: "message:new".to_owned(),
-        data: format!("{{\"text\":\"{n}\"}}").into(),
+        data: format!("{{\"text\":\"{text}\"}}").into(),
         countable: true,
-    };
+    }
+}
+
+async fn append(store: &Sqlite, topic: usize, events: Vec<NewEvent>) {
     let key = TopicKey::new(&format!("t{topic}")).unwrap();
     let topic = Topic {
         org: Tenant::stored(OrgId::new("acme").unwrap()),
         name: TopicName { kind: TopicKind::Conversation, key },
     };
-    let events = events.map(event).collect();
     store.append(Append { topic, expect: None, events, audience: Audience::Organisation }).await.unwrap();
 }
 
@@ -50,7 +53,7 @@ async fn fill(dir: &Path, topics: usize) {
     let store = open(dir);
     let org = Tenant::stored(OrgId::new("acme").unwrap());
     for n in 0..topics {
-        append(&store, n, 0..100).await;
+        append(&store, n, (0..100).map(|n| event(n, &n.to_string())).collect()).await;
     }
     let fixes = (1..=3_000).map(|counter| StoredFix {
         org: org.clone(),
@@ -137,7 +140,7 @@ async fn what_is_confirmed_in_between_is_not_left_out() {
     cut_short(&transfer(dir, "export", "a", "x.jsonl"), 400).await;
     assert!(dir.join("x.jsonl.progress").exists());
     let store = open(&dir.join("a"));
-    append(&store, 0, 100..101).await;
+    append(&store, 0, vec![event(100, "in between")]).await;
     store.close().await;
     let changed = refused(transfer(dir, "export", "a", "x.jsonl")).await;
     assert!(changed.contains("was written to after the export began"), "{changed}");
@@ -163,6 +166,24 @@ async fn another_export_does_not_go_on_for_the_first() {
     fs::rename(dir.join("first"), dir.join("x.jsonl")).unwrap();
     let said = done(transfer(dir, "import", "b", "x.jsonl")).await;
     assert!(said.contains("imported and verified 50 logs with 5000 events"), "{said}");
+}
+
+/// The import would stop in the middle: it is told before.
+#[tokio::test]
+async fn events_that_a_cql_database_does_not_take_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let store = open(&dir.join("a"));
+    let most = LARGEST - r#"{"text":""}"#.len();
+    append(&store, 0, vec![event(0, &"x".repeat(most))]).await;
+    store.close().await;
+    let said = done(transfer(dir, "export", "a", "x.jsonl")).await;
+    assert!(!said.contains("longer than"), "{said}");
+    let store = open(&dir.join("a"));
+    append(&store, 1, vec![event(0, &"x".repeat(most + 1))]).await;
+    store.close().await;
+    let said = done(transfer(dir, "export", "a", "y.jsonl")).await;
+    assert!(said.contains("longer than 4194304 bytes") && said.contains("stops: 1"), "{said}");
 }
 
 #[tokio::test]

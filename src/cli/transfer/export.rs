@@ -19,8 +19,13 @@ use super::{
 };
 
 /// Writes everything to `file`, by way of a file beside it, so that `file` is there only if it is whole and was compared
-/// with the store.
-pub(super) async fn run(store: &dyn Store, now: UnixMs, name: &str, file: &Path) -> anyhow::Result<Total> {
+/// with the store. Answers what it holds, and how many events of it a CQL database would not take.
+pub(super) async fn run(
+    store: &dyn Store,
+    now: UnixMs,
+    name: &str,
+    file: &Path,
+) -> anyhow::Result<(Total, u64)> {
     ensure!(!file.exists(), "{} exists already", file.display());
     let (part, notes_path) = (beside(file, ".part"), beside(file, ".progress"));
     let notes = Notes::read(&notes_path, name)?;
@@ -47,20 +52,19 @@ pub(super) async fn run(store: &dyn Store, now: UnixMs, name: &str, file: &Path)
         place = Some(next);
     }
     bar.set_message("comparing it with the store");
-    if let Err(error) = compare(store, &part).await {
-        if error.is::<Changed>() {
-            // To go on from here would come to the same.
-            fs::remove_file(&notes_path).with_context(|| notes_path.display().to_string())?;
-            fs::remove_file(&part).with_context(|| part.display().to_string())?;
-        }
-        return Err(error);
+    let compared = compare(store, &part).await;
+    if compared.as_ref().is_err_and(anyhow::Error::is::<Changed>) {
+        // To go on from here would come to the same.
+        fs::remove_file(&notes_path).with_context(|| notes_path.display().to_string())?;
+        fs::remove_file(&part).with_context(|| part.display().to_string())?;
     }
+    let large = compared?;
     writeln!(out, "{}", serde_json::to_string(&Footer { total })?)?;
     out.into_inner()?.sync_all().context("writing the file")?;
     fs::rename(&part, file).with_context(|| file.display().to_string())?;
     fs::remove_file(&notes_path).with_context(|| notes_path.display().to_string())?;
     bar.finish_and_clear();
-    Ok(total)
+    Ok((total, large))
 }
 
 /// The file as far as it is known to be whole.

@@ -13,7 +13,7 @@ use fanfare::{
     config::{AtStart, Config},
     id::{Audience, Topic},
     server,
-    store::{Committed, Event, Store},
+    store::{Committed, Event, Store, scylla::LARGEST},
     time::Clock,
 };
 use fanfare_proto::Epoch;
@@ -41,7 +41,13 @@ impl Export {
         let done =
             export::run(&*store, Clock::system().now(), &server::store::name(&config), &self.file).await;
         store.close().await;
-        super::say(&format!("exported {}", done?))?;
+        let (total, large) = done?;
+        super::say(&format!("exported {total}"))?;
+        if large > 0 {
+            super::say(&format!(
+                "events longer than {LARGEST} bytes, at which an import into `scylla` stops: {large}"
+            ))?;
+        }
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    db::jitter,
+    db::{Db, jitter},
     gate::unavailable,
     link::Link,
     options::Options,
@@ -71,7 +71,7 @@ pub(super) struct End {
 
 pub(super) struct Lines {
     topics: Mutex<HashMap<Topic, Line>>,
-    pub(super) link: Arc<Link>,
+    link: Arc<Link>,
     pub(super) committed: Arc<dyn Committed>,
     pub(super) epoch: Epoch,
     pub(super) options: Arc<Options>,
@@ -114,6 +114,11 @@ impl Lines {
             drop(lines);
             tokio::spawn(Arc::clone(self).serve(topic));
         }
+    }
+
+    /// For what is written to a topic: with the places of its lane.
+    pub(super) fn db(&self, topic: &Topic) -> Arc<Db> {
+        self.link.db().of(topic.kind().lane())
     }
 
     /// Lets go of what nobody waits for any more: its bytes are not counted any longer.

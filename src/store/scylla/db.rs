@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use fanfare_proto::Epoch;
+use fanfare_proto::{Epoch, Lane};
 use scylla::{
     client::session::Session,
     deserialize::row::DeserializeRow,
@@ -18,13 +18,14 @@ use scylla::{
     statement::{batch::Batch, prepared::PreparedStatement},
 };
 use tokio::{
-    sync::{Notify, Semaphore},
+    sync::Notify,
     time::{Instant, sleep, timeout},
 };
 
 use super::{
     gate::unavailable,
     options::{Lost, Options},
+    places::{Place, Places},
     statements::Statements,
     value::{Failed, applied, random, rows},
 };
@@ -34,10 +35,13 @@ use crate::store::StoreError;
 const ATTEMPTS: u32 = 4;
 
 /// A session with its statements.
+#[derive(Clone)]
 pub(super) struct Db {
-    session: Session,
-    pub(super) s: Statements,
-    in_flight: Arc<Semaphore>,
+    session: Arc<Session>,
+    pub(super) s: Arc<Statements>,
+    places: Arc<Places>,
+    /// Whose places its requests may take.
+    lane: Lane,
     trouble: Arc<Trouble>,
     /// How long a conditional write is tried.
     patience: Duration,
@@ -66,24 +70,25 @@ pub(super) struct Trouble {
 
 impl Db {
     pub(super) fn new(session: Session, s: Statements, trouble: Arc<Trouble>, options: &Options) -> Self {
-        let in_flight = Arc::new(Semaphore::new(options.in_flight.max(1)));
+        let (session, s) = (Arc::new(session), Arc::new(s));
+        let (places, lane) = (Arc::new(Places::new(options)), Lane::Ordered);
         let (patience, probe) = (options.append, options.data);
         let (lose, lost) = (Arc::clone(&options.lose), options.lost);
-        Self { session, s, in_flight, trouble, patience, probe, lose, lost }
+        Self { session, s, places, lane, trouble, patience, probe, lose, lost }
     }
 
     /// The same on another session.
     pub(super) fn with(&self, session: Session, s: Statements) -> Self {
-        Self {
-            session,
-            s,
-            in_flight: Arc::clone(&self.in_flight),
-            trouble: Arc::clone(&self.trouble),
-            patience: self.patience,
-            probe: self.probe,
-            lose: Arc::clone(&self.lose),
-            lost: self.lost,
-        }
+        Self { session: Arc::new(session), s: Arc::new(s), ..self.clone() }
+    }
+
+    /// The same for what a lane writes.
+    pub(super) fn of(self: Arc<Self>, lane: Lane) -> Arc<Self> {
+        if self.lane == lane { self } else { Arc::new(Self { lane, ..Self::clone(&self) }) }
+    }
+
+    async fn place(&self) -> Place<'_> {
+        self.places.take(self.lane).await
     }
 
     /// The life of the logs that the session leads to; none where there are none.
@@ -105,7 +110,7 @@ impl Db {
         statement: &PreparedStatement,
         values: &(impl SerializeRow + Sync),
     ) -> Result<QueryResult, Failed> {
-        let _place = self.in_flight.acquire().await;
+        let _place = self.place().await;
         self.note(self.session.execute_unpaged(statement, values).await)
     }
 
@@ -160,7 +165,7 @@ impl Db {
         T: for<'frame> DeserializeRow<'frame, 'frame>,
     {
         let page = || async {
-            let _place = self.in_flight.acquire().await;
+            let _place = self.place().await;
             let answer = self.session.execute_single_page(statement, (), state.clone()).await;
             if self.loses() { Err(self.lost.into()) } else { self.note(answer) }
         };
@@ -234,7 +239,7 @@ impl Db {
         batch: &Batch,
         values: &(impl BatchValues + Sync),
     ) -> Result<QueryResult, Failed> {
-        let _place = self.in_flight.acquire().await;
+        let _place = self.place().await;
         self.note(self.session.batch(batch, values).await)
     }
 

@@ -64,7 +64,7 @@ impl Lines {
 
     /// The end as it is, in a bucket with room. `None`: it is on the move.
     async fn end_of(&self, topic: &Topic, group: &[Request]) -> Result<Option<Tail>, StoreError> {
-        let db = self.link.db();
+        let db = self.db(topic);
         let directory = if let Some(directory) = topic::directory(&db, topic, View::Quorum).await? {
             directory
         } else {
@@ -102,7 +102,7 @@ impl Lines {
         requests.dedup();
         let young = tail.older.iter().filter(|(_, newest)| newest.saturating_add(DAY) >= oldest);
         let buckets = young.map(|(id, _)| *id).chain((!tail.empty).then_some(tail.bucket));
-        let db = self.link.db();
+        let db = self.db(topic);
         let (org, kind, key) = names(topic);
         let look = |bucket| {
             let (db, requests) = (&db, &requests);

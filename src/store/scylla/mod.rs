@@ -34,6 +34,7 @@ mod lock;
 mod log;
 mod mark;
 mod options;
+mod places;
 mod plan;
 mod reach;
 mod record;
@@ -62,7 +63,7 @@ use tokio::{
     sync::Mutex,
 };
 
-pub use self::options::{Fault, Faults, Lost, Options, Start};
+pub use self::options::{Fault, Faults, Hold, Lost, Options, Start};
 use self::{
     append::Lines,
     db::Db,
@@ -70,6 +71,9 @@ use self::{
     link::Link,
 };
 use super::{Committed, StoreError};
+
+/// Bytes of the data of one append's events, at most: more is refused as too large.
+pub const LARGEST: usize = write::MOST;
 
 /// The store on a CQL database.
 pub struct Scylla {
@@ -120,15 +124,34 @@ impl Scylla {
         if self.link.is_up() { Ok(place) } else { Err(unavailable("the database does not answer")) }
     }
 
-    /// Does something on the store's threads, to its end even if the caller goes away.
+    /// Reads, or does something else that can wait for requests of the ordered lane, also where it is let in as urgent:
+    /// many who come back together and read must not hold up what is written.
     async fn call<T, F, Fut>(&self, lane: Lane, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(Arc<Db>) -> Fut,
         Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
+        self.run(lane, work(self.link.db())).await
+    }
+
+    /// Writes, with the lane's places among the requests under way.
+    async fn write<T, F, Fut>(&self, lane: Lane, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(Arc<Db>) -> Fut,
+        Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        self.run(lane, work(self.link.db().of(lane))).await
+    }
+
+    /// Does something on the store's threads, to its end even if the caller goes away.
+    async fn run<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let place = self.enter(lane, 0)?;
-        let work = work(self.link.db());
         let task = self.threads.handle.spawn(async move {
             let _place = place;
             work.await

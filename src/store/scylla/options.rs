@@ -2,9 +2,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU32},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
+
+use tokio::sync::Semaphore;
 
 use crate::{id::Topic, store::FixClass};
 
@@ -40,7 +45,7 @@ pub struct Options {
     pub waiting: usize,
     /// Bytes of appends under way and waiting, urgent ones and all others counted apart. More are refused at once.
     pub waiting_bytes: usize,
-    /// Requests to the database at the same time.
+    /// Requests to the database at the same time; an eighth of them is kept for what is written on the urgent lane.
     pub in_flight: usize,
     /// Events of a partition, at about which the next one is begun.
     pub bucket_events: u64,
@@ -62,6 +67,42 @@ pub struct Options {
     /// For tests: what goes wrong with appends.
     #[doc(hidden)]
     pub faults: Arc<Faults>,
+    /// For tests: a database that has become slow.
+    #[doc(hidden)]
+    pub hold: Option<Arc<Hold>>,
+}
+
+/// Requests wait under way, but for what is written on the urgent lane, until a test lets them go on.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Hold {
+    waiting: AtomicUsize,
+    /// Closed once they may go on.
+    over: Semaphore,
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self { waiting: AtomicUsize::new(0), over: Semaphore::new(0) }
+    }
+}
+
+impl Hold {
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// They go on, and so do all others.
+    pub fn release(&self) {
+        self.over.close();
+    }
+
+    pub(super) async fn pass(&self) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _ = self.over.acquire().await;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What goes wrong with the appends to some topics, in tests.
@@ -117,6 +158,12 @@ pub enum Start {
 }
 
 impl Options {
+    /// Bytes that a partition of a log may come to by amendments once it is full: twice as many as it was to have, and so
+    /// many fewer than 100 MB that an append of another node, which does not know of them yet, still fits.
+    pub(super) fn amended_bytes(&self) -> u64 {
+        self.bucket_bytes.saturating_mul(2).min(95_000_000)
+    }
+
     pub(super) const fn days_of(&self, class: FixClass) -> u32 {
         match class {
             FixClass::Short => self.short_fix_days,
@@ -152,6 +199,25 @@ impl Default for Options {
             lose: Arc::default(),
             lost: Lost::default(),
             faults: Arc::default(),
+            hold: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::scylla::LARGEST;
+
+    #[test]
+    fn partitions_stay_below_100_mb() {
+        // The default, and the most that the configuration lets pass.
+        for bucket_bytes in [Options::default().bucket_bytes, 64 << 20] {
+            let options = Options { bucket_bytes, ..Options::default() };
+            for full in [bucket_bytes, options.amended_bytes()] {
+                assert!(full + LARGEST as u64 <= 100_000_000);
+            }
+            assert!(options.amended_bytes() > bucket_bytes + LARGEST as u64, "a full one can be amended");
         }
     }
 }

@@ -74,13 +74,13 @@ impl Store for Scylla {
         data: Bytes,
     ) -> Result<u32, StoreError> {
         let (lane, topic) = (topic.kind().lane(), topic.clone());
-        let (most, lines) = (2 * self.options.bucket_bytes, Arc::clone(&self.lines));
+        let (most, lines) = (self.options.amended_bytes(), Arc::clone(&self.lines));
         let amend = |db: Arc<_>| async move {
             let amended = amend::amend(&db, most, &topic, seq, revision, &name, &data).await;
             lines.grown(&topic);
             amended
         };
-        self.call(lane, amend).await
+        self.write(lane, amend).await
     }
 
     async fn expire(&self, kind: TopicKind, before: UnixMs) -> Result<u64, StoreError> {
@@ -211,10 +211,10 @@ impl Store for Scylla {
         self.call(Lane::Ordered, |db| async move { mark::marks_of(&db, &user, &topics).await }).await
     }
 
-    // Timers drive the escalation of alerts.
+    // Timers drive the escalation of alerts: also what is read of them goes with what is urgent.
 
     async fn set_timer(&self, timer: Timer) -> Result<(), StoreError> {
-        self.call(Lane::Urgent, |db| async move { timer::set(&db, &timer).await }).await
+        self.write(Lane::Urgent, |db| async move { timer::set(&db, &timer).await }).await
     }
 
     async fn due_timers(&self, now: UnixMs, lease_ms: u64, limit: usize) -> Result<Vec<Timer>, StoreError> {
@@ -223,12 +223,12 @@ impl Store for Scylla {
             let _one = taking.lock().await;
             timer::due(&db, now, lease_ms, limit).await
         };
-        self.call(Lane::Urgent, due).await
+        self.write(Lane::Urgent, due).await
     }
 
     async fn clear_timer(&self, key: &str) -> Result<(), StoreError> {
         let key = key.to_owned();
-        self.call(Lane::Urgent, |db| async move { timer::clear(&db, &key).await }).await
+        self.write(Lane::Urgent, |db| async move { timer::clear(&db, &key).await }).await
     }
 
     async fn index_text(&self, topic: &Topic, seq: Seq, text: &str) -> Result<(), StoreError> {

@@ -110,7 +110,7 @@ impl Lines {
             if !group.iter().any(Request::is_awaited) {
                 return if loose { Ok(Written::Loose(let_go())) } else { Err(unavailable("nobody waits")) };
             }
-            let db = self.link.db();
+            let db = self.db(topic);
             let batch = batch(&db, tail, plan);
             let answer = match fault {
                 Some(Fault::Unsent) => Err(self.options.lost.into()),
@@ -123,7 +123,7 @@ impl Lines {
             match answer {
                 Ok(true) => return Ok(Written::Applied),
                 Ok(false) if !loose => return Ok(Written::Refused),
-                Ok(false) => match is_there(&self.link.db(), topic, tail.bucket, first, op).await {
+                Ok(false) => match is_there(&self.db(topic), topic, tail.bucket, first, op).await {
                     Ok(true) => return Ok(Written::Applied),
                     Ok(false) => return Ok(Written::Refused),
                     Err(error) => tracing::debug!(%topic, %error, "not known yet"),
@@ -147,7 +147,7 @@ impl Lines {
     pub(super) async fn settle(&self, topic: &Topic, end: &mut End) -> Result<(), StoreError> {
         let Some(loose) = &end.loose else { return Ok(()) };
         end.tail = None;
-        let db = self.link.db();
+        let db = self.db(topic);
         let begun = Instant::now();
         loop {
             let directory = topic::directory(&db, topic, View::Serial).await?;

@@ -20,7 +20,7 @@ use fanfare_proto::{ClientId, JsonFix, OrgId, Seq, TopicName, UnixMs, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::store::FixClass;
+use crate::store::{FixClass, scylla::LARGEST};
 
 pub use self::{
     export::{Place, export},
@@ -67,6 +67,13 @@ pub enum Row {
     Timer(Timer),
     /// A fix of an agent.
     Fix(Fix),
+}
+
+impl Row {
+    /// Whether it is an event that a CQL database does not take.
+    pub const fn is_for_sqlite_only(&self) -> bool {
+        matches!(self, Self::Event(event) if event.data.len() > LARGEST)
+    }
 }
 
 /// See [`Row::Log`].

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fanfare::store::{
-    Append, Store, StoreError,
-    scylla::{Fault, Lost, Options, Scylla},
+    Append, FixClass, From, Store, StoreError, StoredFix, Timer,
+    scylla::{Fault, Hold, Lost, Options, Scylla},
 };
-use fanfare_proto::{Seq, TopicKey, TopicKind};
+use fanfare_proto::{JsonFix, Seq, TopicKey, TopicKind, UnixMs, UserId};
 
 use super::{
     Keyspace,
@@ -163,4 +163,67 @@ async fn cql_waiting_appends_are_bounded_in_bytes() {
     store.append(large(1, "again")).await.unwrap();
     store.close().await;
     keyspace.drop().await;
+}
+
+/// Requests of which a slow database lets none end: what is urgent is written before all of them, and found again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cql_what_is_urgent_is_written_before_a_flood() {
+    const IN_FLIGHT: usize = 16;
+    let Some(keyspace) = Keyspace::new() else { return };
+    let hold = Arc::<Hold>::default();
+    // None of the flood is to give up before all is done, however slow the machine.
+    let options = Options {
+        in_flight: IN_FLIGHT,
+        hold: Some(Arc::clone(&hold)),
+        append: Duration::from_mins(2),
+        ..keyspace.options()
+    };
+    let store = Scylla::open(options, Arc::new(Deaf)).unwrap();
+    let urgent = |client: &str| {
+        let mut append = append(None, client);
+        append.topic.name.kind = TopicKind::UrgentNotice;
+        append
+    };
+    let flood: Vec<_> = (0..20 * IN_FLIGHT)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                match n % 3 {
+                    0 => store.put_fixes(vec![fix(n as u64 + 1)]).await,
+                    // Many who are back read their urgent topics, too.
+                    1 => store.read(&urgent("x").topic, From::Latest, 10, 1_000).await.map(drop),
+                    _ => store.append(numbered(n, "x")).await.map(drop),
+                }
+            })
+        })
+        .collect();
+    while hold.waiting() < IN_FLIGHT - IN_FLIGHT / 8 {
+        tokio::task::yield_now().await;
+    }
+    for n in 0..3 {
+        let appended = store.append(urgent(&format!("c{n}"))).await.unwrap();
+        assert_eq!(appended.outcomes[0].seq, Seq(n + 1));
+    }
+    assert!(store.append(urgent("c0")).await.unwrap().outcomes[0].duplicate);
+    let timer = Timer { key: "escalate".to_owned(), due: UnixMs(1), data: Bytes::new() };
+    store.set_timer(timer.clone()).await.unwrap();
+    assert_eq!(store.due_timers(UnixMs(1), 1_000, 10).await.unwrap(), [timer]);
+    store.clear_timer("escalate").await.unwrap();
+    assert_eq!(hold.waiting(), IN_FLIGHT - IN_FLIGHT / 8, "the others have not got into these places");
+    assert!(flood.iter().all(|call| !call.is_finished()));
+    hold.release();
+    for call in flood {
+        call.await.unwrap().unwrap();
+    }
+    store.close().await;
+    keyspace.drop().await;
+}
+
+fn fix(counter: u64) -> StoredFix {
+    let (accuracy, speed, heading, battery) = (None, None, None, None);
+    let time = UnixMs(counter * 1_000);
+    let fix = JsonFix { counter, time, lat: 1.5, lon: 2.5, accuracy, speed, heading, battery };
+    let agent = UserId::new(&format!("agent-{counter}")).unwrap();
+    let (org, class) = (topic().org, FixClass::Standard);
+    StoredFix { org, agent, source: 1, class, fix: fix.try_into().unwrap() }
 }
