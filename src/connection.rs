@@ -39,6 +39,9 @@ use crate::{
 /// Longest wait for the answers to what a connection has asked when the server is going away.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
+/// When to come back after too much was held of messages that were not finished.
+const UNFINISHED_RETRY_MS: u64 = 5000;
+
 /// What lets connections in, shared by all shards.
 #[derive(Debug)]
 pub struct Door {
@@ -126,7 +129,7 @@ async fn greet(
                 Ok(Received::Event(_, text)) => return Ok(Some(text)),
                 // Nothing is inflated for who has not said who they are.
                 Ok(Received::Compressed(..)) => return Ok(None),
-                Ok(Received::Ticks(_) | Received::Alive) => {}
+                Ok(Received::Ticks(_) | Received::Part | Received::Alive) => {}
                 Err(ended) => return Err(ended),
             }
         }
@@ -199,6 +202,7 @@ async fn attend(
     let times = &local.services.config.session;
     let heartbeat = Duration::from_millis(times.heartbeat_ms);
     let silence = Duration::from_millis(times.silence_ms);
+    let patience = Duration::from_millis(times.request_timeout_ms);
     let mut inflater = Inflater::new(local.services.config.limits.message_bytes);
     let mut heard = Instant::now();
     let mut beat = heard + heartbeat;
@@ -206,7 +210,16 @@ async fn attend(
     // One timer, moved only when it must be: a message seldom changes what comes next.
     let mut timer = pin!(sleep_until(beat));
     loop {
-        let due = beat.min(heard + silence).min(expires);
+        let unfinished = incoming.unfinished();
+        if !session.hold(unfinished.bytes) {
+            let error =
+                ErrorCode::Unavailable.with("too many unfinished messages").retry_after(UNFINISHED_RETRY_MS);
+            outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
+            outbox.close(CloseCode::Unavailable);
+            return None;
+        }
+        let late = unfinished.since.map_or(expires, |since| since + patience);
+        let due = beat.min(heard + silence).min(expires).min(late);
         if timer.deadline() != due {
             timer.as_mut().reset(due);
         }
@@ -222,12 +235,14 @@ async fn attend(
             () = session.refreshed() => expires = expiry(session.expires_at(), local.services.clock.now()),
             () = &mut timer => {
                 let now = Instant::now();
+                let silent = now >= heard + silence;
+                let late = incoming.unfinished().since.is_some_and(|since| now >= since + patience);
                 if now >= expires {
                     outbox.close(CloseCode::TokenExpired);
-                } else if now < heard + silence {
-                    session.heartbeat();
-                    beat = now + heartbeat;
-                } else {
+                } else if late && !silent && !reads_all(session, &inflater) {
+                    // It waits for us.
+                    incoming.excuse();
+                } else if late || silent {
                     // What came while this process could not run counts too.
                     match incoming.recv(true).now_or_never() {
                         None => outbox.close(CloseCode::Silent),
@@ -239,6 +254,9 @@ async fn attend(
                             }
                         }
                     }
+                } else if now >= beat {
+                    session.heartbeat();
+                    beat = now + heartbeat;
                 }
             }
             received = next(incoming, session, &inflater) => {
@@ -260,10 +278,15 @@ async fn next(incoming: &mut Incoming, session: &Session, inflater: &Inflater) -
         tokio::select! {
             biased;
             received = incoming.recv(ordered && ready), if urgent => return received,
-            () = session.progress(), if !(urgent && ordered) => {}
-            () = inflater.wait(), if !ready => {}
+            () = session.progress(), if !(urgent && ordered) => incoming.excuse(),
+            () = inflater.wait(), if !ready => incoming.excuse(),
         }
     }
+}
+
+/// Whether there is room for whatever comes.
+fn reads_all(session: &Session, inflater: &Inflater) -> bool {
+    session.has_room(Lane::Urgent) && session.has_room(Lane::Ordered) && inflater.ready()
 }
 
 fn hear(
@@ -287,7 +310,7 @@ fn hear(
             session.refuse_compressed(lane, "compression was not agreed upon here");
         }
         Received::Ticks(packet) => session.take_packet(&packet),
-        Received::Alive => {}
+        Received::Part | Received::Alive => {}
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Whoever has said who they are.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use fanfare_proto::{ErrorBody, ErrorCode, OrgId, UnixMs, UserId};
 
 use super::{Crowd, Organisation, Place, User, visitor::Visits};
@@ -10,10 +12,12 @@ pub(super) const RETRY_MS: u64 = 5000;
 /// An authenticated connection, counted while this lives.
 #[derive(Debug)]
 pub struct Guest {
-    _server: Place<Crowd>,
+    server: Place<Crowd>,
     _address: Option<Place<Visits>>,
     user: Place<User>,
     organisation: Place<Organisation>,
+    /// Bytes of messages that are not whole.
+    held: AtomicUsize,
 }
 
 /// Where there is no room.
@@ -82,13 +86,13 @@ impl Excess {
 }
 
 impl Guest {
-    pub(super) const fn new(
+    pub(super) fn new(
         server: Place<Crowd>,
         address: Option<Place<Visits>>,
         user: Place<User>,
         organisation: Place<Organisation>,
     ) -> Self {
-        Self { _server: server, _address: address, user, organisation }
+        Self { server, _address: address, user, organisation, held: AtomicUsize::new(0) }
     }
 
     /// Takes what something costs, or nothing.
@@ -96,9 +100,37 @@ impl Guest {
         spend(&self.user.0, &self.organisation.0, cost, now)
     }
 
+    /// Holds so many bytes of messages that are not whole, in place of those before. False where that is too much for the
+    /// user, the organisation or the server: then it stays what it was.
+    pub fn hold(&self, bytes: usize) -> bool {
+        let before = self.held.load(Ordering::Relaxed);
+        let all = [&self.user.0.held, &self.organisation.0.held, &self.server.0.held];
+        if bytes <= before {
+            for held in all {
+                held.give_back(before - bytes);
+            }
+        } else {
+            let refused = all.iter().position(|held| !held.take(bytes - before));
+            if let Some(refused) = refused {
+                for held in &all[..refused] {
+                    held.give_back(bytes - before);
+                }
+                return false;
+            }
+        }
+        self.held.store(bytes, Ordering::Relaxed);
+        true
+    }
+
     /// Takes from what is set aside for urgent requests, and for nothing else.
     pub fn spend_urgent(&self, now: UnixMs) -> bool {
         self.user.0.urgent.take(now).is_ok()
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.hold(0);
     }
 }
 

@@ -5,6 +5,7 @@
 //! threads; what is not an atomic number lies under short locks of many parts.
 
 mod guest;
+mod held;
 mod share;
 mod visitor;
 
@@ -23,7 +24,7 @@ pub use guest::{Cost, Excess, Full, Guest};
 pub use share::{Organisation, User};
 pub use visitor::{Turned, Visitor};
 
-use self::visitor::Visits;
+use self::{held::Held, visitor::Visits};
 use crate::{
     config::Limits,
     limit::{Lobby, Meter, Rate, Table},
@@ -49,6 +50,7 @@ pub struct Crowd {
     users: Table<(OrgId, UserId), User>,
     organisations: Table<OrgId, Organisation>,
     open: AtomicUsize,
+    held: Held,
 }
 
 /// What is taken for one customer's address: an IPv4 address, or a network of 64 bits of IPv6, of which everyone has at
@@ -77,6 +79,7 @@ impl Crowd {
             users: Table::new(PARTIES),
             organisations: Table::new(PARTIES),
             open: AtomicUsize::new(0),
+            held: Held::new(limits.message_bytes.saturating_mul(share::OF_ALL)),
         })
     }
 

@@ -4,16 +4,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fanfare_proto::UnixMs;
 
-use super::Counts;
+use super::{Counts, held::Held};
 use crate::{
     config::Limits,
     limit::{Meter, Rate, Rests},
 };
 
+/// Messages of full size of which as much may be held as is not whole. An organisation leaves as much to the others.
+const OF_A_USER: usize = 16;
+const OF_AN_ORGANISATION: usize = 64;
+/// The same of all.
+pub(super) const OF_ALL: usize = 128;
+
 /// A user's share, of all their devices.
 #[derive(Debug)]
 pub struct User {
     open: AtomicUsize,
+    pub(super) held: Held,
     pub(super) messages: Meter,
     pub(super) broadcasts: Meter,
     pub(super) urgent: Meter,
@@ -24,6 +31,7 @@ pub struct User {
 #[derive(Debug)]
 pub struct Organisation {
     open: AtomicUsize,
+    pub(super) held: Held,
     pub(super) messages: Meter,
     pub(super) broadcasts: Meter,
     pub(super) conversations: Meter,
@@ -43,6 +51,7 @@ impl User {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             open: AtomicUsize::new(0),
+            held: Held::new(limits.message_bytes.saturating_mul(OF_A_USER)),
             messages: second(limits.messages_per_second_per_user),
             broadcasts: minute(limits.broadcasts_per_minute_per_user),
             urgent: minute(limits.urgent_per_minute_per_user),
@@ -55,6 +64,7 @@ impl Organisation {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             open: AtomicUsize::new(0),
+            held: Held::new(limits.message_bytes.saturating_mul(OF_AN_ORGANISATION)),
             messages: second(limits.messages_per_second_per_organisation),
             broadcasts: minute(limits.broadcasts_per_minute_per_organisation),
             conversations: minute(limits.conversations_per_minute_per_organisation),

@@ -56,7 +56,12 @@ impl FrameReader {
 
     /// Whether the stream may end here.
     pub(super) fn between_frames(&self) -> bool {
-        self.partial.is_empty() && self.chunk.is_empty()
+        self.unfinished() == 0
+    }
+
+    /// Bytes that have come of a frame whose end has not.
+    pub(super) fn unfinished(&self) -> usize {
+        self.partial.len() + self.chunk.len()
     }
 
     /// Moves bytes until `partial` has `target` of them; false where they have not come.

@@ -1,6 +1,6 @@
 //! The receiving side of a link, whatever its transport.
 
-use super::{Ended, Received, memory, websocket, webtransport};
+use super::{Ended, Received, Unfinished, memory, websocket, webtransport};
 
 /// What comes in on a link.
 #[derive(Debug)]
@@ -35,6 +35,36 @@ impl Incoming {
             Source::WebSocket(_) | Source::Memory(_) if !ordered => std::future::pending().await,
             Source::WebSocket(incoming) => incoming.recv().await,
             Source::Memory(incoming) => incoming.recv().await,
+        }
+    }
+
+    /// The next thing but a part.
+    #[cfg(test)]
+    pub(super) async fn whole(&mut self) -> Result<Received, Ended> {
+        loop {
+            let received = self.recv(true).await;
+            if received != Ok(Received::Part) {
+                return received;
+            }
+        }
+    }
+
+    /// What is held of messages that are not whole. It changes with what is received, and is told by
+    /// [`Received::Part`] where nothing else is.
+    pub fn unfinished(&self) -> Unfinished {
+        match &self.0 {
+            Source::WebTransport(incoming) => incoming.unfinished(),
+            Source::WebSocket(incoming) => incoming.unfinished(),
+            Source::Memory(_) => Unfinished::default(),
+        }
+    }
+
+    /// Not all was read for a time: the wait for what is not whole begins anew.
+    pub fn excuse(&mut self) {
+        match &mut self.0 {
+            Source::WebTransport(incoming) => incoming.excuse(),
+            Source::WebSocket(incoming) => incoming.excuse(),
+            Source::Memory(_) => {}
         }
     }
 

@@ -8,6 +8,7 @@ pub mod listener;
 pub mod memory;
 mod origin;
 mod outgoing;
+mod part;
 mod task;
 pub mod tls;
 pub mod udp;
@@ -23,6 +24,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 pub use incoming::Incoming;
 pub use origin::{Origins, bearer};
 pub use outgoing::{Outgoing, PipeWriter};
+pub use part::Unfinished;
 pub use webtransport::{Closer, Datagrams, StreamWriter};
 
 /// Most bytes of an event, on one pipe of all events, from a peer that has not been [admitted](Incoming::admit).
@@ -117,6 +119,8 @@ pub enum Received {
     Compressed(Lane, Bytes),
     /// One datagram or binary message of ticks.
     Ticks(Bytes),
+    /// Some of a message, and not its end: more is [unfinished](Incoming::unfinished) than there was.
+    Part,
     /// A sign of life without content.
     Alive,
 }

@@ -2,6 +2,7 @@
 
 mod handshake;
 mod metered;
+mod parts;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +11,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -29,7 +30,10 @@ use tokio_tungstenite::{
 pub use handshake::{PROTOCOL, Pending, Upgrade, upgrade};
 
 use self::metered::Metered;
-use super::{Ended, Event, GREETING_BYTES, Item, Received};
+use super::{
+    Ended, Event, GREETING_BYTES, Item, Received,
+    part::{Part, Unfinished},
+};
 
 /// What a flush gathers before it is handed to the system. What waits here can no longer be overtaken.
 const WRITE_BUFFER: usize = 16 * 1024;
@@ -61,6 +65,7 @@ pub(super) struct Incoming {
     socket: Socket,
     max_frame: usize,
     admitted: bool,
+    part: Part,
     ended: Option<Ended>,
 }
 
@@ -68,6 +73,14 @@ impl Incoming {
     pub(super) fn admit(&mut self) {
         self.admitted = true;
         self.socket.0.borrow_mut().get_mut().unlimited();
+    }
+
+    pub(super) fn unfinished(&self) -> Unfinished {
+        self.part.held()
+    }
+
+    pub(super) fn excuse(&mut self) {
+        self.part.excuse();
     }
 
     pub(super) async fn recv(&mut self) -> Result<Received, Ended> {
@@ -81,8 +94,17 @@ impl Incoming {
             }
             let message = {
                 let mut socket = self.socket.0.borrow_mut();
-                ready!(Pin::new(&mut *socket).poll_next(cx))
+                match Pin::new(&mut *socket).poll_next(cx) {
+                    Poll::Ready(message) => message,
+                    Poll::Pending if self.part.is(socket.get_ref().unfinished()) => {
+                        return Poll::Ready(Ok(Received::Part));
+                    }
+                    Poll::Pending => return Poll::Pending,
+                }
             };
+            if matches!(message, Some(Ok(Message::Text(_) | Message::Binary(_)))) {
+                self.part.ends();
+            }
             match message {
                 // An empty message keeps the connection alive and says nothing, as on the other transport.
                 Some(Ok(Message::Text(text))) if text.is_empty() => return Poll::Ready(Ok(Received::Alive)),

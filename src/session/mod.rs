@@ -177,6 +177,12 @@ impl Session {
         }
     }
 
+    /// Holds so many bytes of messages that are not whole. False where its user, the organisation or the server has no room
+    /// for them.
+    pub fn hold(&self, bytes: usize) -> bool {
+        self.guest.hold(bytes)
+    }
+
     /// Waits until a request is done.
     pub async fn progress(&self) {
         self.done.notified().await;

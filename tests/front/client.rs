@@ -17,7 +17,13 @@ use futures::SinkExt;
 use http::HeaderMap;
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, time::timeout};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::frame::{
+        Frame,
+        coding::{Data, OpCode},
+    },
+};
 use web_transport_quinn::quinn;
 
 use self::wire::{Out, Tally, web_socket, web_transport};
@@ -126,6 +132,34 @@ impl Client {
             Out::WebTransport { commands, .. } => write_frame(commands, text.as_bytes()).await,
             Out::WebSocket(sink) => {
                 let _ = sink.send(Message::text(text)).await;
+            }
+        }
+    }
+
+    /// Begins a message of two parts: this one, and one of so many bytes.
+    pub async fn begin(&mut self, part: &[u8], rest: usize) {
+        match &mut self.out {
+            Out::WebTransport { commands, .. } => {
+                let length = u32::try_from(part.len() + rest).unwrap();
+                let _ = commands.write_all(&length.to_be_bytes()).await;
+                let _ = commands.write_all(part).await;
+            }
+            Out::WebSocket(sink) => {
+                let frame = Frame::message(part.to_vec(), OpCode::Data(Data::Text), false);
+                let _ = sink.send(Message::Frame(frame)).await;
+            }
+        }
+    }
+
+    /// Ends it.
+    pub async fn end(&mut self, rest: &[u8]) {
+        match &mut self.out {
+            Out::WebTransport { commands, .. } => {
+                let _ = commands.write_all(rest).await;
+            }
+            Out::WebSocket(sink) => {
+                let frame = Frame::message(rest.to_vec(), OpCode::Data(Data::Continue), true);
+                let _ = sink.send(Message::Frame(frame)).await;
             }
         }
     }

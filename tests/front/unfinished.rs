@@ -7,6 +7,7 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -15,10 +16,10 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    client::{BOTH, Client, Kind, quic_config},
+    client::{BOTH, Client, Got, Kind, quic_config},
     harness::{TestServer, http_get, token},
     tap::udp,
-    until::pace,
+    until::{pace, until},
 };
 
 /// What the servers here allow a handshake.
@@ -154,4 +155,65 @@ async fn http_has_its_time() {
         pace.tick().await;
         ann.request("client:ping", serde_json::json!({})).await.unwrap();
     }
+}
+
+/// A message of which the rest does not come ends its connection, whatever else shows that its client lives.
+#[tokio::test]
+async fn a_message_that_is_not_finished_ends_its_connection() {
+    let server = TestServer::with(|config| config.session.request_timeout_ms = 300).await;
+    for kind in BOTH {
+        for part in [&b"{"[..], &[b' '; 200_000]] {
+            let mut ann = server.client(kind, "ann", "member").await;
+            ann.begin(part, 100).await;
+            assert_eq!(ann.expect_close().await.0, 4002, "{kind:?}");
+        }
+        // Who finishes what they say may say it for any time.
+        let mut ann = server.client(kind, "ann", "member").await;
+        let mut pace = pace(SHORT / 3);
+        for _ in 0..9 {
+            ann.request("client:ping", json!({})).await.unwrap();
+            pace.tick().await;
+        }
+    }
+}
+
+/// What is held of messages that are not finished is bounded, and one user cannot take all of it.
+#[tokio::test]
+async fn there_is_room_for_so_much_that_is_not_finished() {
+    let server = TestServer::with(|config| config.limits.message_bytes = 64 * 1024).await;
+    let begun = format!(r#"{{"event":"client:ping","id":1,"data":{{"x":"{:60000}"#, "");
+    let rest = br#""}}"#;
+    let ended = |got: &Got| matches!(got, Got::Closed(..)) || is_pong(got);
+    for kind in BOTH {
+        let closed = server.metric("fanfare_closed").await;
+        let mut all = Vec::new();
+        for _ in 0..24 {
+            let mut ann = server.client(kind, "ann", "member").await;
+            ann.begin(begun.as_bytes(), rest.len()).await;
+            all.push(ann);
+        }
+        until("one is closed", async || server.metric("fanfare_closed").await > closed).await;
+        let mut bob = server.client(kind, "bob", "member").await;
+        bob.begin(begun.as_bytes(), rest.len()).await;
+        bob.end(rest).await;
+        bob.wait(is_pong).await;
+        let mut refused = 0;
+        for ann in &mut all {
+            ann.end(rest).await;
+            if let Got::Closed(code, _) = ann.wait(ended).await {
+                assert_eq!(code, 4102, "{kind:?}");
+                refused += 1;
+            }
+        }
+        assert!((1..=8).contains(&refused), "{kind:?}: {refused} of 24, of whom there is room for 16");
+        // What is finished makes room.
+        let mut ann = server.client(kind, "ann", "member").await;
+        ann.begin(begun.as_bytes(), rest.len()).await;
+        ann.end(rest).await;
+        ann.wait(is_pong).await;
+    }
+}
+
+fn is_pong(got: &Got) -> bool {
+    matches!(got, Got::Event(_, event) if event["event"] == "client:pong")
 }

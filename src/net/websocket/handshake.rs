@@ -14,7 +14,7 @@ use tokio_tungstenite::{
 
 use super::{Incoming, Metered, Socket, Writer, settings};
 use crate::net::{
-    Config, HandshakeError, Link, Outgoing, Peer, PipeWriter, Transport, listener::Stream, origin,
+    Config, HandshakeError, Link, Outgoing, Peer, PipeWriter, Transport, listener::Stream, origin, part::Part,
 };
 
 /// The subprotocol. A page that cannot set headers offers `bearer.<token>` beside it.
@@ -94,7 +94,7 @@ impl Pending {
             .map_err(|_| HandshakeError::Protocol("not a connection of this server's listener".to_owned()))?;
         let stream = parts.io.into_inner();
         let socket = WebSocketStream::from_partially_read(
-            Metered::new(stream),
+            Metered::new(stream, &parts.read_buf),
             parts.read_buf.into(),
             Role::Server,
             Some(settings(self.max_frame)),
@@ -102,7 +102,13 @@ impl Pending {
         .await;
         let socket = Socket(Rc::new(RefCell::new(socket)));
         let max_frame = self.max_frame;
-        let incoming = Incoming { socket: socket.clone(), max_frame, admitted: false, ended: None };
+        let incoming = Incoming {
+            socket: socket.clone(),
+            max_frame,
+            admitted: false,
+            part: Part::new(max_frame),
+            ended: None,
+        };
         Ok(Link {
             peer: self.peer,
             incoming: crate::net::Incoming::web_socket(incoming),

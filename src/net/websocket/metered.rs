@@ -1,5 +1,5 @@
-//! A stream of which only so much is read from a peer that has not been admitted: the WebSocket's own limit holds for all
-//! of its life.
+//! A stream of which it is known how much of a message has come, and of which only so much is read from a peer that has
+//! not been admitted: the WebSocket's own limit holds for all of its life.
 
 use std::{
     io,
@@ -9,6 +9,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::parts::Parts;
 use crate::net::{GREETING_BYTES, listener::Stream};
 
 /// The error of a peer that sends too much before it is admitted.
@@ -21,11 +22,20 @@ pub(super) struct Metered {
     stream: Stream,
     /// Bytes that may still be read. `None`: any number.
     left: Option<usize>,
+    parts: Parts,
 }
 
 impl Metered {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, left: Some(GREETING_BYTES + BESIDES) }
+    /// `read` was read of it already.
+    pub(super) fn new(stream: Stream, read: &[u8]) -> Self {
+        let mut parts = Parts::default();
+        parts.follow(read);
+        Self { stream, left: Some(GREETING_BYTES + BESIDES), parts }
+    }
+
+    /// Bytes that were read and are no whole message.
+    pub(super) fn unfinished(&self) -> usize {
+        self.parts.unfinished()
     }
 
     pub(super) fn unlimited(&mut self) {
@@ -44,6 +54,7 @@ impl AsyncRead for Metered {
         if let Some(left) = &mut this.left {
             *left = left.saturating_sub(buf.filled().len() - before);
         }
+        this.parts.follow(&buf.filled()[before..]);
         polled
     }
 }

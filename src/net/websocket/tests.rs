@@ -93,10 +93,10 @@ async fn events_and_ticks_go_both_ways() {
 
         client.send(Message::Binary("early".into())).await.unwrap();
         client.send(Message::Text("{}".into())).await.unwrap();
-        assert_eq!(link.incoming.recv(true).await, Ok(Received::Event(Lane::Ordered, "{}".into())));
+        assert_eq!(link.incoming.whole().await, Ok(Received::Event(Lane::Ordered, "{}".into())));
         link.incoming.admit();
         client.send(Message::Binary("later".into())).await.unwrap();
-        assert_eq!(link.incoming.recv(true).await, Ok(Received::Ticks("later".into())));
+        assert_eq!(link.incoming.whole().await, Ok(Received::Ticks("later".into())));
 
         let Outgoing::Pipe(mut pipe) = link.outgoing else { panic!("a pipe") };
         let packet = Packet::new("\0fix".into());
@@ -105,7 +105,7 @@ async fn events_and_ticks_go_both_ways() {
         assert_eq!(client.next().await.unwrap().unwrap(), Message::Binary("fix".into()));
         assert_eq!(client.next().await.unwrap().unwrap(), Message::Ping("".into()));
         client.flush().await.unwrap();
-        assert_eq!(link.incoming.recv(true).await, Ok(Received::Alive));
+        assert_eq!(link.incoming.whole().await, Ok(Received::Alive));
 
         let start = tokio::time::Instant::now();
         tokio::join!(pipe.close(4003, "go elsewhere"), async {
@@ -159,27 +159,27 @@ async fn what_breaks_the_rules_ends_the_link() {
         let (mut client, _) = connect(address, &[]).await.unwrap();
         let mut link = links.recv().await.unwrap();
         client.send(Message::Text("x".repeat(limit + 1).into())).await.unwrap();
-        assert_eq!(link.incoming.recv(true).await, Err(Ended::TooLarge { limit }));
+        assert_eq!(link.incoming.whole().await, Err(Ended::TooLarge { limit }));
 
         // A frame without a mask, and one that is not UTF-8.
         for bytes in [&[0x81, 0x01, b'x'][..], &[0x81, 0x81, 0, 0, 0, 0, 0xff]] {
             let (client, _) = connect(address, &[]).await.unwrap();
             let mut link = links.recv().await.unwrap();
             client.into_inner().write_all(bytes).await.unwrap();
-            assert!(matches!(link.incoming.recv(true).await, Err(Ended::Violation(_))));
+            assert!(matches!(link.incoming.whole().await, Err(Ended::Violation(_))));
         }
 
         let (client, _) = connect(address, &[]).await.unwrap();
         let mut link = links.recv().await.unwrap();
         drop(client);
-        assert!(matches!(link.incoming.recv(true).await, Err(Ended::Lost(_))));
+        assert!(matches!(link.incoming.whole().await, Err(Ended::Lost(_))));
 
         let (mut client, _) = connect(address, &[]).await.unwrap();
         let mut link = links.recv().await.unwrap();
         client.close(Some(CloseFrame { code: 4100.into(), reason: "done".into() })).await.unwrap();
         let ended = Err(Ended::Closed { code: 4100, reason: "done".into() });
-        assert_eq!(link.incoming.recv(true).await, ended);
-        assert_eq!(link.incoming.recv(true).await, ended);
+        assert_eq!(link.incoming.whole().await, ended);
+        assert_eq!(link.incoming.whole().await, ended);
         // The close was answered.
         assert!(matches!(client.next().await, Some(Ok(Message::Close(_)))));
     })
@@ -200,7 +200,7 @@ async fn a_client_that_does_not_read_blocks_the_writer_and_not_the_reader() {
             assert!(written < 1000, "nothing holds the writer back");
         }
         client.send(Message::Text("still here".into())).await.unwrap();
-        assert_eq!(link.incoming.recv(true).await, Ok(Received::Event(Lane::Ordered, "still here".into())));
+        assert_eq!(link.incoming.whole().await, Ok(Received::Event(Lane::Ordered, "still here".into())));
         let start = tokio::time::Instant::now();
         pipe.close(4000, "slow").await;
         // Without a bound it would never end.

@@ -11,7 +11,11 @@ use fanfare_proto::{Lane, frame::Content};
 use tokio::sync::oneshot;
 
 use super::{Guard, code, endpoint::RECEIVE_WINDOW, queue, router::SessionStream};
-use crate::net::{Ended, GREETING_BYTES, Packet, Received, frame::FrameReader};
+use crate::net::{
+    Ended, GREETING_BYTES, Packet, Received,
+    frame::FrameReader,
+    part::{Part, Unfinished},
+};
 
 /// Most taken from a stream at once.
 const CHUNK: usize = 64 * 1024;
@@ -56,6 +60,17 @@ impl Incoming {
         self.quic.set_receive_window(RECEIVE_WINDOW.into());
         if let Some(ordered) = &mut self.ordered {
             ordered.frames.allow(self.max_frame);
+        }
+    }
+
+    pub(in crate::net) fn unfinished(&self) -> Unfinished {
+        let streams = [&self.urgent, &self.ordered];
+        streams.into_iter().flatten().fold(Unfinished::default(), |all, stream| all.and(stream.part.held()))
+    }
+
+    pub(in crate::net) fn excuse(&mut self) {
+        for stream in [&mut self.urgent, &mut self.ordered].into_iter().flatten() {
+            stream.part.excuse();
         }
     }
 
@@ -112,10 +127,11 @@ impl Incoming {
             let Some(commands) = stream else { continue };
             if let Poll::Ready(frame) = commands.poll_frame(cx)? {
                 return Poll::Ready(Ok(match frame {
+                    None => Received::Part,
                     // An empty frame keeps the connection alive and says nothing.
-                    Content::Text(text) if text.is_empty() => Received::Alive,
-                    Content::Text(text) => Received::Event(lane, text),
-                    Content::Compressed(bytes) => Received::Compressed(lane, bytes),
+                    Some(Content::Text(text)) if text.is_empty() => Received::Alive,
+                    Some(Content::Text(text)) => Received::Event(lane, text),
+                    Some(Content::Compressed(bytes)) => Received::Compressed(lane, bytes),
                 }));
             }
         }
@@ -144,24 +160,32 @@ impl Incoming {
 struct Commands {
     recv: quinn::RecvStream,
     frames: FrameReader,
+    part: Part,
     over: bool,
 }
 
 impl Commands {
     fn new(stream: SessionStream, max_frame: usize) -> Self {
-        Self { recv: stream.recv, frames: FrameReader::new(max_frame, stream.start), over: false }
+        let frames = FrameReader::new(max_frame, stream.start);
+        Self { recv: stream.recv, frames, part: Part::new(max_frame), over: false }
     }
 
-    /// The next frame. A stream that is over yields nothing more; the session tells its own end.
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Content, Ended>> {
+    /// The next frame; `None` tells that some of it has come. A stream that is over yields nothing more; the session tells
+    /// its own end.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Content>, Ended>> {
         loop {
             if let Some(frame) = self.frames.next()? {
-                return Poll::Ready(Ok(frame));
+                self.part.ends();
+                return Poll::Ready(Ok(Some(frame)));
             }
             if self.over {
                 return Poll::Pending;
             }
-            match ready!(pin!(self.recv.read_chunk(CHUNK, true)).poll(cx)) {
+            let Poll::Ready(chunk) = pin!(self.recv.read_chunk(CHUNK, true)).poll(cx) else {
+                let told = self.part.is(self.frames.unfinished());
+                return if told { Poll::Ready(Ok(None)) } else { Poll::Pending };
+            };
+            match chunk {
                 Ok(Some(chunk)) => self.frames.push(chunk.bytes),
                 Ok(None) => {
                     self.over = true;

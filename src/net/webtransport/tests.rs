@@ -79,17 +79,17 @@ async fn events_and_ticks_go_both_ways() {
         let (mut commands, _) = session.open_bi().await.unwrap();
         session.send_datagram(Bytes::from_static(b"early")).unwrap();
         commands.write_all(&framed("hello")).await.unwrap();
-        assert_eq!(link.incoming.recv(true).await, Ok(Received::Event(Lane::Ordered, "hello".into())));
+        assert_eq!(link.incoming.whole().await, Ok(Received::Event(Lane::Ordered, "hello".into())));
         let (mut urgent, _) = session.open_bi().await.unwrap();
         urgent.write_all(&framed("hurry")).await.unwrap();
-        assert!(timeout(Duration::from_millis(100), link.incoming.recv(true)).await.is_err());
+        assert!(timeout(Duration::from_millis(100), link.incoming.whole()).await.is_err());
 
         link.incoming.admit();
-        assert_eq!(link.incoming.recv(true).await, Ok(Received::Event(Lane::Urgent, "hurry".into())));
+        assert_eq!(link.incoming.whole().await, Ok(Received::Event(Lane::Urgent, "hurry".into())));
         session.send_datagram(Bytes::from_static(b"later")).unwrap();
-        assert_eq!(link.incoming.recv(true).await, Ok(Received::Ticks("later".into())));
+        assert_eq!(link.incoming.whole().await, Ok(Received::Ticks("later".into())));
         commands.write_all(&framed("")).await.unwrap();
-        assert_eq!(link.incoming.recv(true).await, Ok(Received::Alive));
+        assert_eq!(link.incoming.whole().await, Ok(Received::Alive));
 
         // A third stream is refused.
         let (mut third, _) = session.open_bi().await.unwrap();
@@ -137,8 +137,8 @@ async fn the_peers_close_is_noticed_at_once() {
         let start = Instant::now();
         session.close(4100, b"done");
         let ended = Ended::Closed { code: 4100, reason: "done".into() };
-        assert_eq!(link.incoming.recv(true).await, Err(ended.clone()));
-        assert_eq!(link.incoming.recv(true).await, Err(ended));
+        assert_eq!(link.incoming.whole().await, Err(ended.clone()));
+        assert_eq!(link.incoming.whole().await, Err(ended));
         // Silence alone takes 30 s to be noticed.
         assert!(start.elapsed() < Duration::from_secs(10));
     })
@@ -152,7 +152,7 @@ async fn too_large_frames_end_the_link_before_they_come() {
         let (session, mut link) = server.session().await;
         let (mut commands, _) = session.open_bi().await.unwrap();
         commands.write_all(&u32::MAX.to_be_bytes()).await.unwrap();
-        assert_eq!(link.incoming.recv(true).await, Err(Ended::TooLarge { limit: server.config.max_frame }));
+        assert_eq!(link.incoming.whole().await, Err(Ended::TooLarge { limit: server.config.max_frame }));
     })
     .await;
 }

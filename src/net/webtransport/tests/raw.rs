@@ -38,7 +38,7 @@ async fn connect_may_come_before_settings() {
         for byte in [&[0x40, 0x41, 0x00][..], &framed("slowly")].concat() {
             alone(&raw, &mut commands, &[byte]).await;
         }
-        assert_eq!(link.incoming.recv(true).await, Ok(Received::Event(Lane::Ordered, "slowly".into())));
+        assert_eq!(link.incoming.whole().await, Ok(Received::Event(Lane::Ordered, "slowly".into())));
     })
     .await;
 }
@@ -66,7 +66,7 @@ async fn streams_and_capsules_may_come_with_the_request() {
         link.incoming.admit();
         let mut got = Vec::new();
         let ended = loop {
-            match link.incoming.recv(true).await {
+            match link.incoming.whole().await {
                 Ok(received) => got.push(received),
                 Err(ended) => break ended,
             }
@@ -115,7 +115,7 @@ async fn other_requests_are_answered_before_and_after() {
         let (mut send, _recv) = session;
         // The end of the stream without a capsule.
         send.finish().unwrap();
-        assert_eq!(link.incoming.recv(true).await, Err(Ended::Closed { code: 0, reason: String::new() }));
+        assert_eq!(link.incoming.whole().await, Err(Ended::Closed { code: 0, reason: String::new() }));
         raw.quic.closed().await;
         // Silence alone takes 30 s to be noticed.
         assert!(start.elapsed() < Duration::from_secs(10));
@@ -147,7 +147,7 @@ async fn a_reset_of_the_sessions_stream_ends_it() {
         let (raw, session, mut link) = Raw::begin(&server).await;
         let (mut send, _recv, _control) = session;
         send.reset(0u32.into()).unwrap();
-        assert!(matches!(link.incoming.recv(true).await, Err(Ended::Closed { code: 0, .. })));
+        assert!(matches!(link.incoming.whole().await, Err(Ended::Closed { code: 0, .. })));
         raw.quic.closed().await;
     })
     .await;
@@ -180,11 +180,11 @@ async fn rubbish_ends_only_its_own_link() {
             } else {
                 (None, Some(raw.bidi(case.1).await))
             };
-            let _ = timeout(Duration::from_millis(50), link.incoming.recv(true)).await;
+            let _ = timeout(Duration::from_millis(50), link.incoming.whole()).await;
         }
         session.send_datagram(Bytes::from_static(b"alive")).unwrap();
         good.incoming.admit();
-        assert_eq!(good.incoming.recv(true).await, Ok(Received::Ticks("alive".into())));
+        assert_eq!(good.incoming.whole().await, Ok(Received::Ticks("alive".into())));
     })
     .await;
 }
@@ -232,7 +232,7 @@ async fn changed_bytes_end_at_most_their_own_link() {
             link.incoming.admit();
             let end = async {
                 loop {
-                    if let Err(ended) = link.incoming.recv(true).await {
+                    if let Err(ended) = link.incoming.whole().await {
                         break ended;
                     }
                 }
@@ -254,7 +254,7 @@ async fn a_client_may_move_to_another_address() {
         let (raw, _session, mut link) = Raw::begin(&server).await;
         raw.endpoint.rebind(std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).unwrap();
         let _commands = raw.bidi(&[&[0x40, 0x41, 0x00][..], &framed("moved")].concat()).await;
-        assert_eq!(link.incoming.recv(true).await, Ok(Received::Event(Lane::Ordered, "moved".into())));
+        assert_eq!(link.incoming.whole().await, Ok(Received::Event(Lane::Ordered, "moved".into())));
     })
     .await;
 }
