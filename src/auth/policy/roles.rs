@@ -145,8 +145,8 @@ mod tests {
         assert_eq!(dispatcher.reach(Action::WatchLocations), Reach::Units);
         assert_eq!(dispatcher.reach(Action::Broadcast), Reach::None);
         let screen = rights(&policy, &["screen"]).unwrap();
-        /// Adds a role that may do all that `is` may, to connect, to hear notices, and `may`: that in its holder's departments
-        /// and teams, as far as it [knows of any](Action::knows_units), or else in the organisation.
+        assert_eq!(screen.reach(Action::Connect), Reach::Organisation);
+        assert_eq!(screen.reach(Action::HearNotices), Reach::Organisation);
         assert_eq!(screen.reach(Action::Converse), Reach::None);
         policy.add("lead", None, &["broadcast".into(), "revoke".into(), "disconnect".into()]).unwrap();
         let lead = rights(&policy, &["lead"]).unwrap();
