@@ -139,7 +139,7 @@ mod tests {
         state.send_replace(State::Open(fanfare_client::Transport::WebSocket));
         assert_eq!(
             tally.total().to_string(),
-            "1 of 3 agents connected; 2,000 fixes sent, 1,998 stored, 4 sent again, 0 rejected; 2 reconnects"
+            "1 of 3 agents connected; 2,000 fixes made, 1,998 stored, 4 sent again, 0 rejected; 2 reconnects"
         );
     }
 }
