@@ -23,7 +23,8 @@ async fn a_good_token_is_told_who_it_is() {
     let told = json!({
         "user_id": "ann", "organization_id": organisation("acme"), "roles": ["supervisor"],
         "departments": ["north"], "teams": [], "expires_at": 4_102_444_800_000_u64,
-        "may": ["connect", "converse", "watch_locations", "read_tracks", "broadcast", "watch_people", "watch_everyone"],
+        "may": ["connect", "converse", "hear_notices", "watch_locations", "read_tracks", "broadcast", "watch_people",
+            "watch_everyone"],
     });
     assert_eq!(me.json(), told);
     assert_eq!(me.header("cache-control"), Some("no-store"));
