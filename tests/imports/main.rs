@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("auth", &["id", "metrics"]),
     ("store", &["id"]),
     ("error", &["id::Tenant", "store::StoreError"]),
-    ("config", &["auth", "frame", "outbox::Bounds", "store::FixClass"]),
+    ("config", &["auth", "frame", "outbox::Bounds", "store::FixClass", "store::scylla::LARGEST"]),
     ("crowd", &["config::Limits", "limit"]),
     (
         "hub",
