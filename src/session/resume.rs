@@ -9,6 +9,7 @@ use fanfare_proto::{
     CloseCode, ErrorBody, ErrorCode, Lane, Seq, TopicKind,
     event::{self, TopicState, Topics, name},
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::timeout;
 
 use super::{Session, hearing::Part};
@@ -28,6 +29,9 @@ const TOPICS_PER_EVENT: usize = 100;
 /// Events of the newest page, which a device gets that cannot be given all.
 const PAGE: usize = 50;
 const PAGE_BYTES: usize = 64 * 1024;
+
+/// Such pages that are read at once: one after another, a hundred of a store that is slow would never be read in a turn.
+const READS: usize = 8;
 
 impl Session {
     /// Resumes what is to be resumed, by a task of its own: where many return at once it waits for its turn, and the
@@ -142,11 +146,9 @@ impl Session {
         let services = &*self.local.services;
         let heads = services.store.heads(topics).await.map_err(refused)?;
         let marks = services.store.marks_of(&self.identity().user, topics).await.map_err(refused)?;
-        let mut states = Vec::new();
-        for ((topic, head), mark) in topics.iter().zip(&heads).zip(&marks) {
-            states.push(self.state_of(topic, head, mark, common).await?);
-        }
-        Ok(states)
+        let all = topics.iter().zip(&heads).zip(&marks);
+        let states = all.map(|((topic, head), mark)| self.state_of(topic, head, mark, common));
+        stream::iter(states).buffered(READS).try_collect().await
     }
 
     /// Tells where the device stands; with `more`, other topics follow. A device that reads slowly is waited for here,

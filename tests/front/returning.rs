@@ -3,7 +3,7 @@
 use std::{
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -20,7 +20,7 @@ use fanfare::{
 };
 use fanfare_proto::{OrgId, UnixMs};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{Barrier, Semaphore};
 
 use crate::{
     chat::{create, say},
@@ -36,6 +36,8 @@ pub struct Shelf {
     store: Arc<Sqlite>,
     held: AtomicBool,
     go: Semaphore,
+    /// So many of the next reads of logs wait for each other, in groups.
+    together: Mutex<(usize, Arc<Barrier>)>,
 }
 
 impl Shelf {
@@ -44,7 +46,8 @@ impl Shelf {
         let open = |hub: &Arc<Hub>, dir: &Path| {
             std::fs::create_dir_all(dir).unwrap();
             let store = Sqlite::open(dir, hub.clone(), &Options::default()).unwrap();
-            let new = Self { store, held: false.into(), go: Semaphore::new(0) };
+            let together = Mutex::new((0, Arc::new(Barrier::new(1))));
+            let new = Self { store, held: false.into(), go: Semaphore::new(0), together };
             shelf.insert(Arc::new(new)).clone()
         };
         let server = TestServer::on_with(change, open).await;
@@ -57,7 +60,23 @@ impl Shelf {
         if call == "list" && by_a_shard && self.held.load(Ordering::SeqCst) {
             self.go.acquire().await.unwrap().forget();
         }
+        if call == "read" && by_a_shard {
+            let group = {
+                let mut together = self.together.lock().unwrap();
+                let waits = together.0 > 0;
+                together.0 = together.0.saturating_sub(1);
+                waits.then(|| together.1.clone())
+            };
+            if let Some(group) = group {
+                group.wait().await;
+            }
+        }
         Ok(())
+    }
+
+    /// Of the next reads of logs so many go on only in groups of this size.
+    fn read_in_groups(&self, reads: usize, size: usize) {
+        *self.together.lock().unwrap() = (reads, Arc::new(Barrier::new(size)));
     }
 
     /// From now on each list waits to be let go, one after another.
@@ -113,6 +132,28 @@ async fn the_last_of_very_many_conversations_is_resumed_like_the_first() {
             assert_eq!(ann.expect("message:new").await["data"]["text"], text);
         }
         assert_eq!(ann.drain("message:new").await, Vec::<Value>::new());
+    }
+}
+
+/// With a store that is slow, a device all whose positions are of an earlier life would otherwise not be done in a turn, and
+/// not in the next one either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn newest_pages_are_read_beside_each_other() {
+    const ROOMS: usize = 16;
+    let (server, shelf) = Shelf::serve(|_| {}).await;
+    let mut bob = server.client(Kind::WebSocket, "bob", "member").await;
+    let mut topics = Vec::new();
+    for n in 0..ROOMS {
+        topics.push(format!("conversation:{}", create(&mut bob, &format!("r{n}"), &["ann"]).await));
+    }
+    for kind in BOTH {
+        let cursor = |topic| json!({ "topic": topic, "epoch": 1, "seq": 1 });
+        let cursors: Vec<Value> = topics.iter().map(cursor).collect();
+        shelf.read_in_groups(ROOMS, ROOMS / 2);
+        let hello = json!({ "token": token("ann", "acme", "member", &[]), "cursors": cursors });
+        let ann = Client::open_with(&server.base(), kind, hello).await;
+        let missed = ann.topics.iter().filter(|state| state["recovered"] == false && state["seq"] == 0);
+        assert_eq!(missed.count(), ROOMS, "{:?}", ann.topics);
     }
 }
 

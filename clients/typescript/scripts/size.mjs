@@ -3,8 +3,8 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 // 12,000 until it learned to move away from a server that stops, 12,500 until to inflate and to lose rights, 12,700 until to
-// tell losses from lateness.
-const BUDGET = 12_750;
+// tell losses from lateness, to send alarms ahead and to come back from what it cannot read.
+const BUDGET = 12_850;
 const ENTRIES = { core: 'src/index.ts', chat: 'src/chat/index.ts', presence: 'src/presence/index.ts', react: 'src/react/index.ts', store: 'src/stores.ts', fixes: 'src/fixes.ts' };
 
 for (const [name, entry] of Object.entries(ENTRIES)) {

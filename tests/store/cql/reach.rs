@@ -111,7 +111,10 @@ client_encryption_options:
         };
         assert!(expected.iter().all(|part| why.contains(part)), "{why}");
     };
-    let wrong = |config: &mut Config| config.store.scylla.password = Some(Secret("wrong".to_owned()));
+    let wrong = |config: &mut Config| {
+        config.store.scylla.password_file = None;
+        config.store.scylla.password = Some(Secret("wrong".to_owned()));
+    };
     refused(&wrong, &["127.0.0.1", "store.scylla.user or its password"]);
     // Trying again would not help, so nobody waits for that.
     let patient = |config: &mut Config| {
