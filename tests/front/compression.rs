@@ -367,7 +367,7 @@ fn shards_ms() -> u64 {
 /// What it costs and brings: events of 4 KiB to a room of 200, with and without, in one run
 /// (`cargo test --test front -- --ignored --nocapture figures_of`).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "measures: run as said above"]
+#[ignore = "prints figures for decision 021: run as said above"]
 async fn figures_of_a_room_of_200() {
     const EVENTS: usize = 20;
     println!("room of 200, {EVENTS} events of 4 KiB | bytes an event and receiver | shards' time, ms");

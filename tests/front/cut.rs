@@ -108,6 +108,7 @@ impl Gate {
         });
         if left == Ok(0) {
             self.stopped.add_permits(1);
+            // The thread itself has to stand still, so it cannot wait as tasks do; it looks whether it may go on.
             while self.blocks.load(Ordering::SeqCst) && self.go.available_permits() == 0 {
                 std::thread::sleep(Duration::from_millis(1));
             }

@@ -84,6 +84,7 @@ async fn send(client: &Client, message: MessageSend) -> Sent {
             Ok(stored) => return Ok((message.conversation_id, stored.seq)),
             Err(Error::Timeout | Error::Busy | Error::ConnectionLost) => sleep(AGAIN).await,
             Err(Error::Refused(error)) => match error.retry_after_ms {
+                // The server said when it will take it.
                 Some(ms) => sleep(Duration::from_millis(ms)).await,
                 None => return Err(error.to_string()),
             },

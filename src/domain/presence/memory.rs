@@ -31,7 +31,7 @@ fn each<T>(what: &str, number: usize, make: impl FnOnce() -> T) -> (usize, T) {
 }
 
 #[test]
-#[ignore = "measures: run as said above"]
+#[ignore = "memory of the whole process, so it must run alone: as said at the top"]
 fn what_people_and_those_who_watch_them_take() {
     let users: Vec<UserId> = (0..PEOPLE).map(|n| UserId::new(&format!("user-{n:026}")).unwrap()).collect();
     let slot = || {

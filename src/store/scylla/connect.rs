@@ -133,6 +133,7 @@ async fn new_is_there(keyspace: Keyspace<'_>) -> Result<(), Refusal> {
         if Instant::now() > deadline {
             return Err(refusal);
         }
+        // Nodes tell nobody when they agree: they are asked again.
         sleep(Duration::from_millis(200)).await;
     }
 }

@@ -39,6 +39,7 @@ impl<'a> Lock<'a> {
             if Instant::now() > deadline {
                 return Err(refusal);
             }
+            // Its holder tells nobody when it is done: the row is looked at again.
             sleep(Duration::from_millis(500)).await;
         }
     }
