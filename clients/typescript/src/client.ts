@@ -126,6 +126,14 @@ export class Client {
     return this.#requests.pending;
   }
 
+  /**
+   * The server's time in milliseconds since 1970, as far as it is known: by this machine's clock until the first
+   * greeting. Ages that people see are differences to this, as a device's own clock may be wrong.
+   */
+  now(): number {
+    return this.#connector.serverNow;
+  }
+
   /** Connects, and comes back until `close`. */
   connect(): void {
     this.#unwatch ??= watchPage({
@@ -285,6 +293,7 @@ export class Client {
       case 'topics':
         return this.#topics(data as Topics);
       case 'server:ping':
+        this.#connector.timed((data as ServerPing).time);
         this.#cursors.moved((data as ServerPing).pos ?? [], lane);
         return this.#kept?.moved();
       case 'server:going_away':

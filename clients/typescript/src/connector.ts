@@ -77,6 +77,8 @@ export class Connector {
   #nextUpgrade = Infinity;
   /** Until then the server is expected back at any moment. */
   #soon = 0;
+  /** How far the server's clock is ahead of this machine's. */
+  #ahead = 0;
 
   constructor(settings: Settings, mode: Mode, host: Host) {
     this.#settings = settings;
@@ -217,6 +219,7 @@ export class Connector {
       session.close(1000, 'another user');
       return judge.lost({ reason: 'another user' });
     }
+    this.timed(greeting.time);
     const before = this.session;
     this.session = session;
     session.user = {
@@ -230,6 +233,16 @@ export class Connector {
     // After the new one has taken over everything: nobody listens to the old one any more.
     this.#close(before, 'replaced');
     session.release();
+  }
+
+  /** What the server's clock shows now. */
+  get serverNow(): number {
+    return this.#now + this.#ahead;
+  }
+
+  /** The server's clock showed `time` when it wrote what has just come. */
+  timed(time: number): void {
+    this.#ahead = time - this.#now;
   }
 
   #adopt(): void {

@@ -4,6 +4,7 @@ export { FanfareError, type Code } from './error.ts';
 export type { Change } from './feed.ts';
 export { LIMITS } from './generated.ts';
 export type * from './generated.ts';
+export { readableId } from './ids.ts';
 export type { Locations } from './locations.ts';
 export { memoryStore, type KeyValue } from './store.ts';
 export type { Address, End, Kind, Lane, Link, Listener, Open } from './transport.ts';
