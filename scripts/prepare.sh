@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the tests need besides Rust and Node: browsers, tools that make a network fail, and Java for Cassandra. On
-# Debian, as root, what is missing is installed; elsewhere it is named.
+# What the tests need besides Rust and Node: browsers, tools that make a network fail or the clock wrong, a proxy, and Java
+# for Cassandra. On Debian, as root, what is missing is installed; elsewhere it is named.
 set -euo pipefail
 
 missing=()
@@ -14,6 +14,8 @@ need ping iputils-ping
 need java openjdk-17-jre-headless
 need mvn maven
 need setpriv util-linux
+need nginx nginx-light
+need faketime faketime
 
 [ ${#missing[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
