@@ -88,7 +88,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_text_has_an_id_of_its_own(one in ".{0,20}", other in "[~=A-F0-9é ]{0,12}") {
+        fn every_text_has_an_id_of_its_own(one in ".{0,8}", other in "[~=A-F0-9é ]{0,12}") {
             for text in [&one, &other] {
                 let id = escape_id(text);
                 prop_assert_eq!(unescape_id(&id), text.as_str());
