@@ -32,6 +32,8 @@ pub enum ErrorCode {
     InternalError,
     /// The token has expired.
     TokenExpired,
+    /// The token begins later, by the server's clock; `retry_after_ms` tells when.
+    TokenNotYetValid,
     /// What the request was based on has changed meanwhile.
     Conflict,
     /// Something that is needed cannot be reached now; `retry_after_ms` tells when to try again.
@@ -43,7 +45,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code that is sent, for documents and tests.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::AuthFailed,
         Self::Unauthorized,
         Self::InvalidMessage,
@@ -55,6 +57,7 @@ impl ErrorCode {
         Self::ConnectionLimit,
         Self::InternalError,
         Self::TokenExpired,
+        Self::TokenNotYetValid,
         Self::Conflict,
         Self::Unavailable,
     ];
@@ -106,13 +109,15 @@ pub enum CloseCode {
     Violation,
     /// Somebody closed this connection. It may come back.
     Disconnected,
+    /// The token begins later, by the server's clock: come back then, with the same one.
+    TokenNotYetValid,
     /// The token, its user or the device was revoked. Another token may be good.
     Revoked,
 }
 
 impl CloseCode {
     /// Every code, for documents and tests.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::GoingAway,
         Self::Slow,
         Self::Silent,
@@ -121,6 +126,7 @@ impl CloseCode {
         Self::ConnectionLimit,
         Self::Unavailable,
         Self::Disconnected,
+        Self::TokenNotYetValid,
         Self::AuthFailed,
         Self::Abuse,
         Self::TooLarge,
@@ -139,6 +145,7 @@ impl CloseCode {
             Self::ConnectionLimit => 4101,
             Self::Unavailable => 4102,
             Self::Disconnected => 4103,
+            Self::TokenNotYetValid => 4104,
             Self::AuthFailed => 4200,
             Self::Abuse => 4201,
             Self::TooLarge => 4202,
@@ -158,6 +165,7 @@ impl CloseCode {
             Self::ConnectionLimit => "too many connections",
             Self::Unavailable => "unavailable",
             Self::Disconnected => "closed by an administrator",
+            Self::TokenNotYetValid => "token not yet valid",
             Self::AuthFailed => "authentication failed",
             Self::Abuse => "too many invalid messages",
             Self::TooLarge => "message too large",

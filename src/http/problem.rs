@@ -40,7 +40,9 @@ impl From<ErrorBody> for Problem {
 /// The status of each code.
 const fn status(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::AuthFailed | ErrorCode::TokenExpired => StatusCode::UNAUTHORIZED,
+        ErrorCode::AuthFailed | ErrorCode::TokenExpired | ErrorCode::TokenNotYetValid => {
+            StatusCode::UNAUTHORIZED
+        },
         ErrorCode::Unauthorized => StatusCode::FORBIDDEN,
         ErrorCode::InvalidMessage | ErrorCode::SubscriptionFailed => StatusCode::BAD_REQUEST,
         ErrorCode::RoomNotFound => StatusCode::NOT_FOUND,

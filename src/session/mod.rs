@@ -253,6 +253,7 @@ impl Session {
                 | ErrorCode::InternalError
                 | ErrorCode::Conflict
                 | ErrorCode::RateLimitExceeded
+                | ErrorCode::TokenNotYetValid
         );
         if !faultless {
             self.strike();
@@ -289,6 +290,7 @@ fn code_name(code: ErrorCode) -> &'static str {
         ErrorCode::RoomFull => "ROOM_FULL",
         ErrorCode::ConnectionLimit => "CONNECTION_LIMIT",
         ErrorCode::TokenExpired => "TOKEN_EXPIRED",
+        ErrorCode::TokenNotYetValid => "TOKEN_NOT_YET_VALID",
         ErrorCode::Conflict => "CONFLICT",
         ErrorCode::Unavailable => "UNAVAILABLE",
         _ => "INTERNAL_ERROR",

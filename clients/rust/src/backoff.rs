@@ -77,6 +77,7 @@ pub(crate) fn passes(code: ErrorCode) -> bool {
             | ErrorCode::InternalError
             | ErrorCode::Conflict
             | ErrorCode::Unavailable
+            | ErrorCode::TokenNotYetValid
             | ErrorCode::Unknown
     )
 }

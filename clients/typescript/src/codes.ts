@@ -13,6 +13,7 @@ export const PASSING: readonly string[] = ['UNAVAILABLE', 'RATE_LIMIT_EXCEEDED',
 /** The close code that goes with the refusal of `authenticate`. */
 export function closeCodeOf(error: string): number {
   if (error === 'TOKEN_EXPIRED') return 4003;
+  if (error === 'TOKEN_NOT_YET_VALID') return 4104;
   if (error === 'CONNECTION_LIMIT') return 4101;
   return PASSING.includes(error) ? 4102 : 4200;
 }

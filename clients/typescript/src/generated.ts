@@ -190,7 +190,7 @@ export type ErrorBody = {
 };
 
 /** Why a request was refused. The first ten are what clients of the replaced products know. */
-export type ErrorCode = "AUTH_FAILED" | "UNAUTHORIZED" | "INVALID_MESSAGE" | "MESSAGE_TOO_LARGE" | "RATE_LIMIT_EXCEEDED" | "SUBSCRIPTION_FAILED" | "ROOM_NOT_FOUND" | "ROOM_FULL" | "CONNECTION_LIMIT" | "INTERNAL_ERROR" | "TOKEN_EXPIRED" | "CONFLICT" | "UNAVAILABLE" | "UNKNOWN";
+export type ErrorCode = "AUTH_FAILED" | "UNAUTHORIZED" | "INVALID_MESSAGE" | "MESSAGE_TOO_LARGE" | "RATE_LIMIT_EXCEEDED" | "SUBSCRIPTION_FAILED" | "ROOM_NOT_FOUND" | "ROOM_FULL" | "CONNECTION_LIMIT" | "INTERNAL_ERROR" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "CONFLICT" | "UNAVAILABLE" | "UNKNOWN";
 
 /** See [`name::SERVER_GOING_AWAY`]. */
 export type GoingAway = {
@@ -744,6 +744,7 @@ export const CLOSE = {
   4101: { reason: 'too many connections', advice: 'later' },
   4102: { reason: 'unavailable', advice: 'later' },
   4103: { reason: 'closed by an administrator', advice: 'later' },
+  4104: { reason: 'token not yet valid', advice: 'later' },
   4200: { reason: 'authentication failed', advice: 'never' },
   4201: { reason: 'too many invalid messages', advice: 'never' },
   4202: { reason: 'message too large', advice: 'never' },

@@ -16,6 +16,7 @@ const ROWS: Record<keyof typeof CLOSE, Does> = {
   4101: 'waits',
   4102: 'waits',
   4103: 'waits',
+  4104: 'waits',
   4200: 'renews',
   4201: 'ends',
   4202: 'ends',

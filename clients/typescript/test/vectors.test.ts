@@ -89,7 +89,8 @@ test('a refused greeting closes as the server would', () => {
   expect(closeCodeOf('AUTH_FAILED')).toBe(4200);
   expect(closeCodeOf('TOKEN_EXPIRED')).toBe(4003);
   expect(closeCodeOf('CONNECTION_LIMIT')).toBe(4101);
-  for (const code of codes.errors) expect([4003, 4101, 4102, 4200]).toContain(closeCodeOf(code));
+  expect(closeCodeOf('TOKEN_NOT_YET_VALID')).toBe(4104);
+  for (const code of codes.errors) expect([4003, 4101, 4102, 4104, 4200]).toContain(closeCodeOf(code));
 });
 
 const names = vectors('names');

@@ -60,6 +60,7 @@ const CLOSED: [(CloseCode, Does); CloseCode::ALL.len()] = [
     (CloseCode::ConnectionLimit, Does::Waits),
     (CloseCode::Unavailable, Does::Waits),
     (CloseCode::Disconnected, Does::Waits),
+    (CloseCode::TokenNotYetValid, Does::Waits),
     (CloseCode::AuthFailed, Does::Ends),
     (CloseCode::Abuse, Does::Ends),
     (CloseCode::TooLarge, Does::Ends),
@@ -80,6 +81,7 @@ const REFUSED: [(ErrorCode, Does); ErrorCode::ALL.len()] = [
     (ErrorCode::ConnectionLimit, Does::Waits),
     (ErrorCode::InternalError, Does::Waits),
     (ErrorCode::TokenExpired, Does::Renews),
+    (ErrorCode::TokenNotYetValid, Does::Waits),
     (ErrorCode::Conflict, Does::Waits),
     (ErrorCode::Unavailable, Does::Waits),
 ];
