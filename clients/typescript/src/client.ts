@@ -2,6 +2,7 @@ import { systemClock, type Clock } from './clock.ts';
 import { PASSING } from './codes.ts';
 import { Connector } from './connector.ts';
 import { Cursors } from './cursors.ts';
+import { baseOf } from './discovery.ts';
 import { Emitter } from './emitter.ts';
 import { disconnected, FanfareError, report } from './error.ts';
 import { Feed } from './feed.ts';
@@ -25,6 +26,7 @@ import type { Failure } from './machine.ts';
 import { watchPage } from './page.ts';
 import { isDurable, Requests } from './requests.ts';
 import type { Incoming, Session } from './session.ts';
+import { ServerTime } from './servertime.ts';
 import { memoryStore, type KeyValue } from './store.ts';
 import { Tokens } from './tokens.ts';
 import type { Lane } from './transport.ts';
@@ -42,9 +44,20 @@ const AGAIN = 2_000;
 /** Pause before a page that was left tries again, if it is not gone after all. */
 const LEFT = 30_000;
 
+/** Why nothing is answered any more: with the server's own code, where it gave one. */
+const closed = ({ error, code, reason }: Failure) =>
+  error ?? new FanfareError('CLOSED', reason || (code === undefined ? 'the client is closed' : `refused, close code ${code}`));
+
 /** Whether a newer token has come, on the same connection. */
 const renewed = (state: State, before: State) =>
   state.name === 'open' && before.name === 'open' && state.connectionId === before.connectionId;
+
+/** Where the page comes from. */
+function page(): string {
+  const { origin } = globalThis.location ?? {};
+  if (!origin || origin === 'null') throw new TypeError('`url` is needed: this is no page of a server');
+  return origin;
+}
 
 export class Client {
   readonly #clock: Clock;
@@ -54,6 +67,7 @@ export class Client {
   readonly #limit: number;
   readonly #connector: Connector;
   readonly #requests: Requests;
+  readonly #time: ServerTime;
   readonly #cursors = new Cursors();
   readonly #feed: Feed;
   readonly #events = new Emitter<Events>();
@@ -67,13 +81,15 @@ export class Client {
   constructor(options: Options) {
     this.#clock = options.clock ?? systemClock;
     this.#store = options.store ?? memoryStore();
-    this.#base = new URL(options.url ?? location.origin);
+    this.#base = baseOf(options.url ?? page());
     this.#deviceId = options.deviceId;
-    this.#feed = new Feed(this.#clock);
+    this.#feed = new Feed(this.#clock, () => this.#time.now());
     this.#limit = options.outboxLimit ?? 1000;
     const random = options.random ?? Math.random;
+    this.#time = new ServerTime(this.#clock);
     this.#requests = new Requests({
       clock: this.#clock,
+      time: this.#time,
       random,
       limit: this.#limit,
       changed: () => {
@@ -83,7 +99,9 @@ export class Client {
     });
     const settings = {
       base: this.#base,
+      hosts: options.hosts ?? [],
       clock: this.#clock,
+      time: this.#time,
       random,
       fetch: options.fetch ?? ((...args: Parameters<typeof fetch>) => fetch(...args)),
       tokens: new Tokens(options.token, this.#clock),
@@ -97,6 +115,7 @@ export class Client {
       prepare: () => this.#prepare(),
       hello: () => this.#hello(),
       welcome: (greeting) => this.#welcome(greeting),
+      timed: (ahead) => this.#requests.timed(ahead),
       attached: (session) => this.#attached(session),
       detached: () => this.#detached(),
       ended: (failure) => this.#ended(failure),
@@ -131,11 +150,12 @@ export class Client {
    * greeting. Ages that people see are differences to this, as a device's own clock may be wrong.
    */
   now(): number {
-    return this.#connector.serverNow;
+    return this.#time.now();
   }
 
-  /** Connects, and comes back until `close`. */
+  /** Connects, and comes back until `close`. Throws where this platform has no transport. */
   connect(): void {
+    this.#connector.check();
     this.#unwatch ??= watchPage({
       wake: () => this.#connector.input({ name: 'wake' }),
       offline: () => this.#connector.probe(),
@@ -164,7 +184,7 @@ export class Client {
   request<E extends RequestName>(event: E, data: RequestData<E>, options?: RequestOptions): Promise<Answers[E]> {
     const durable = isDurable(event);
     const { name } = this.state;
-    if (!durable && name === 'closed') return Promise.reject(new FanfareError('CLOSED', 'the client is closed'));
+    if (!durable && name === 'closed') return Promise.reject(closed(this.state as Failure));
     if (!durable && name === 'backoff') return Promise.reject(disconnected());
     return this.#requests.add(event, data as object, options) as Promise<Answers[E]>;
   }
@@ -196,14 +216,14 @@ export class Client {
    * it is known.
    */
   stats(measure = true): Stats {
-    if (measure && this.#clock.now() - this.#measuredAt >= MEASURE) {
-      this.#measuredAt = this.#clock.now();
+    if (measure && this.#clock.monotonic() - this.#measuredAt >= MEASURE) {
+      this.#measuredAt = this.#clock.monotonic();
       this.#connector.ping();
     }
     return this.#read();
   }
 
-  /** Changes the transport. The connection that there is stays until the other one is open. */
+  /** Changes the transport; throws where this platform does not have it. The connection that there is stays until the other one is open. */
   useTransport(mode: Mode): void {
     this.#connector.prefer(mode);
   }
@@ -281,7 +301,7 @@ export class Client {
   #ended(failure: Failure): void {
     this.#unwatch?.();
     this.#unwatch = undefined;
-    this.#requests.end(new FanfareError('CLOSED', failure.reason ?? 'the client is closed'));
+    this.#requests.end(closed(failure));
     this.#detached();
     this.#kept?.close();
     this.#kept = undefined;
@@ -293,7 +313,7 @@ export class Client {
       case 'topics':
         return this.#topics(data as Topics);
       case 'server:ping':
-        this.#connector.timed((data as ServerPing).time);
+        this.#connector.showed((data as ServerPing).time);
         this.#cursors.moved((data as ServerPing).pos ?? [], lane);
         return this.#kept?.moved();
       case 'server:going_away':
@@ -341,7 +361,10 @@ export class Client {
 
   /** The rights of a newer token no longer grant it. */
   #refused({ channel, view, error }: SubscriptionEnded): void {
-    if (channel === 'locations' && this.#feed.follows(view)) this.#feed.clear(new FanfareError(error.code, error.message));
+    if (channel !== 'locations' || !this.#feed.follows(view)) return;
+    const heard = this.#feed.events.has('error') || this.#events.has('error') || this.#events.has('subscription:ended');
+    if (!heard) this.#connector.say(`locations: ${error.code} ${error.message}`, 'error');
+    this.#feed.clear(new FanfareError(error.code, error.message));
   }
 
   /** Other rights may grant what was refused for good. */
@@ -367,7 +390,8 @@ export class Client {
       failed: (error) => {
         const { code, message, retryAfterMs = PASSING.includes(code) ? AGAIN : undefined } = error;
         if (code === 'DISCONNECTED' || session !== this.#connector.session) return;
-        this.#events.emit('error', { code: code as ErrorCode, message });
+        const heard = this.#events.emit('error', { code: code as ErrorCode, message });
+        if (!heard && !this.#feed.events.has('error')) this.#connector.say(`locations: ${code} ${message}`, 'error');
         if (wish !== this.#wish()) return;
         if (retryAfterMs === undefined) this.#feed.clear(error);
         else this.#stopSubscribing = this.#clock.after(retryAfterMs, () => this.#subscribe(session));
@@ -377,6 +401,7 @@ export class Client {
 
   #read(): Stats {
     const { session, state, rttMs, connections, bytesBefore, heardBefore } = this.#connector;
+    const heard = session?.lastHeard ?? heardBefore;
     return {
       ...(state.name === 'open' && { transport: state.transport }),
       ...(rttMs !== undefined && { rttMs }),
@@ -388,7 +413,7 @@ export class Client {
       gaps: this.#counts.gaps,
       outbox: this.outbox.length,
       bytesIn: bytesBefore + (session?.bytesIn ?? 0),
-      lastHeard: session?.lastHeard ?? heardBefore,
+      lastHeard: heard === undefined ? 0 : this.now() - Math.round(this.#clock.monotonic() - heard),
     };
   }
 }

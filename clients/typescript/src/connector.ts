@@ -2,12 +2,13 @@
 import { CAP, delay } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { adviceOf } from './codes.ts';
-import { discover } from './discovery.ts';
+import { discover, unreachable } from './discovery.ts';
 import { FanfareError } from './error.ts';
 import type { Authenticate, Authenticated, Channel, TokenRefreshed } from './generated.ts';
 import { step, type Action, type Failure, type Input } from './machine.ts';
 import { looked, online } from './page.ts';
 import { race, type Entrant, type Judge } from './race.ts';
+import type { ServerTime } from './servertime.ts';
 import type { Incoming, Session } from './session.ts';
 import type { Tokens } from './tokens.ts';
 import type { Kind, Lane, Open } from './transport.ts';
@@ -23,6 +24,10 @@ const UPGRADE = { first: 30_000, most: 600_000 };
 
 /** How long a server that goes away is expected back, and the longest pause meanwhile. */
 const SOON = { lasts: 30_000, most: 3_000 };
+/** The server's time is measured again after so long. */
+const MEASURE = 300_000;
+/** Different lines that a client writes to the console at most. */
+const SAID = 20;
 
 /** What the rest of the client does as connections come and go. */
 export interface Host {
@@ -31,6 +36,8 @@ export interface Host {
   hello(): Omit<Authenticate, 'token'>;
   /** Whether this greeting is meant for us as we are; else the next attempt is. */
   welcome(greeting: Authenticated): boolean;
+  /** The server's clock is known, and so far ahead of this machine's. */
+  timed(ahead: number): void;
   attached(session: Session): void;
   detached(): void;
   ended(failure: Failure): void;
@@ -43,8 +50,12 @@ export interface Host {
 }
 
 export interface Settings {
+  /** The server's address: everything is asked for beneath it. */
   readonly base: URL;
+  /** Hosts besides its own that may be connected to. */
+  readonly hosts: readonly string[];
   readonly clock: Clock;
+  readonly time: ServerTime;
   readonly random: () => number;
   readonly fetch: typeof fetch;
   readonly tokens: Tokens;
@@ -60,9 +71,9 @@ export class Connector {
   remembered?: Kind;
   rttMs?: number;
   connections = 0;
-  /** Received by the connections before this one, and when last. */
+  /** Received by the connections before this one, and when last by the monotonic clock. */
   bytesBefore = 0;
-  heardBefore = 0;
+  heardBefore?: number;
   readonly #settings: Settings;
   readonly #host: Host;
   readonly #watch: Watch;
@@ -70,21 +81,26 @@ export class Connector {
   #failures = 0;
   /** A fresh token was tried after one that was refused. */
   #secondToken = false;
+  /** Why there was none. */
+  #noToken?: FanfareError;
   #stopAttempt = () => {};
   #stopUpgrade?: (() => void) | undefined;
   #stopTimer = () => {};
   #upgradePause = UPGRADE.first;
   #nextUpgrade = Infinity;
-  /** Until then the server is expected back at any moment. */
-  #soon = 0;
-  /** How far the server's clock is ahead of this machine's. */
-  #ahead = 0;
+  /** Until then the server is expected back at any moment. This and all times below are the monotonic clock's. */
+  #soon = -Infinity;
+  #openedAt = 0;
+  /** Length of the pause that begins. */
+  #pause = 0;
+  /** What is worth a line in the console was written there. */
+  #said = new Set<string>();
 
   constructor(settings: Settings, mode: Mode, host: Host) {
     this.#settings = settings;
     this.mode = mode;
     this.#host = host;
-    this.#watch = new Watch(settings.clock, {
+    this.#watch = new Watch(settings.clock, settings.time, {
       dead: (reason) => this.cut({ reason }),
       awake: () => this.input({ name: 'wake' }),
       expiring: () => this.#renew(),
@@ -111,7 +127,7 @@ export class Connector {
   /** Ends the connection, or the attempt at one, as a network would. */
   cut(failure: Failure, pause?: number): void {
     if (this.state.name === 'closed' || this.state.name === 'backoff') return;
-    const lived = this.state.name === 'open' ? this.#now - this.state.since : 0;
+    const lived = this.state.name === 'open' ? this.#now - this.#openedAt : 0;
     this.#fail(failure, lived, pause);
   }
 
@@ -127,6 +143,7 @@ export class Connector {
 
   /** Another transport is wanted. */
   prefer(mode: Mode): void {
+    this.check(mode);
     this.mode = mode;
     this.#stopUpgrade?.();
     this.#stopUpgrade = undefined;
@@ -142,7 +159,7 @@ export class Connector {
   }
 
   get #now(): number {
-    return this.#settings.clock.now();
+    return this.#settings.clock.monotonic();
   }
 
   #act(action: Action, input: Input): void {
@@ -158,9 +175,7 @@ export class Connector {
         return this.#adopt();
       case 'wait':
         this.#drop((input as Failure).reason);
-        this.#stopTimer = this.#settings.clock.after((input as { until: number }).until - this.#now, () =>
-          this.input({ name: 'due' }),
-        );
+        this.#stopTimer = this.#settings.clock.after(this.#pause, () => this.input({ name: 'due' }));
         return this.#host.detached();
       case 'end':
         this.#drop((input as Failure).reason);
@@ -177,14 +192,15 @@ export class Connector {
 
   /** Begins an attempt. Answers how to give it up. */
   #dial(kinds: readonly Kind[], judge: Pick<Judge, 'opened' | 'lost'>): () => void {
-    const { base, clock, fetch, tokens, transports } = this.#settings;
+    const { base, hosts, clock, fetch, tokens, transports } = this.#settings;
     const abort = new AbortController();
     const begin = async () => {
-      const [token, addresses] = await Promise.all([
+      const [token, { addresses, left, ...ways }] = await Promise.all([
         this.#host.prepare().then(() => tokens.get()),
-        discover(base, clock, fetch, abort.signal),
+        discover(base, hosts, clock, fetch, abort.signal),
       ]);
       if (abort.signal.aborted) return;
+      for (const url of left) this.say(`${url} is not used: it is not ${base.origin}'s, or weaker; \`hosts\` may name it`);
       const entrants: Entrant[] = [];
       for (const kind of kinds) {
         const [address, open] = [addresses[kind], transports[kind]];
@@ -193,8 +209,15 @@ export class Connector {
         entrants.push({ kind, address, open, after: lead });
       }
       if (entrants.length === 0) return judge.lost({ reason: 'no transport' });
+      const lost = (failure: Failure) => {
+        if (failure.code !== undefined || failure.error || failure.reason) return judge.lost(failure);
+        const reason = unreachable(base, ways);
+        if (this.connections === 0) this.say(reason);
+        judge.lost({ reason });
+      };
       const stop = race(entrants, clock, {
         ...judge,
+        lost,
         hello: () => ({ token, ...this.#host.hello() }),
         won: (session, kind) => {
           abort.signal.removeEventListener('abort', stop);
@@ -208,7 +231,8 @@ export class Connector {
       const why = error instanceof FanfareError ? error : new FanfareError('AUTH_FAILED', String(error));
       // Whoever throws this very error says that there will be no token.
       const final = error instanceof FanfareError && error.code === 'AUTH_FAILED';
-      judge.lost({ code: final ? 4200 : 4102, reason: 'no token', error: why });
+      this.#noToken = why;
+      judge.lost({ code: final ? 4200 : 4102, reason: why.message, error: why });
     });
     return () => abort.abort();
   }
@@ -219,7 +243,9 @@ export class Connector {
       session.close(1000, 'another user');
       return judge.lost({ reason: 'another user' });
     }
-    this.timed(greeting.time);
+    const guessed = this.#settings.time.known ? undefined : this.#settings.time.now();
+    this.#settings.time.showed(greeting.time, session.greetedAfter);
+    if (guessed !== undefined) this.#host.timed(this.#settings.time.now() - guessed);
     const before = this.session;
     this.session = session;
     session.user = {
@@ -229,20 +255,30 @@ export class Connector {
     };
     if (this.mode === 'auto') this.remembered = kind;
     this.connections += 1;
-    this.input({ name: 'accepted', transport: kind, greeting, now: this.#now });
+    this.#openedAt = this.#now;
+    this.input({ name: 'accepted', transport: kind, greeting, now: this.#settings.time.now() });
     // After the new one has taken over everything: nobody listens to the old one any more.
     this.#close(before, 'replaced');
     session.release();
   }
 
-  /** What the server's clock shows now. */
-  get serverNow(): number {
-    return this.#now + this.#ahead;
+  /** The server's clock showed `time` when it wrote what has just come. What does not fit, and what is old, is measured. */
+  showed(time: number): void {
+    if (!this.#settings.time.showed(time) || this.#settings.time.age > MEASURE) this.ping();
   }
 
-  /** The server's clock showed `time` when it wrote what has just come. */
-  timed(time: number): void {
-    this.#ahead = time - this.#now;
+  /** Writes a line to the console, once. */
+  say(line: string, level: 'warn' | 'error' = 'warn'): void {
+    if (this.#said.size >= SAID || this.#said.has(line)) return;
+    this.#said.add(line);
+    console[level](`Fanfare: ${line}`);
+  }
+
+  /** Throws where there is no transport of the wanted kind: waiting would not help. */
+  check(mode = this.mode): void {
+    if (this.#kinds(mode).some((kind) => this.#settings.transports[kind])) return;
+    const wanted = mode === 'auto' ? 'neither WebTransport nor WebSocket' : `no ${mode}`;
+    throw new FanfareError('NO_TRANSPORT', `this platform has ${wanted}; Node needs version 22, or 20 with --experimental-websocket, or \`transports\``);
   }
 
   #adopt(): void {
@@ -264,7 +300,7 @@ export class Connector {
     if (failure.code === 4003) {
       tokens.spoil();
       if (!tokens.renewable) advice = 'never';
-    } else if (failure.code === 4200 && tokens.renewable && !this.#secondToken && failure.reason !== 'no token') {
+    } else if (failure.code === 4200 && tokens.renewable && !this.#secondToken && !(failure.error && failure.error === this.#noToken)) {
       this.#secondToken = true;
       tokens.spoil();
       advice = 'now';
@@ -277,7 +313,8 @@ export class Connector {
       // No hammering without a network. `online` ends the wait.
       online() ? 0 : CAP,
     );
-    this.input({ name: 'lost', attempt: this.#failures + 1, until: this.#now + wait, ...failure });
+    this.#pause = wait;
+    this.input({ name: 'lost', attempt: this.#failures + 1, until: this.#settings.time.now() + wait, ...failure });
   }
 
   #drop(reason = 'closed'): void {
@@ -303,8 +340,8 @@ export class Connector {
     this.#stopTimer();
   }
 
-  #kinds(): Kind[] {
-    return this.mode === 'auto' ? ['webtransport', 'websocket'] : [this.mode];
+  #kinds(mode = this.mode): Kind[] {
+    return mode === 'auto' ? ['webtransport', 'websocket'] : [mode];
   }
 
   /** What we would rather have than the transport that there is. */
@@ -339,12 +376,8 @@ export class Connector {
       done: (renewed: TokenRefreshed) => {
         if (session !== this.session) return;
         tokens.use(token);
-        const time = session.greeting?.time ?? this.#now;
-        // The server's clock is ahead of ours by as much as it was at the greeting.
-        const since = (this.state as Extract<State, { name: 'open' }>).since;
-        const expiresAt = renewed.expires_at - (time - since);
-        this.#watch.expires(expiresAt);
-        this.input({ name: 'renewed', roles: renewed.roles, expiresAt });
+        this.#watch.expires(renewed.expires_at);
+        this.input({ name: 'renewed', roles: renewed.roles, expiresAt: renewed.expires_at });
         if (renewed.resubscribe?.length) this.#host.revoked(session, renewed.resubscribe);
       },
       failed() {},

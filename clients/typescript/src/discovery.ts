@@ -1,31 +1,103 @@
 import { within, type Clock } from './clock.ts';
+import { pageOrigin } from './page.ts';
 import type { Address, Kind } from './transport.ts';
 
 const PATIENCE = 2_000;
 
+/** What is known of how to connect. */
+export interface Ways {
+  readonly addresses: Partial<Record<Kind, Address>>;
+  /** Whether the server has answered; `mute`: a page was not allowed to read what. */
+  readonly answered: boolean | 'mute';
+  /** Addresses that the server names and the program does not allow. */
+  readonly left: readonly string[];
+}
+
+/** The address that the program gives, as the folder beneath which everything is asked for. */
+export function baseOf(url: string): URL {
+  const base = new URL(url);
+  if (/^wss?:$/.test(base.protocol)) base.protocol = base.protocol === 'wss:' ? 'https:' : 'http:';
+  base.search = base.hash = '';
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  return base;
+}
+
 /**
  * Asks the server how to connect: at each attempt anew, as its certificate may have been renewed. Where it does not
- * answer, the WebSocket's address follows from its own.
+ * answer, or names no WebSocket that may be used, the WebSocket's address follows from the server's own.
  */
 export async function discover(
   base: URL,
+  hosts: readonly string[],
   clock: Clock,
   ask: typeof fetch,
   signal: AbortSignal,
-): Promise<Partial<Record<Kind, Address>>> {
-  const fallback = new URL('/ws', base);
-  fallback.protocol = base.protocol === 'https:' ? 'wss:' : 'ws:';
+): Promise<Ways> {
+  const addresses: Ways['addresses'] = { websocket: { url: derived(base), hashes: [] } };
+  const left: string[] = [];
+  const usable = (told: unknown, kind: Kind) => {
+    if (typeof told !== 'string') return undefined;
+    const url = resolve(base, told, kind);
+    if (url && allowed(base, hosts, url)) return kind === 'websocket' && !beneath(base, url) ? undefined : url.href;
+    left.push(told);
+    return undefined;
+  };
+  const at = new URL('api/v1/transport', base);
   try {
-    const url = new URL('/api/v1/transport', base);
-    const answer = ask(url, { signal, cache: 'no-store' }).then((response) => response.json());
-    const told = await within(clock, PATIENCE, answer, 'no answer');
-    return {
-      webtransport: { url: String(told.webtransport.url), hashes: told.webtransport.certificate_hashes.map(bytes) },
-      websocket: { url: String(told.websocket.url), hashes: [] },
-    };
+    const answer = ask(at, { signal, cache: 'no-store' }).then((response) => {
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      return response.json();
+    });
+    const { webtransport, websocket } = await within(clock, PATIENCE, answer, 'no answer');
+    const quic = usable(webtransport?.url, 'webtransport');
+    if (quic) addresses.webtransport = { url: quic, hashes: (webtransport.certificate_hashes ?? []).map(bytes) };
+    const url = usable(websocket?.url, 'websocket');
+    if (url) addresses.websocket = { url, hashes: [] };
+    return { addresses, answered: true, left };
   } catch {
-    return { websocket: { url: fallback.href, hashes: [] } };
+    // The answer to such a request cannot be read, but that there is one can be known.
+    const mute = () => ask(at, { signal, cache: 'no-store', mode: 'no-cors' }).then(() => 'mute' as const, () => false as const);
+    return { addresses, answered: pageOrigin() !== undefined && (await within(clock, PATIENCE, mute(), '').catch(() => false as const)), left };
   }
+}
+
+/** Why no transport opened, as far as a page gets to know. */
+export function unreachable(base: URL, { answered }: Pick<Ways, 'answered'>): string {
+  const page = pageOrigin();
+  const doubt = page ? `: is this page's origin ${page} among the server's \`origins\`?` : '';
+  if (answered === 'mute') return `${base.origin} does not answer this page${doubt}`;
+  return answered ? `${base.origin} answers, but no transport opened${doubt}` : `not reachable: ${base.origin} does not answer`;
+}
+
+function derived(base: URL): string {
+  const url = new URL('ws', base);
+  url.protocol = base.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url.href;
+}
+
+function resolve(base: URL, told: string, kind: Kind): URL | undefined {
+  try {
+    const url = new URL(told, base);
+    // Where the address is relative, so is its scheme.
+    if (kind === 'websocket' && /^http/.test(url.protocol)) url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    return (kind === 'websocket' ? /^wss?:$/ : /^https:$/).test(url.protocol) ? url : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Not weaker than the address that the program gave, and of no other host: but for those that the program names. */
+function allowed(base: URL, hosts: readonly string[], url: URL): boolean {
+  const named = hosts.map((host) => host.toLowerCase());
+  if (named.includes(url.origin)) return true;
+  if (base.protocol === 'https:' && url.protocol === 'ws:') return false;
+  return url.hostname === base.hostname || named.includes(url.hostname) || named.includes(url.host);
+}
+
+/** On the very port that the program gave, a server that knows nothing of the path before its own names a wrong one. */
+function beneath(base: URL, url: URL): boolean {
+  const same = url.host === base.host && (url.protocol === 'wss:') === (base.protocol === 'https:');
+  return !same || url.pathname.startsWith(base.pathname);
 }
 
 function bytes(hex: string): Uint8Array<ArrayBuffer> {

@@ -15,7 +15,14 @@ export class Emitter<Events extends { [E in keyof Events]: readonly unknown[] }>
     return () => void handlers.delete(entry);
   }
 
-  emit<E extends keyof Events>(name: E, ...args: Events[E]): void {
+  /** Whether anybody listens. */
+  has(name: keyof Events): boolean {
+    return (this.#handlers.get(name)?.size ?? 0) > 0;
+  }
+
+  /** Answers whether anybody listened. */
+  emit<E extends keyof Events>(name: E, ...args: Events[E]): boolean {
+    const heard = this.has(name);
     for (const handler of [...(this.#handlers.get(name) ?? [])]) {
       try {
         handler(...(args as unknown as never[]));
@@ -23,5 +30,6 @@ export class Emitter<Events extends { [E in keyof Events]: readonly unknown[] }>
         report(error);
       }
     }
+    return heard;
   }
 }

@@ -1,7 +1,7 @@
 import type { ErrorCode } from './generated.ts';
 
 /** What a request is rejected with. Codes of a later server are passed on as they are. */
-export type Code = ErrorCode | 'TIMEOUT' | 'DISCONNECTED' | 'CLOSED' | 'OUTBOX_FULL' | (string & {});
+export type Code = ErrorCode | 'TIMEOUT' | 'DISCONNECTED' | 'CLOSED' | 'OUTBOX_FULL' | 'NO_TRANSPORT' | (string & {});
 
 export class FanfareError extends Error {
   readonly code: Code;

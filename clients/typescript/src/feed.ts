@@ -45,6 +45,8 @@ export class Feed {
   drops = 0;
   readonly events = new Emitter<FeedEvents>();
   readonly #clock: Clock;
+  /** The server's time. */
+  readonly #time: () => number;
   #view?: Pick<Subscription, 'view' | 'epoch'> | undefined;
   #aliases = new Map<number, Alias>();
   /** The agents as they are, and those of a snapshot that is not complete yet: until then the old ones are shown. */
@@ -56,8 +58,9 @@ export class Feed {
   /** Packets since the last one of repetitions. */
   #since = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, time: () => number = () => clock.now()) {
     this.#clock = clock;
+    this.#time = time;
   }
 
   /** Estimate of packets that got lost. */
@@ -162,7 +165,8 @@ export class Feed {
   }
 
   #define(agents: readonly AliasedAgent[]): Agent[] {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
+    const receivedAt = this.#time();
     const changed: Agent[] = [];
     for (const { alias, agent_id: agentId, fix: told } of agents) {
       this.#aliases.set(alias, { agentId, age: Infinity });
@@ -176,7 +180,7 @@ export class Feed {
       if (held && now - held.at <= HOLD && held.fix.time > (fix?.time ?? -1)) fix = held.fix;
       const shown = this.#table.get(agentId);
       if (shown?.fix && shown.fix.time >= (fix?.time ?? 0)) continue;
-      changed.push(this.#put({ agentId, ...(fix && { fix }), receivedAt: now }));
+      changed.push(this.#put({ agentId, ...(fix && { fix }), receivedAt }));
     }
     return changed;
   }
@@ -184,7 +188,8 @@ export class Feed {
   #apply(packet: Ticks, lossy: boolean): void {
     if (lossy) this.#count(packet);
     const { ticks } = packet;
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
+    const receivedAt = this.#time();
     const changed: Agent[] = [];
     for (const { alias, fix } of ticks) {
       const known = this.#aliases.get(alias);
@@ -193,7 +198,7 @@ export class Feed {
         continue;
       }
       const before = this.#table.get(known.agentId)?.fix?.time ?? -1;
-      if (fix.time > before) changed.push(this.#put({ agentId: known.agentId, fix, receivedAt: now }));
+      if (fix.time > before) changed.push(this.#put({ agentId: known.agentId, fix, receivedAt }));
     }
     this.#publish(changed);
   }
@@ -230,7 +235,7 @@ export class Feed {
   }
 
   #hold(packet: Ticks): void {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     this.#packets = this.#packets.filter(({ at }) => now - at <= HOLD);
     this.#packets.push({ packet, at: now });
     if (this.#packets.length <= HELD_PACKETS) return;
@@ -253,7 +258,7 @@ export class Feed {
 
   /** What was held may be readable now. */
   #replay(): void {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const held = this.#packets;
     this.#packets = [];
     for (const { packet, at } of held) {

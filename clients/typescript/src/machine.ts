@@ -118,7 +118,7 @@ function opened({ transport, greeting, now }: Of<'accepted'>): State {
     userId: greeting.user_id,
     organizationId: greeting.organization_id,
     roles: greeting.roles,
-    expiresAt: now + greeting.expires_at - greeting.time,
+    expiresAt: greeting.expires_at,
     since: now,
   };
 }

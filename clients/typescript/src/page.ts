@@ -22,6 +22,11 @@ export function watchPage({ wake, offline, left }: PageEvents): () => void {
   return () => stop.abort();
 }
 
+/** The origin of the page, where there is one. */
+export function pageOrigin(): string | undefined {
+  return globalThis.document && globalThis.location?.origin;
+}
+
 /** Whether an attempt makes sense now: not without a network. */
 export function online(): boolean {
   return globalThis.navigator?.onLine !== false;

@@ -1,6 +1,6 @@
 // Several transports try to get in; the first whose `authenticate` is answered wins, the others are closed.
 import { closeCodeOf } from './codes.ts';
-import type { Clock } from './clock.ts';
+import { patiently, type Clock } from './clock.ts';
 import type { Authenticate, Authenticated } from './generated.ts';
 import { WAY } from './inflate.ts';
 import type { Failure } from './machine.ts';
@@ -68,10 +68,12 @@ export function race(entrants: readonly Entrant[], clock: Clock, judge: Judge): 
         session.link = link;
         if (over) return slower(session);
         judge.opened(entrant.kind);
+        const asked = clock.monotonic();
         session.ask('authenticate', { ...judge.hello(), ...(link.inflates && { compress: [WAY] }) }, {
           done: (greeting: Authenticated) => {
             if (over) return;
             session.greeting = greeting;
+            session.greetedAfter = asked;
             end(session);
             judge.won(session, entrant.kind);
           },
@@ -80,7 +82,7 @@ export function race(entrants: readonly Entrant[], clock: Clock, judge: Judge): 
             if (error.code === 'DISCONNECTED') return;
             session.close(1000, 'refused');
             // The other transport would be told the same.
-            drop(entrant, { code: closeCodeOf(error.code), reason: error.message, error }, true);
+            drop(entrant, { code: closeCodeOf(error.code, error.retryAfterMs), reason: error.message || error.code, error }, true);
           },
         });
       },
@@ -89,14 +91,14 @@ export function race(entrants: readonly Entrant[], clock: Clock, judge: Judge): 
   };
 
   timers.push(
-    clock.after(PATIENCE, () => {
+    patiently(clock, PATIENCE, () => {
       end();
       judge.lost(why);
     }),
   );
   for (const entrant of entrants) {
     if (entrant.after === 0) start(entrant);
-    else timers.push(clock.after(entrant.after, () => start(entrant)));
+    else timers.push(patiently(clock, entrant.after, () => start(entrant)));
   }
   return () => end();
 }

@@ -1,10 +1,11 @@
 // Requests that wait for their turn, for their answer, or for a connection. Durable ones outlive connections: they go
 // again with the same `client_id` until they are answered.
 import { delay } from './backoff.ts';
-import type { Clock } from './clock.ts';
+import { patiently, type Clock } from './clock.ts';
 import { PASSING } from './codes.ts';
 import { disconnected, FanfareError } from './error.ts';
 import { DURABLE } from './generated.ts';
+import type { ServerTime } from './servertime.ts';
 import type { Session } from './session.ts';
 import type { Pending, RequestOptions } from './types.ts';
 import { uid } from './uid.ts';
@@ -19,7 +20,9 @@ interface Job {
   readonly event: string;
   readonly data: { readonly client_id?: string; readonly conversation_id?: string; readonly priority?: unknown };
   readonly durable: boolean;
-  readonly since: number;
+  /** By the server's clock; by this machine's, where the server's was not known. */
+  since: number;
+  guessed: boolean;
   /** Whose it is. Of nobody known: of whoever is greeted next. */
   owner: string | undefined;
   /** Where it is under way. */
@@ -33,6 +36,7 @@ interface Job {
 
 interface Host {
   readonly clock: Clock;
+  readonly time: Pick<ServerTime, 'now' | 'known'>;
   readonly random: () => number;
   readonly limit: number;
   /** The outbox is another. */
@@ -72,7 +76,8 @@ export class Requests {
       event,
       data: durable ? { client_id: uid(), ...data } : data,
       durable,
-      since: this.#host.clock.now(),
+      since: this.#host.time.now(),
+      guessed: !this.#host.time.known,
       owner: this.#owner,
       attempts: 0,
       callers: new Set(),
@@ -91,12 +96,22 @@ export class Requests {
     this.#jobs.clear();
     for (const { event, data, since, clientId } of pending) {
       if (!isDurable(event) || typeof clientId !== 'string' || known.has(clientId)) continue;
-      this.#jobs.add({ event, data: { ...data, client_id: clientId }, durable: true, since, owner, attempts: 0, callers: new Set() });
+      this.#jobs.add({ event, data: { ...data, client_id: clientId }, durable: true, since, guessed: false, owner, attempts: 0, callers: new Set() });
     }
     const added = this.#jobs.size > 0;
     for (const job of later) this.#jobs.add(job);
     if (added) this.#changed();
     this.#pump();
+  }
+
+  /** The server's clock is known now: it is so far ahead of what was guessed. */
+  timed(ahead: number): void {
+    const guessed = [...this.#jobs].filter((job) => job.guessed && ahead !== 0);
+    for (const job of guessed) {
+      job.since += ahead;
+      job.guessed = false;
+    }
+    if (guessed.some(({ durable }) => durable)) this.#changed();
   }
 
   /** A connection is there, perhaps in place of another: what is not answered goes (again). */
@@ -195,7 +210,7 @@ export class Requests {
     return new Promise((done, failed) => {
       const patience = timeoutMs ?? (job.durable ? undefined : PATIENCE);
       const late = () => this.#fail(job, new FanfareError('TIMEOUT', `${job.event} was not answered in time`));
-      const cancel = patience === undefined ? undefined : this.#host.clock.after(patience, late);
+      const cancel = patience === undefined ? undefined : patiently(this.#host.clock, patience, late);
       const abort = () => this.#fail(job, signal?.reason);
       signal?.addEventListener('abort', abort, { once: true });
       const caller = {

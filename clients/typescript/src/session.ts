@@ -24,6 +24,9 @@ export interface User {
   ended(end: End): void;
 }
 
+/** Half a character is no JSON to the server, which would end the connection: it becomes the replacement character. */
+const whole = (_: string, value: unknown) => (typeof value === 'string' ? value.replace(/\p{Surrogate}/gu, '\ufffd') : value);
+
 /** Characters of events that may come before the greeting. With more the connection is given up: the next one resumes. */
 const EARLY = 2 ** 22;
 
@@ -31,6 +34,8 @@ export class Session implements Listener {
   user?: User;
   link?: Link;
   greeting?: Authenticated;
+  /** When the greeting was asked for; this and `lastHeard` by the monotonic clock. */
+  greetedAfter?: number;
   lastHeard: number;
   bytesIn = 0;
   readonly #clock: Clock;
@@ -42,7 +47,7 @@ export class Session implements Listener {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.lastHeard = clock.now();
+    this.lastHeard = clock.monotonic();
   }
 
   /** Sends a request. A connection that has ended answers that it has. */
@@ -50,7 +55,7 @@ export class Session implements Listener {
     if (this.#end || !this.link) return answer.failed(disconnected());
     const id = (this.#lastId += 1);
     this.#open.set(id, answer);
-    this.link.send(JSON.stringify({ event, id, data }));
+    this.link.send(JSON.stringify({ event, id, data }, whole));
   }
 
   close(code: number, reason: string): void {
@@ -119,7 +124,7 @@ export class Session implements Listener {
   }
 
   #heard(bytes: number): void {
-    this.lastHeard = this.#clock.now();
+    this.lastHeard = this.#clock.monotonic();
     this.bytesIn += bytes;
   }
 }

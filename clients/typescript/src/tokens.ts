@@ -4,6 +4,14 @@ import type { Token, TokenReason } from './types.ts';
 
 const PATIENCE = 15_000;
 
+/** As it is sent: programs that print tokens end them with a new line. */
+function checked(text: string): string {
+  const token = text.trim();
+  if (token === '') throw new FanfareError('AUTH_FAILED', 'the token is empty');
+  if (/\s/.test(token)) throw new FanfareError('AUTH_FAILED', 'the token has white space in it');
+  return token;
+}
+
 /** The token in use, and how to get the next. */
 export class Tokens {
   readonly #source: Token;
@@ -14,7 +22,6 @@ export class Tokens {
   constructor(source: Token, clock: Clock) {
     this.#source = source;
     this.#clock = clock;
-    if (typeof source === 'string') this.#token = source;
   }
 
   /** Whether there can be another one. */
@@ -30,11 +37,11 @@ export class Tokens {
   /** A new one. */
   async ask(reason: TokenReason): Promise<string> {
     const source = this.#source;
-    if (typeof source === 'string') return source;
+    if (typeof source === 'string') return checked(source);
     const answer = Promise.resolve(source({ reason }));
     const token = await within(this.#clock, PATIENCE, answer, 'the token callback did not answer');
     if (typeof token !== 'string') throw new FanfareError('AUTH_FAILED', 'the token callback answered no text');
-    return token;
+    return checked(token);
   }
 
   use(token: string): void {

@@ -5,7 +5,7 @@ import type { Answers, Channel, JsonFix, LogEntry, LogEvents, PlainEvents, Reque
 import type { KeyValue } from './store.ts';
 import type { Kind, Open } from './transport.ts';
 
-/** Where the connection stands. Replaced by a new object at each change. */
+/** Where the connection stands. Replaced by a new object at each change. All times are the server's: compare with `client.now()`. */
 export type State =
   | { readonly name: 'closed'; readonly code?: number; readonly reason?: string; readonly error?: FanfareError }
   | { readonly name: 'connecting'; readonly attempt: number }
@@ -17,14 +17,15 @@ export type State =
       readonly userId: string;
       readonly organizationId: string;
       readonly roles: readonly string[];
-      /** When the token ends, by this machine's clock. */
+      /** When the token ends. */
       readonly expiresAt: number;
+      /** When it was opened. */
       readonly since: number;
     }
   | {
       readonly name: 'backoff';
       readonly attempt: number;
-      /** When the next attempt begins, by this machine's clock. */
+      /** When the next attempt begins. */
       readonly until: number;
       readonly code?: number;
       readonly reason?: string;
@@ -39,8 +40,13 @@ export type Token = string | ((why: { reason: TokenReason }) => string | Promise
 export type Mode = 'auto' | Kind;
 
 export interface Options {
-  /** The server's HTTP address. The page's own by default. */
+  /** The server's HTTP address, with the path that a proxy puts before its own. The page's own by default. */
   url?: string;
+  /**
+   * Hosts besides that of `url` that the server may name for its transports: `quic.example.org`, with a port or without.
+   * Others are not connected to. An address that is weaker than `url` has to be named with its scheme: `ws://10.0.0.7:80`.
+   */
+  hosts?: readonly string[];
   token: Token;
   /** This device's id. Else one is made once and kept in `store`. */
   deviceId?: string;
@@ -103,6 +109,7 @@ export type Pending = {
     readonly clientId: string;
     readonly event: E;
     readonly data: Requests[E];
+    /** When it was asked for, by the server's clock as far as it was known. */
     readonly since: number;
   };
 }[DurableName];
@@ -115,7 +122,7 @@ export interface Agent {
   readonly agentId: UserId;
   /** Absent until the first fix. */
   readonly fix?: LiveFix;
-  /** When the fix came, by this machine's clock. */
+  /** When the fix came: compare with `client.now()`. */
   readonly receivedAt: number;
 }
 
@@ -137,6 +144,6 @@ export interface Stats {
   readonly outbox: number;
   /** Bytes of events and packets received. */
   readonly bytesIn: number;
-  /** When something was last heard, by this machine's clock. 0: never. */
+  /** When something was last heard: compare with `client.now()`. 0: never. */
   readonly lastHeard: number;
 }

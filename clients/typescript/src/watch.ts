@@ -1,6 +1,7 @@
 // An eye on the open connection: silence, sleep of the machine, the token's end.
-import type { Clock } from './clock.ts';
-import type { Authenticated } from './generated.ts';
+import { patiently, type Clock } from './clock.ts';
+import type { Authenticated, Pong } from './generated.ts';
+import type { ServerTime } from './servertime.ts';
 import type { Session } from './session.ts';
 
 /** How long somebody who is asked for a sign of life may take. */
@@ -22,17 +23,21 @@ interface Watcher {
 
 export class Watch {
   readonly #clock: Clock;
+  readonly #time: ServerTime;
   readonly #watcher: Watcher;
   #session?: Session | undefined;
   #heartbeat = 0;
   #period = PERIOD.most;
+  /** By the server's clock, as the token's end is. */
   #renewAt = Infinity;
-  #due = 0;
+  /** When the next look is due, by both clocks: one may stand still in sleep, the other may be set. */
+  #due = { now: 0, monotonic: 0 };
   #cancelTick = () => {};
   #cancelProbe?: (() => void) | undefined;
 
-  constructor(clock: Clock, watcher: Watcher) {
+  constructor(clock: Clock, time: ServerTime, watcher: Watcher) {
     this.#clock = clock;
+    this.#time = time;
     this.#watcher = watcher;
   }
 
@@ -43,13 +48,13 @@ export class Watch {
     const life = greeting.expires_at - greeting.time;
     this.#period = Math.min(Math.max(Math.min(this.#heartbeat / 2, life / 20), PERIOD.least), PERIOD.most);
     this.#renewAt = Infinity;
-    if (renewable) this.expires(this.#clock.now() + life);
+    if (renewable) this.expires(greeting.expires_at);
     this.#next();
   }
 
-  /** The token ends then: it is renewed after four fifths of its life, of a long one a minute before its end. */
+  /** The token ends then by the server's clock: it is renewed after four fifths of its life, of a long one a minute before its end. */
   expires(at: number): void {
-    const life = at - this.#clock.now();
+    const life = at - this.#time.now();
     this.#renewAt = at - Math.min(life / 5, 60_000);
   }
 
@@ -64,7 +69,7 @@ export class Watch {
   probe(): void {
     if (this.#cancelProbe || !this.#session) return;
     this.#renew();
-    this.#cancelProbe = this.#clock.after(PATIENCE, () => this.#watcher.dead('no answer'));
+    this.#cancelProbe = patiently(this.#clock, PATIENCE, () => this.#watcher.dead('no answer'));
     this.ping(() => {
       this.#cancelProbe?.();
       this.#cancelProbe = undefined;
@@ -73,25 +78,26 @@ export class Watch {
 
   ping(answered?: () => void): void {
     const session = this.#session;
-    const sent = this.#clock.now();
+    const sent = this.#clock.monotonic();
     session?.ask('client:ping', {}, {
-      done: () => {
+      done: ({ time }: Pong) => {
         if (session !== this.#session) return;
         answered?.();
-        this.#watcher.measured(this.#clock.now() - sent);
+        this.#time.showed(time, sent);
+        this.#watcher.measured(this.#clock.monotonic() - sent);
       },
       failed() {},
     });
   }
 
   #next(): void {
-    this.#due = this.#clock.now() + this.#period;
+    this.#due = { now: this.#clock.now() + this.#period, monotonic: this.#clock.monotonic() + this.#period };
     this.#cancelTick = this.#clock.after(this.#period, () => this.#tick());
   }
 
   #tick(): void {
-    const now = this.#clock.now();
-    const asleep = now - this.#due > LATE;
+    const now = this.#clock.monotonic();
+    const asleep = Math.max(now - this.#due.monotonic, this.#clock.now() - this.#due.now) > LATE;
     const silent = now - (this.#session?.lastHeard ?? now);
     this.#next();
     // What came while we slept may not be read yet: silence proves nothing then.
@@ -102,7 +108,7 @@ export class Watch {
   }
 
   #renew(): void {
-    const now = this.#clock.now();
+    const now = this.#time.now();
     if (now < this.#renewAt) return;
     this.#renewAt = now + AGAIN;
     this.#watcher.expiring();

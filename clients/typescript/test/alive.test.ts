@@ -11,7 +11,7 @@ test('a heartbeat is answered while it is read', async () => {
   const world = new World();
   const { link } = await world.connected();
   link.say({ event: 'server:ping', data: { time: 1 } });
-  expect(link.said.at(-1)).toEqual({ event: 'server:pong', data: {} });
+  expect(link.asked('server:pong').at(-1)).toEqual({ event: 'server:pong', data: {} });
 });
 
 test('silence for two heartbeats means that nobody is there', async () => {

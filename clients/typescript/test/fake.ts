@@ -7,10 +7,17 @@ export async function settle(): Promise<void> {
 }
 
 export class FakeClock implements Clock {
+  /** The monotonic time: timers go by it. */
   time = 1_790_000_000_000;
+  /** How far this machine's clock is ahead of it. */
+  wrong = 0;
   readonly #timers = new Set<{ at: number; then: () => void }>();
 
   now(): number {
+    return this.time + this.wrong;
+  }
+
+  monotonic(): number {
     return this.time;
   }
 
@@ -144,7 +151,7 @@ export class World {
       random: () => this.random,
       fetch: (async () => {
         this.discovered += 1;
-        return { json: async () => answer };
+        return { ok: true, json: async () => answer };
       }) as unknown as typeof fetch,
       transports: { webtransport: this.#open('webtransport'), websocket: this.#open('websocket') },
       ...options,

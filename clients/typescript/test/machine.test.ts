@@ -41,7 +41,7 @@ const INPUTS: Record<Input['name'], Input> = {
   wake: { name: 'wake' },
   redial: { name: 'redial' },
 };
-const opened: State = { ...open, transport: 'webtransport', connectionId: 'n1', roles: ['agent'], expiresAt: 1_500, since: 500 };
+const opened: State = { ...open, transport: 'webtransport', connectionId: 'n1', roles: ['agent'], expiresAt: 2_000, since: 500 };
 const refused: State = { name: 'closed', code: 4200, reason: 'no' };
 const waiting: State = { name: 'backoff', attempt: 4, until: 99, code: 4001, reason: 'slow' };
 

@@ -122,3 +122,77 @@ test('a renewal that fails changes nothing until the server closes', async () =>
   await world.clock.pass(5_000);
   expect(client.state.name).toBe('open');
 });
+
+test('a refusal that passes brings the client back, when the server says', async () => {
+  const world = new World();
+  world.greets = false;
+  const { client, link } = await world.connected();
+  link.refuse('authenticate', 'TOKEN_NOT_YET_VALID', 10_000);
+  expect(client.state).toMatchObject({ name: 'backoff', error: { code: 'TOKEN_NOT_YET_VALID' } });
+  expect(backoff(client.state).until - client.now()).toBe(10_000);
+  world.greets = true;
+  await world.clock.pass(10_000);
+  expect(client.state.name).toBe('open');
+});
+
+test.each([
+  ['by its name alone', (world: World) => world.link.refuse('authenticate', 'TOKEN_NOT_YET_VALID')],
+  ['by its moment, whatever it is called', (world: World) => world.link.refuse('authenticate', 'OF_A_LATER_VERSION', 500)],
+  ['by a close code of the hundreds that pass', (world: World) => world.link.end(4142, 'too early')],
+])('it is known %s', async (_, refuse) => {
+  const world = new World();
+  world.greets = false;
+  const { client } = await world.connected({ transport: 'websocket' });
+  refuse(world);
+  expect(client.state.name).toBe('backoff');
+  world.greets = true;
+  await world.clock.pass(30_000);
+  expect(client.state.name).toBe('open');
+});
+
+test('the new line that a program ends a token with is no part of it', async () => {
+  for (const token of [' t-1\r\n', () => 't-1\n']) {
+    const world = new World();
+    const { link } = await world.connected({ token });
+    expect(link.asked('authenticate')[0]?.data.token).toBe('t-1');
+  }
+});
+
+test.each([['', 'empty'], [' \n', 'empty'], ['a b', 'white space'], ['a\nb', 'white space']])('the token %j is none', async (token, why) => {
+  for (const given of [token, () => token]) {
+    const world = new World();
+    const client = world.client({ token: given });
+    const asked = client.request('message:send', { conversation_id: 'c1', text: 'x' });
+    asked.catch(() => {});
+    client.connect();
+    await world.clock.pass(0);
+    expect(client.state).toMatchObject({ name: 'closed', code: 4200, error: { code: 'AUTH_FAILED' } });
+    expect((client.state as { reason: string }).reason).toContain(why);
+    expect(world.links).toEqual([]);
+    await expect(asked).rejects.toMatchObject({ code: 'AUTH_FAILED' });
+    await expect(client.request('conversation:list', {})).rejects.toMatchObject({ code: 'AUTH_FAILED' });
+  }
+});
+
+test('who is refused for good gets the server\'s own code, or its close code', async () => {
+  const world = new World();
+  world.greets = false;
+  const client = world.client();
+  client.connect();
+  const asked = client.request('conversation:list', {});
+  asked.catch(() => {});
+  await world.clock.pass(0);
+  world.link.refuse('authenticate', 'ORIGIN_REFUSED');
+  await expect(asked).rejects.toMatchObject({ code: 'ORIGIN_REFUSED' });
+  expect(client.state).toMatchObject({ name: 'closed', reason: 'ORIGIN_REFUSED' });
+
+  const other = new World();
+  other.greets = false;
+  const second = other.client({ transport: 'websocket' });
+  second.connect();
+  const waits = second.request('conversation:list', {});
+  waits.catch(() => {});
+  await other.clock.pass(0);
+  other.link.end(4201);
+  await expect(waits).rejects.toMatchObject({ code: 'CLOSED', message: 'refused, close code 4201' });
+});

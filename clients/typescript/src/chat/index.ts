@@ -129,7 +129,7 @@ export class Chat {
 
   /** Sends a message: shown at once, and rejected only if it will never be sent. */
   send(conversationId: string, text: string): Promise<void> {
-    return this.#send(conversationId, text, uid(), Date.now());
+    return this.#send(conversationId, text, uid(), this.#client.now());
   }
 
   /** Sends a failed message again, as a new one. */

@@ -1,5 +1,8 @@
 import type { Client } from '../index.ts';
 
+/** A mark that was not taken for these may be taken later. */
+const PASSING = ['DISCONNECTED', 'CLOSED', 'TIMEOUT', 'OUTBOX_FULL', 'UNAVAILABLE', 'RATE_LIMIT_EXCEEDED', 'INTERNAL_ERROR'];
+
 /** Tells the server how far this device is. Of one conversation one request is under way, and the newest mark waits. */
 export class Marks {
   readonly #client: Client;
@@ -52,7 +55,9 @@ export class Marks {
     this.#client
       .request(this.#event, { conversation_id: conversation, seq })
       // Refused, it would be refused again; unanswered, it goes with the next mark or connection.
-      .then(done, (error: { code?: string }) => ['DISCONNECTED', 'CLOSED', 'TIMEOUT'].includes(error.code ?? '') || done())
+      .then(done, (error: { code?: string }) => {
+        if (this.#client.state.name === 'open' && !PASSING.includes(error.code ?? '')) done();
+      })
       .finally(() => {
         this.#flying.delete(conversation);
         if ((this.#wanted.get(conversation) ?? seq) !== seq) this.#tell(conversation);

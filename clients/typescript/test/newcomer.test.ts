@@ -1,0 +1,65 @@
+// What a newcomer does first, and what went wrong without a word.
+import { afterEach, expect, test, vi } from 'vitest';
+import { Client } from '../src/index.ts';
+import { settle, World } from './fake.ts';
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+test('where there is no transport, connecting throws at once', () => {
+  vi.stubGlobal('WebSocket', undefined);
+  vi.stubGlobal('WebTransport', undefined);
+  const client = new Client({ url: 'http://h', token: 't' });
+  expect(() => client.connect()).toThrow(expect.objectContaining({ code: 'NO_TRANSPORT', message: expect.stringContaining('--experimental-websocket') }));
+  expect(client.state.name).toBe('closed');
+});
+
+test('nor does a transport that is asked for and not there leave one waiting', () => {
+  vi.stubGlobal('WebTransport', undefined);
+  const client = new Client({ url: 'http://h', token: 't', transport: 'webtransport' });
+  expect(() => client.connect()).toThrow(expect.objectContaining({ code: 'NO_TRANSPORT' }));
+  const other = new Client({ url: 'http://h', token: 't' });
+  expect(() => other.useTransport('webtransport')).toThrow(expect.objectContaining({ code: 'NO_TRANSPORT' }));
+});
+
+test('positions that are refused and nobody listens to errors: one line in the console', async () => {
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+  const world = new World();
+  const { client, link } = await world.connected();
+  client.subscribe('locations').on('change', () => {});
+  await settle();
+  link.refuse('subscribe', 'UNAUTHORIZED');
+  expect(said.mock.calls).toEqual([['Fanfare: locations: UNAUTHORIZED UNAUTHORIZED']]);
+  link.end();
+  await world.clock.pass(5_000);
+  world.link.refuse('subscribe', 'UNAUTHORIZED');
+  expect(said).toHaveBeenCalledTimes(1);
+});
+
+test('nor where they are taken away; where somebody listens, none', async () => {
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+  const ended = { event: 'subscription:ended', data: { channel: 'locations', view: 1, error: { code: 'UNAUTHORIZED', message: 'no longer' } } };
+  const follow = async (listen: (client: Client, locations: ReturnType<Client['subscribe']>) => void) => {
+    const world = new World();
+    const { client, link } = await world.connected();
+    listen(client, client.subscribe('locations'));
+    await settle();
+    link.reply('subscribe', { subscriptions: [{ channel: 'locations', view: 1, epoch: 1 }] });
+    link.say(ended);
+  };
+  await follow((client) => client.on('error', () => {}));
+  await follow((_, locations) => locations.on('error', () => {}));
+  expect(said).not.toHaveBeenCalled();
+  await follow(() => {});
+  expect(said.mock.calls).toEqual([['Fanfare: locations: UNAUTHORIZED no longer']]);
+});
+
+test('half a character does not end the connection: what is sent is JSON', async () => {
+  const world = new World();
+  const { client, link } = await world.connected();
+  client.request('message:send', { conversation_id: 'c1', text: 'half \ud83d, whole \ud83d\ude00' }).catch(() => {});
+  await settle();
+  expect(link.asked('message:send')[0]?.data.text).toBe('half \ufffd, whole \ud83d\ude00');
+});
