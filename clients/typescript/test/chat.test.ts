@@ -16,7 +16,7 @@ test('the list comes page by page, and is ready with the last', async () => {
   link.reply('conversation:list', { conversations: [summary('c1', { unread: 2, head: 9 })], next: 'c1' });
   await settle();
   expect(chat.snapshot).toMatchObject({ ready: false, totalUnread: 2 });
-  expect(link.asked('conversation:list').at(-1)?.data).toEqual({ limit: 20, after: 'c1' });
+  expect(link.asked('conversation:list').at(-1)?.data).toEqual({ limit: 100, after: 'c1' });
   link.reply('conversation:list', { conversations: [summary('c2', { title: 'Night' })] });
   await settle();
   expect(chat.snapshot).toMatchObject({ ready: true, conversations: [{ id: 'c1' }, { id: 'c2', title: 'Night' }] });

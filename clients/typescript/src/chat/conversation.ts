@@ -5,6 +5,9 @@ import type { ConversationView, MessageStatus, MessagesView, MessageView } from 
 /** Messages kept of a conversation that is open, besides what scrolling loaded; and of one that is not. */
 export const KEPT = { open: 500, left: 50 };
 
+/** The newest event's time is told by newer servers alone. */
+export type Listed = ConversationSummary & { readonly last_at?: number };
+
 const EMPTY: MessagesView = { items: [], more: false, loading: false, gap: false };
 
 export class Conversation {
@@ -26,6 +29,12 @@ export class Conversation {
   head = 0;
   read = 0;
   unread = 0;
+  /** Up to where `unread` counts. Beyond `head` while events are still to come that are in that number. */
+  counted = 0;
+  /** Marks of others may have moved while there was no connection. */
+  stale = false;
+  /** When something last happened, as far as it is known. */
+  #lastAt = 0;
   #about: Pick<ConversationView, 'kind' | 'title' | 'members' | 'memberCount'>;
   /** Stored messages by position, in order. */
   #stored = new Map<number, MessageView>();
@@ -44,8 +53,9 @@ export class Conversation {
   }
 
   /** What `conversation:list` says. Live events may have told more meanwhile. */
-  listed(summary: ConversationSummary): void {
+  listed(summary: Listed): void {
     this.#about = aboutOf(summary);
+    this.happened(summary.last_at ?? 0);
     if (summary.head >= this.head) this.stands(summary.head, summary.unread, summary.read);
     this.#changed();
   }
@@ -53,7 +63,7 @@ export class Conversation {
   /** It has another log now: nothing that is known of the old one holds, but for what is on its way. */
   restart(epoch: number): void {
     this.epoch = epoch;
-    this.head = this.read = this.unread = 0;
+    this.head = this.read = this.unread = this.counted = 0;
     this.more = false;
     this.#last = undefined;
     this.#marks.clear();
@@ -64,8 +74,22 @@ export class Conversation {
   stands(head: number, unread: number, read = this.read): void {
     this.head = Math.max(this.head, head);
     this.read = Math.max(this.read, read);
-    this.unread = unread;
+    this.counts(head, unread);
+  }
+
+  /** How many the server counts up to `head`. Events up to there may still be to come. */
+  counts(head: number, unread: number): void {
+    // What was read here may not be told yet, and others' events alone count.
+    this.unread = Math.max(0, Math.min(unread, head - this.read));
+    this.counted = Math.max(this.counted, head);
+    if (this.unread === 0) this.read = Math.max(this.read, head);
     this.#changed();
+  }
+
+  /** Something happened at that time. */
+  happened(at: number): void {
+    if (at > this.#lastAt) this.#lastAt = at;
+    this.#view = undefined;
   }
 
   get view(): ConversationView {
@@ -74,6 +98,7 @@ export class Conversation {
       ...this.#about,
       unread: this.unread,
       ...(this.#last && { last: this.#last }),
+      ...(this.#newest() && { lastAt: this.#newest() }),
     });
   }
 
@@ -115,8 +140,10 @@ export class Conversation {
     const message = this.#message(entry, me);
     // Its last line is a loaded one's, or what stands in its place in the list.
     if (!this.#last?.seq || this.#last.seq < entry.seq) this.#last = message;
-    if (entry.seq > this.head) {
-      this.head = entry.seq;
+    this.happened(entry.at);
+    this.head = Math.max(this.head, entry.seq);
+    if (entry.seq > this.counted) {
+      this.counted = entry.seq;
       if (!message.mine && entry.seq > this.read) this.unread += 1;
     }
     // Whoever writes has read.
@@ -133,6 +160,7 @@ export class Conversation {
   /** A page of history: the newest in place of everything known, or one before that. */
   paged(events: readonly LogEvent[], marks: readonly MemberMark[], head: number, more: boolean, older: boolean, me: string): void {
     for (const mark of marks) this.#mark(mark.user_id, mark);
+    this.stale = false;
     const messages = events.flatMap((event) => (event.event === 'message:new' ? [this.#message(event, me)] : []));
     for (const { client_id } of events) this.#sending.delete(client_id);
     if (older) this.#scrolled += messages.length;
@@ -142,11 +170,13 @@ export class Conversation {
     }
     this.#insert(messages);
     this.head = Math.max(this.head, head);
+    this.counted = Math.max(this.counted, this.head);
     this.more = more;
     this.loaded = true;
     this.error = undefined;
     this.loading = this.gap = false;
     const last = messages.at(-1);
+    if (last) this.happened(last.at);
     if (!older && last && (this.#last?.seq ?? 0) <= (last.seq ?? 0)) this.#last = last;
     this.#restate(me);
     this.trim();
@@ -191,6 +221,27 @@ export class Conversation {
       this.#mark(user, { delivered: seq, read: what === 'read' ? seq : 0 });
       this.#restate(me);
     }
+    this.#changed();
+  }
+
+  /** How far the members are now. */
+  remarked(marks: readonly MemberMark[], me: string): void {
+    for (const mark of marks) this.#mark(mark.user_id, mark);
+    this.stale = false;
+    this.#restate(me);
+    this.#changed();
+  }
+
+  /** Whether somebody has not read, for all that is known, what this user wrote last. */
+  get waits(): boolean {
+    return this.#last?.mine === true && this.#last.status !== 'read';
+  }
+
+  /** A message that waits is dated anew, as the server's clock is known. */
+  dated(key: string, at: number): void {
+    const message = this.#sending.get(key);
+    if (!message || Math.abs(message.at - at) < 1_000) return;
+    this.#sending.set(key, { ...message, at });
     this.#changed();
   }
 
@@ -256,9 +307,18 @@ export class Conversation {
 
   /** Exact where the messages are known; else nothing newer is there, or as many as before. */
   #unreadAfter(seq: number, me: string): number {
+    // What is still to come counts itself.
+    this.counted = Math.max(this.head, seq);
     if (seq >= this.head) return 0;
     if (!this.loaded || (this.oldest ?? Infinity) > seq) return this.unread;
     return [...this.#stored.values()].filter((message) => (message.seq ?? 0) > seq && message.by !== me).length;
+  }
+
+  /** When something last happened, or is on its way. */
+  #newest(): number {
+    let newest = this.#lastAt;
+    for (const { at } of this.#sending.values()) newest = Math.max(newest, at);
+    return newest;
   }
 
   #changed(): void {

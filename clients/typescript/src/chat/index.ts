@@ -1,7 +1,7 @@
 // A chat's state for any user interface: conversations, messages, receipts, what is on its way.
 import type { Client, ConversationSummary, Conversation as Created, FanfareError, Pending } from '../index.ts';
 import { uid } from '../uid.ts';
-import { Conversation } from './conversation.ts';
+import { Conversation, type Listed } from './conversation.ts';
 import { Marks } from './marks.ts';
 import { Retries } from './retries.ts';
 import type { ChatSnapshot, MessagesView } from './views.ts';
@@ -9,10 +9,15 @@ import type { ChatSnapshot, MessagesView } from './views.ts';
 export type * from './views.ts';
 
 const PAGE = 50;
-const LIST = 20;
+/** Conversations of a page of the list, and in all. */
+const LIST = 100;
+const LISTED = 10_000;
+/** Conversations that are not open and whose marks are read anew after a reconnect. */
+const MARKED = 20;
 const NOTHING: MessagesView = { items: [], more: false, loading: false, gap: false };
 /** What stands for the list among what is tried again. */
 const ALL = '';
+const MARKS = 'marks ';
 const NOBODY: readonly string[] = [];
 
 export class Chat {
@@ -43,14 +48,16 @@ export class Chat {
     this.#off = [
       client.on('state', () => this.#connected()),
       client.on('outbox', (outbox) => this.#follow(outbox)),
-      client.on('conversation:created', ({ data, epoch }) => {
-        this.#within(this.#known(data, epoch), epoch);
+      client.on('conversation:created', ({ data, epoch, at }) => {
+        const conversation = this.#known(data, epoch);
+        this.#within(conversation, epoch);
+        conversation.happened(at);
         this.#changed();
       }),
       client.on('message:new', (entry) => {
         const id = entry.data.conversation_id;
         const conversation = this.#conversations.get(id);
-        if (!conversation) return void this.#list();
+        if (!conversation) return this.#unknown(id, entry.at);
         this.#within(conversation, entry.epoch);
         conversation.arrived(entry, this.#me);
         if (entry.by !== this.#me) this.#delivered.move(id, entry.seq);
@@ -68,13 +75,17 @@ export class Chat {
           if (!topic.startsWith('conversation:')) continue;
           const conversation = this.#conversations.get(keyOf(topic));
           if (conversation) this.#within(conversation, epoch, recovered === false && head < conversation.head);
-          if (!conversation) (this.#ready || this.#barred) && void this.#list();
+          if (!conversation) (this.#ready || this.#barred) && this.#conversations.size < LISTED && void this.#list();
           // No cursor was given for it, but its log is shown: what came meanwhile is missing.
           else if (recovered === undefined && conversation.loaded && !conversation.gap && head > conversation.head) this.#gap(topic);
-          // With events still to come, they count themselves.
-          if (conversation && recovered !== true) conversation.stands(head, unread);
+          // With events still to come, the number has them already.
+          if (recovered === true) conversation?.counts(head, unread);
+          else conversation?.stands(head, unread);
         }
-        if (!more) for (const marks of this.#marks) marks.retry();
+        if (!more) {
+          for (const marks of this.#marks) marks.retry();
+          this.#remark();
+        }
         this.#changed();
       }),
       client.on('topics:ended', ({ kinds }) => {
@@ -102,13 +113,17 @@ export class Chat {
     if (!conversation) return void this.#waiting.set(conversationId, (this.#waiting.get(conversationId) ?? 0) + 1);
     conversation.open += 1;
     if (this.#wanted(conversation)) void this.#load(conversation);
-    else this.#delivered.move(conversationId, conversation.head);
+    else {
+      this.#delivered.move(conversationId, conversation.head);
+      if (conversation.stale) void this.#reread(conversation);
+    }
   }
 
   /** It is shown no longer: what scrolling loaded is let go. */
   leave(conversationId: string): void {
     const waiting = this.#waiting.get(conversationId);
-    if (waiting !== undefined) return void this.#waiting.set(conversationId, Math.max(0, waiting - 1));
+    if (waiting !== undefined && waiting > 1) return void this.#waiting.set(conversationId, waiting - 1);
+    if (this.#waiting.delete(conversationId)) return;
     const conversation = this.#conversations.get(conversationId);
     if (!conversation || conversation.open === 0) return;
     conversation.open -= 1;
@@ -146,6 +161,8 @@ export class Chat {
 
   async create(about: { kind: 'private' | 'group'; members: string[]; title?: string }): Promise<string> {
     const { conversation_id: id } = await this.#client.request('conversation:create', about);
+    // One that was there already, and that the list has not named yet.
+    if (!this.#conversations.has(id as string)) void this.#list();
     return id as string;
   }
 
@@ -170,6 +187,13 @@ export class Chat {
     this.#listeners.clear();
   }
 
+  /** Where the list goes on, and whether it is to be read once more. */
+  #after?: string | undefined;
+  #again = false;
+  /** When something last happened in those that are not listed. */
+  readonly #happened = new Map<string, number>();
+  /** The connection that receipts come by. */
+  #connection = '';
   /** Opened before the list came. */
   readonly #waiting = new Map<string, number>();
 
@@ -184,7 +208,10 @@ export class Chat {
       this.#me = state.userId;
     }
     if (!this.#ready) void this.#list();
+    const another = this.#connection !== state.connectionId;
+    this.#connection = state.connectionId;
     for (const conversation of this.#conversations.values()) {
+      if (another && (conversation.loaded || conversation.waits)) conversation.stale = true;
       if (this.#wanted(conversation)) void this.#load(conversation);
     }
   }
@@ -195,7 +222,34 @@ export class Chat {
     for (const marks of this.#marks) marks.forget();
     this.#retries.stop();
     this.#ready = false;
+    this.#after = undefined;
     this.#changed();
+  }
+
+  /** Receipts are told once: those of the time without a connection are read anew, first where they are shown. */
+  #remark(): void {
+    const stale = [...this.#conversations.values()].filter((conversation) => conversation.stale && !conversation.loading);
+    const behind = stale.filter(({ open, waits }) => open === 0 && waits);
+    behind.sort((a, b) => (b.view.lastAt ?? 0) - (a.view.lastAt ?? 0));
+    const shown = stale.filter(({ open }) => open > 0);
+    for (const conversation of [...shown, ...behind.slice(0, MARKED)]) void this.#reread(conversation);
+  }
+
+  async #reread(conversation: Conversation): Promise<void> {
+    const { id, epoch } = conversation;
+    const current = () => !this.#closed && this.#conversations.get(id) === conversation && conversation.epoch === epoch;
+    const connection = this.#connection;
+    try {
+      const { marks } = await this.#client.request('message:history', { conversation_id: id, limit: 1 });
+      if (!current()) return;
+      conversation.remarked(marks, this.#me);
+      // The connection after that one reads them again.
+      conversation.stale = connection !== this.#connection;
+      this.#retries.worked(MARKS + id);
+      this.#changed();
+    } catch (error) {
+      this.#later(MARKS + id, error, () => current() && conversation.stale && void this.#reread(conversation));
+    }
   }
 
   /** The rights no longer allow conversations: none is shown. What was open opens again where other rights do. */
@@ -207,21 +261,25 @@ export class Chat {
 
   /** Reads the list of conversations, page by page. */
   async #list(): Promise<void> {
-    if (this.#listing || this.#closed) return;
+    if (this.#closed) return;
+    // What is new may stand before the page that is being read.
+    if (this.#listing) return void (this.#again = true);
     this.#listing = true;
     this.#barred = false;
     try {
-      for (let after: string | undefined; ; ) {
+      do {
+        // From where an attempt before has failed.
+        const after = this.#after;
+        this.#again &&= after !== undefined;
         const page = await this.#client.request('conversation:list', { limit: LIST, ...(after && { after }) });
-        for (const summary of page.conversations) {
+        for (const summary of page.conversations as readonly Listed[]) {
           const conversation = this.#known(summary, summary.epoch);
           this.#within(conversation, summary.epoch);
           conversation.listed(summary);
         }
         this.#changed();
-        after = page.next;
-        if (!after) break;
-      }
+        this.#after = this.#conversations.size < LISTED ? page.next : undefined;
+      } while (this.#after || this.#again);
       this.#ready = true;
       this.#retries.worked(ALL);
       this.#changed();
@@ -287,12 +345,21 @@ export class Chat {
     this.#changed();
   }
 
+  /** Something happened in a conversation that is not listed yet. */
+  #unknown(id: string, at: number): void {
+    if (this.#happened.size >= LIST) this.#happened.clear();
+    this.#happened.set(id, at);
+    void this.#list();
+  }
+
   #known(about: ConversationSummary | Created, epoch: number): Conversation {
     const id = about.conversation_id;
     let conversation = this.#conversations.get(id);
     if (conversation) return conversation;
     conversation = new Conversation(about, epoch);
     this.#conversations.set(id, conversation);
+    conversation.happened(this.#happened.get(id) ?? 0);
+    this.#happened.delete(id);
     const waiting = this.#waiting.get(id) ?? 0;
     this.#waiting.delete(id);
     for (let i = 0; i < waiting; i += 1) this.open(id);
@@ -307,8 +374,10 @@ export class Chat {
   /** Messages that wait from before this page, or this chat, was there. */
   #follow(outbox: readonly Pending[]): void {
     for (const { event, data, clientId, since } of outbox) {
-      if (event !== 'message:send' || this.#followed.has(clientId)) continue;
-      if (!this.#conversations.has(data.conversation_id)) continue;
+      if (event !== 'message:send') continue;
+      const conversation = this.#conversations.get(data.conversation_id);
+      if (this.#followed.has(clientId)) conversation?.dated(clientId, since);
+      if (!conversation || this.#followed.has(clientId)) continue;
       this.#send(data.conversation_id, data.text, clientId, since).catch(() => {});
     }
   }
@@ -343,7 +412,7 @@ export class Chat {
   #look(): ChatSnapshot {
     const conversations = [...this.#conversations.values()]
       .map((conversation) => conversation.view)
-      .sort((a, b) => (b.last?.at ?? 0) - (a.last?.at ?? 0));
+      .sort((a, b) => (b.lastAt ?? 0) - (a.lastAt ?? 0));
     const totalUnread = conversations.reduce((sum, { unread }) => sum + unread, 0);
     return { conversations, ready: this.#ready, totalUnread };
   }

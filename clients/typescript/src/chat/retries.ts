@@ -1,6 +1,8 @@
 // Reads that failed are tried again: the first soon, then more and more rarely.
 import type { FanfareError } from '../index.ts';
 
+/** No server means more; of more than 24 days `setTimeout` makes none. */
+const LONGEST = 86_400_000;
 const PAUSE = { first: 1_000, most: 60_000 };
 /** Waiting helps against these, even where the server does not say for how long. */
 const PASSING = ['TIMEOUT', 'INTERNAL_ERROR', 'UNAVAILABLE', 'RATE_LIMIT_EXCEEDED', 'OUTBOX_FULL'];
@@ -16,7 +18,7 @@ export class Retries {
     const times = (before?.times ?? 0) + 1;
     const window = Math.min(PAUSE.first * 2 ** (times - 1), PAUSE.most);
     // At least half of the window, by a die of its own: those who were refused together do not return together.
-    const timer = setTimeout(again, (retryAfterMs ?? 0) + window * (1 + Math.random()) / 2);
+    const timer = setTimeout(again, Math.min(retryAfterMs ?? 0, LONGEST) + window * (1 + Math.random()) / 2);
     this.#failed.set(what, { times, timer });
   }
 

@@ -11,6 +11,8 @@ export interface ConversationView {
   readonly unread: number;
   /** The newest message that was seen by this page. */
   readonly last?: MessageView;
+  /** When something last happened here, or is on its way, as far as it is known. */
+  readonly lastAt?: number;
 }
 
 /**
@@ -24,6 +26,7 @@ export interface MessageView {
   readonly key: string;
   /** Its place in the conversation's log, once it has one. */
   readonly seq?: number;
+  /** By the server's clock: compare with `client.now()`. */
   readonly at: number;
   readonly by: string;
   readonly mine: boolean;
@@ -45,7 +48,7 @@ export interface MessagesView {
 }
 
 export interface ChatSnapshot {
-  /** Those with the newest message first. */
+  /** Those in which something happened last come first. While the list is being read, those that are known. */
   readonly conversations: readonly ConversationView[];
   /** The list is complete. */
   readonly ready: boolean;

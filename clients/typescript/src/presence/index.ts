@@ -5,6 +5,11 @@ import { LIMITS } from '../generated.ts';
 
 /** A refusal that passes is asked again after so long, unless the server says when. */
 const AGAIN = 2_000;
+/** No server means more; of more than 24 days `setTimeout` makes none. */
+const LONGEST = 86_400_000;
+/** Events held while a subscription is asked for, and people made up who were never there. */
+const HELD = 1_000;
+const STRANGERS = 10_000;
 /** The wish for everyone, as text. */
 const EVERYONE = '{}';
 
@@ -36,6 +41,7 @@ export class People {
   /** Subscriptions whose answer has not come, and what came meanwhile: it may belong to them. */
   #asking = 0;
   #early: News[] = [];
+  #missed = false;
   #soon = false;
   #timer?: ReturnType<typeof setTimeout> | undefined;
   #status?: Availability | undefined;
@@ -48,7 +54,13 @@ export class People {
 
   constructor(client: Client) {
     this.#client = client;
-    const take = (event: News) => (this.#asking ? void this.#early.push(event) : this.#take([event]));
+    const take = (event: News) => {
+      if (!this.#asking) return this.#take([event]);
+      this.#early.push(event);
+      // More than fits: what it would have told is asked for.
+      if (this.#early.length > HELD) this.#early = [];
+      this.#missed ||= this.#early.length === 0;
+    };
     this.#off = [
       client.on('state', () => this.#connected()),
       client.on('presence:snapshot', take),
@@ -86,6 +98,7 @@ export class People {
     const person = this.#people.get(userId);
     if (person || !this.#whole) return person;
     let stranger = this.#strangers.get(userId);
+    if (!stranger && this.#strangers.size >= STRANGERS) this.#strangers.clear();
     if (!stranger) this.#strangers.set(userId, (stranger = { user_id: userId, status: 'offline', version: 0 }));
     return stranger;
   }
@@ -226,12 +239,14 @@ export class People {
     if (connection !== this.#connection) return;
     if (done) this.#begin(view, wish);
     this.#take(early);
+    if (this.#missed) this.#again();
+    this.#missed = false;
   }
 
   #failed(error: FanfareError, asked: string): void {
     if (asked === this.#asked) this.#asked = undefined;
     const passes = error.code === 'UNAVAILABLE' || error.code === 'RATE_LIMIT_EXCEEDED' || error.code === 'CONFLICT';
-    if (passes) this.#timer = setTimeout(() => this.#ask(), error.retryAfterMs ?? AGAIN);
+    if (passes) this.#timer = setTimeout(() => this.#ask(), Math.min(error.retryAfterMs ?? AGAIN, LONGEST));
     else this.#deny(error, asked === EVERYONE);
   }
 
