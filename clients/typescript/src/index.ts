@@ -8,4 +8,5 @@ export { readableId } from './ids.ts';
 export type { Locations } from './locations.ts';
 export { memoryStore, type KeyValue } from './store.ts';
 export type { Address, End, Kind, Lane, Link, Listener, Open } from './transport.ts';
+export { textBytes } from './text.ts';
 export type * from './types.ts';
