@@ -10,6 +10,7 @@ mod retention;
 mod secret;
 mod session;
 mod store;
+mod tiles;
 mod unreadable;
 
 use std::{
@@ -35,6 +36,7 @@ pub use self::{
     secret::Secret,
     session::Session,
     store::{AtStart, Scylla, Store, StoreKind},
+    tiles::Tiles,
     unreadable::Unreadable,
 };
 use crate::{auth::policy, outbox::Bounds, store::scylla::LARGEST};
@@ -74,6 +76,8 @@ pub struct Config {
     pub presence: Presence,
     /// How long things are kept.
     pub retention: Retention,
+    /// Streets under the console's map.
+    pub tiles: Tiles,
     /// Logs of the process.
     pub log: Log,
 }
@@ -142,6 +146,7 @@ impl Default for Config {
             ticks: Ticks::default(),
             presence: Presence::default(),
             retention: Retention::default(),
+            tiles: Tiles::default(),
             log: Log::default(),
         }
     }
@@ -273,6 +278,7 @@ impl Config {
         let large = self.store.kind == StoreKind::Scylla && self.limits.message_bytes > LARGEST;
         require(!large, "limits.message_bytes", "at most 4194304 with store.kind `scylla`")?;
         self.retention.check()?;
+        self.tiles.check()?;
         within(self.presence.flush_ms, 10..=10_000, "presence.flush_ms")?;
         within(self.presence.grace_ms, 0..=600_000, "presence.grace_ms")?;
         within(self.presence.lease_ms, 5_000..=600_000, "presence.lease_ms")?;

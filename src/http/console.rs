@@ -68,12 +68,13 @@ fn content(path: &str, plain: EmbeddedFile, headers: &HeaderMap) -> Response {
     }
 }
 
-/// What the page may load: its own files, this server on both transports, and map tiles.
+/// What the page may load: its own files, this server on both transports, and the map tiles of the configuration.
 fn protect(routes: &Routes, asked: &HeaderMap, headers: &mut HeaderMap) {
     let server =
         Routes::authority(asked).map(|authority| routes.webtransport(&authority)).unwrap_or_default();
+    let tiles = routes.services.config.tiles.origin().map(|origin| format!(" {origin}")).unwrap_or_default();
     let policy = format!(
-        "default-src 'self'; img-src 'self' data: blob: {TILES}; connect-src 'self' {TILES} {server}; \
+        "default-src 'self'; img-src 'self' data: blob:{tiles}; connect-src 'self'{tiles} {server}; \
          frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'"
     );
     if let Ok(policy) = HeaderValue::try_from(policy) {
@@ -81,8 +82,6 @@ fn protect(routes: &Routes, asked: &HeaderMap, headers: &mut HeaderMap) {
     }
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin"));
 }
-
-const TILES: &str = "https://tile.openstreetmap.org";
 
 fn not_built() -> &'static str {
     "Fanfare is running. Its console is not part of this build: `make console` makes it.\n\n\

@@ -7,6 +7,7 @@ mod connect;
 mod connections;
 mod console;
 mod door;
+mod map;
 mod me;
 mod problem;
 mod revocations;

@@ -8,7 +8,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 
-use super::{Routes, connect, connections, door, me, revocations, watch};
+use super::{Routes, connect, connections, door, map, me, revocations, watch};
 use crate::auth::policy::Action;
 
 /// What a route asks of its caller.
@@ -42,6 +42,7 @@ pub fn table() -> Vec<Route> {
         get("/health/ready", Nothing, watch::ready),
         get("/metrics", Nothing, watch::metrics),
         get("/api/v1/me", Right(Action::Connect), me::who),
+        get("/api/v1/map", Right(Action::WatchLocations), map::settings),
         get("/api/v1/connections", Right(Action::SeeConnections), connections::list),
         delete("/api/v1/connections/{connection_id}", Right(Action::Disconnect), connections::close),
         get("/api/v1/revocations", Right(Action::Revoke), revocations::list),

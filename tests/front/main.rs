@@ -54,6 +54,7 @@ mod returning;
 mod revocation;
 mod rolling;
 mod teams;
+mod tiles;
 mod token;
 mod transport;
 mod unfinished;

@@ -6,10 +6,9 @@ export async function signIn(browser, site, user, role, { theme = 'dark', query 
   const page = await browser.tab(size);
   const faults = [];
   page.on('pageerror', (error) => {
-    // Firefox takes tiles that are out of reach for errors of the page, and a WebSocket that lost the race, or that was on
-    // its way when the page was left.
+    // Firefox takes a WebSocket that lost the race, or that was on its way when the page was left, for an error of the page.
     const text = `${error.message}\n${error.stack}`;
-    const fine = ['tile.openstreetmap.org', 'establish a connection to the server at ws', 'interrupted while the page was loading'];
+    const fine = ['establish a connection to the server at ws', 'interrupted while the page was loading'];
     if (!fine.some((known) => text.includes(known))) faults.push(text);
   });
   page.on('console', (message) => {

@@ -44,6 +44,12 @@ const ROWS: &[Row] = &[
     open("GET /health/ready", 200),
     open("GET /metrics", 200),
     Row { route: "GET /api/v1/me", may: May::Roles(&ROLES), status: 200, names: None },
+    Row {
+        route: "GET /api/v1/map",
+        may: May::Roles(&["supervisor", "admin", "service"]),
+        status: 200,
+        names: None,
+    },
     run("GET /api/v1/connections", 200, Names::Parameter),
     run("DELETE /api/v1/connections/{connection_id}", 204, Names::Parameter),
     run("GET /api/v1/revocations", 200, Names::Parameter),
