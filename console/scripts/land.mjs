@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { feature, mesh } from 'topojson-client';
+import * as circle from './circle.mjs';
 
 const require = createRequire(import.meta.url);
 const read = (name) => JSON.parse(readFileSync(require.resolve(`world-atlas/${name}`), 'utf8'));
@@ -14,27 +15,24 @@ function line(points) {
   return rounded.filter(([lon, lat], i) => i === 0 || lon !== rounded[i - 1][0] || lat !== rounded[i - 1][1]);
 }
 /** Islands that have shrunk to a point or a stroke are left out. */
-const rings = (polygon) => polygon.map(line).filter((ring) => ring.length > 3);
-const SIMPLER = {
-  Polygon: rings,
-  MultiPolygon: (polygons) => polygons.map(rings).filter((polygon) => polygon.length > 0),
-  MultiLineString: (lines) => lines.map(line).filter((points) => points.length > 1),
-};
-const rounded = ({ type, coordinates }) => ({ type, coordinates: SIMPLER[type](coordinates) });
+const rings = (rings) => rings.map(line).filter((ring) => ring.length > 3);
 
 const land = read('land-50m.json');
 const countries = read('countries-50m.json');
-const outlines = feature(land, land.objects.land).features.map(({ geometry }) => ({
-  type: 'Feature',
-  properties: { kind: 'land' },
-  geometry: rounded(geometry),
-}));
-const borders = {
-  type: 'Feature',
-  properties: { kind: 'border' },
-  geometry: rounded(mesh(countries, countries.objects.countries, (a, b) => a !== b)),
-};
+const polygons = feature(land, land.objects.land)
+  .features.flatMap(({ geometry: { type, coordinates } }) => (type === 'Polygon' ? [coordinates] : coordinates))
+  .map((rough) => circle.polygon(rings(rough)))
+  .filter(Boolean);
+const borders = mesh(countries, countries.objects.countries, (a, b) => a !== b).coordinates.map(line).filter((points) => points.length > 1);
+
+const one = (kind, type, coordinates) => ({ type: 'Feature', properties: { kind }, geometry: { type, coordinates } });
+const features = [
+  one('land', 'MultiPolygon', polygons.filter(({ coast }) => !coast).map(({ rings }) => rings)),
+  one('pole', 'MultiPolygon', polygons.filter(({ coast }) => coast).map(({ rings }) => rings)),
+  one('coast', 'MultiLineString', polygons.flatMap(({ coast }) => (coast ? [coast] : []))),
+  one('border', 'MultiLineString', borders.map(circle.line)),
+];
 
 const target = new URL('../src/map/land.geojson', import.meta.url);
 mkdirSync(new URL('.', target), { recursive: true });
-writeFileSync(target, JSON.stringify({ type: 'FeatureCollection', features: [...outlines, borders] }));
+writeFileSync(target, JSON.stringify({ type: 'FeatureCollection', features }, (_, value) => (typeof value === 'number' ? round(value) : value)));

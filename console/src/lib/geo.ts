@@ -27,6 +27,35 @@ export function shortest(dx: number): number {
   return dx - Math.round(dx);
 }
 
+/** The same place between 0 and 1. */
+export function wrapped(x: number): number {
+  return x - Math.floor(x);
+}
+
+/** The range of the middle part of some values. */
+export function middle(values: readonly number[], part: number): [number, number] {
+  const sorted = [...values].sort((a, b) => a - b);
+  const left = Math.floor((sorted.length - 1) * ((1 - part) / 2));
+  return [sorted[left]!, sorted[sorted.length - 1 - left]!];
+}
+
+/** The same of values of x, which lie on a circle: the widest gap between them is outside. The second may be over 1. */
+export function middleArc(xs: readonly number[], part: number): [number, number] {
+  const sorted = xs.map(wrapped).sort((a, b) => a - b);
+  let start = 0;
+  let widest = sorted[0]! + 1 - sorted.at(-1)!;
+  for (let i = 1; i < sorted.length; i++) {
+    const gap = sorted[i]! - sorted[i - 1]!;
+    if (gap > widest) [widest, start] = [gap, i];
+  }
+  return middle(sorted.map((x, i) => (i < start ? x + 1 : x)), part);
+}
+
+/** Longitudes one after another without a jump: each by the shorter way from the one before, so that it may be over 180. */
+export function onward(lon: number, before: number): number {
+  return before + 360 * shortest((lon - before) / 360);
+}
+
 const EARTH_RADIUS = 6_371_008.8;
 
 /** Metres along the great circle. */

@@ -1,6 +1,6 @@
 // Where the map looks: all agents, one of them, or after one as it drives.
 import { LngLatBounds, type Map as MapLibre } from 'maplibre-gl';
-import { latitude, longitude } from '../lib/geo';
+import { latitude, longitude, middle, middleArc } from '../lib/geo';
 import type { MarkerLayer } from './markers/layer';
 
 /** CSS pixels that an agent may be from the edge before the map comes after it. */
@@ -53,7 +53,7 @@ export class Camera {
       ys.push(y);
     });
     if (xs.length === 0) return;
-    const [west, east] = middle(xs, most);
+    const [west, east] = middleArc(xs, most);
     const [north, south] = middle(ys, most);
     const bounds = new LngLatBounds([longitude(west), latitude(south)], [longitude(east), latitude(north)]);
     const room = Math.min(72, this.#map.getContainer().clientWidth / 8);
@@ -80,11 +80,4 @@ export class Camera {
   #above(at: { x: number; y: number }, zoom: number): [number, number] {
     return [longitude(at.x), latitude(at.y + this.covered / 2 / (512 * 2 ** zoom))];
   }
-}
-
-/** The range of the middle part of some values. */
-function middle(values: number[], part: number): [number, number] {
-  const sorted = values.sort((a, b) => a - b);
-  const left = Math.floor((sorted.length - 1) * ((1 - part) / 2));
-  return [sorted[left]!, sorted[sorted.length - 1 - left]!];
 }

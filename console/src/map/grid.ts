@@ -1,4 +1,5 @@
 // Groups of markers that stand so close that only their number can be read.
+import { shortest, wrapped } from '../lib/geo';
 
 export interface Group {
   count: number;
@@ -10,7 +11,8 @@ export interface Group {
 /** Groups of at least `least`, by a grid of cells of `size` (units of the world), largest first. */
 export function group(each: (visit: (id: string, x: number, y: number) => void) => void, size: number, least: number): Group[] {
   const cells = new Map<string, Group>();
-  each((_, x, y) => {
+  each((_, place, y) => {
+    const x = wrapped(place);
     const key = `${Math.floor(x / size)}/${Math.floor(y / size)}`;
     const cell = cells.get(key);
     if (cell) {
@@ -23,11 +25,11 @@ export function group(each: (visit: (id: string, x: number, y: number) => void) 
   const found: Group[] = [];
   for (const { count, x, y } of large) {
     // One that would lie on a larger one belongs to it.
-    const near = found.find((group) => Math.hypot(group.x - x / count, group.y - y / count) < size * 0.8);
+    const near = found.find((group) => Math.hypot(shortest(group.x - x / count), group.y - y / count) < size * 0.8);
     if (!near) found.push({ count, x: x / count, y: y / count });
     else {
       const sum = near.count + count;
-      near.x = (near.x * near.count + x) / sum;
+      near.x = wrapped(near.x + (shortest(x / count - near.x) * count) / sum);
       near.y = (near.y * near.count + y) / sum;
       near.count = sum;
     }

@@ -1,12 +1,10 @@
-// What lies under the markers: land outlines that come with the console, a grid, the names of large cities, and the tiles
-// of OpenStreetMap over all that where they can be had.
-import type { ExpressionSpecification, LayerSpecification, Map as MapLibre, StyleSpecification } from 'maplibre-gl';
+// What lies under the markers: land outlines that come with the console, a grid, and the names of large cities. Tiles lie
+// over all that (streets.ts).
+import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from 'maplibre-gl';
 import landUrl from './land.geojson?url';
 import { cities } from './cities';
 import type { Palette } from './palette';
 import { SPEEDS, trailColors } from './speeds';
-
-export const TILES = 'https://tile.openstreetmap.org/{z}/{x}/{y}.png';
 
 const FONT = ['Inter Variable'];
 
@@ -28,10 +26,10 @@ export function layers(p: Palette): LayerSpecification[] {
   const near = (far: unknown, close: unknown) => ['interpolate', ['linear'], ['zoom'], 8, far, 10, close] as ExpressionSpecification;
   return [
     { id: 'sea', type: 'background', paint: { 'background-color': near(p.sea, p.land) } },
-    { id: 'land', type: 'fill', source: 'land', filter: ['==', ['get', 'kind'], 'land'], paint: { 'fill-color': p.land } },
+    { id: 'land', type: 'fill', source: 'land', filter: ['in', ['get', 'kind'], ['literal', ['land', 'pole']]], paint: { 'fill-color': p.land } },
     { id: 'grid', type: 'line', source: 'grid', paint: { 'line-color': p.grid, 'line-width': 1 } },
     {
-      id: 'coast', type: 'line', source: 'land', filter: ['==', ['get', 'kind'], 'land'],
+      id: 'coast', type: 'line', source: 'land', filter: ['in', ['get', 'kind'], ['literal', ['land', 'coast']]],
       paint: { 'line-color': p.coast, 'line-width': 1, 'line-opacity': near(1, 0) },
     },
     {
@@ -70,27 +68,7 @@ export function layers(p: Palette): LayerSpecification[] {
 
 function speedColor(p: Palette): ExpressionSpecification {
   const colors = trailColors(p.dark);
-  return ['interpolate', ['linear'], ['get', 'kmh'], ...SPEEDS.flatMap((kmh, i) => [kmh, colors[i]!])];
-}
-
-/** Lays the tiles over the land, or takes them away. */
-export function showTiles(map: MapLibre, on: boolean, p: Palette): void {
-  if (map.getLayer('tiles')) map.removeLayer('tiles');
-  if (map.getSource('tiles')) map.removeSource('tiles');
-  map.setLayoutProperty('cities', 'visibility', on ? 'none' : 'visible');
-  if (!on) return;
-  map.addSource('tiles', {
-    type: 'raster', tiles: [TILES], tileSize: 256, maxzoom: 19,
-    attribution: '© <a href="https://www.openstreetmap.org/copyright" target="_blank" rel="noreferrer">OpenStreetMap</a> contributors',
-  });
-  // Muted, so that markers stand out; in the dark theme light and dark change places.
-  map.addLayer(
-    {
-      id: 'tiles', type: 'raster', source: 'tiles',
-      paint: p.dark
-        ? { 'raster-saturation': -0.85, 'raster-brightness-min': 0.78, 'raster-brightness-max': 0.04, 'raster-contrast': -0.1 }
-        : { 'raster-saturation': -0.55, 'raster-contrast': -0.12, 'raster-brightness-min': 0.12 },
-    },
-    'trail-case',
-  );
+  const scale = ['interpolate', ['linear'], ['get', 'kmh'], ...SPEEDS.flatMap((kmh, i) => [kmh, colors[i]!])];
+  // Unknown is no speed of 0.
+  return ['case', ['has', 'kmh'], scale, p.label] as unknown as ExpressionSpecification;
 }
