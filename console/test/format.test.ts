@@ -12,6 +12,9 @@ describe('format', () => {
     expect(format.percent(undefined)).toBe(format.ABSENT);
     expect(format.metres(undefined)).toBe(format.ABSENT);
     expect(format.heading(undefined)).toBe(format.ABSENT);
+    for (const odd of [null, -1, Number.NaN, Infinity] as number[]) {
+      for (const words of [format.speed, format.percent, format.metres, format.heading]) expect(words(odd), `${words.name} ${odd}`).toBe(format.ABSENT);
+    }
   });
 
   test('units', () => {

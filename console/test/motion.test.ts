@@ -46,6 +46,14 @@ describe('columns', () => {
     expect(columns.at('nobody', 0)).toBeUndefined();
   });
 
+  test('a device whose clock was set back goes on moving', () => {
+    const columns = new Columns();
+    columns.set('a', fix(31, 120), 0);
+    columns.set('a', fix(31.001, 120, { time: 1_790_000_000_000 - 50_000 }), 1);
+    expect(columns.at('a', 60)!.y).toBeCloseTo(mercator(31.001, 120).y, 12);
+    expect(columns.floats[8]).toBe(-50);
+  });
+
   test('far moves are jumps, and so is all where movement is not wanted', () => {
     const columns = new Columns();
     columns.set('a', fix(0, 0), 0);

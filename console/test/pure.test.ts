@@ -90,6 +90,38 @@ describe('tracks', () => {
     expect(summary([])).toBeUndefined();
   });
 
+  test('a stored fix takes the place of the live one of its time; two stored ones of a time are two', () => {
+    const live = at(2);
+    const stored = { ...at(2), counter: 9, speed: 3 };
+    expect(merge([at(1), live, at(3)], [stored])).toEqual([at(1), stored, at(3)]);
+    expect(merge([at(1), stored, at(3)], [live])).toEqual([at(1), stored, at(3)]);
+    expect(merge([stored], [{ ...stored, counter: 10 }, stored]).map(({ counter }) => counter)).toEqual([9, 10]);
+  });
+
+  test('0, 0 of a device that knows no place is no part of the way', () => {
+    const nowhere = { time: 90_000, lat: 0, lon: 0 };
+    const sums = summary([at(1), nowhere, at(2)])!;
+    expect(sums).toMatchObject({ points: 2, unplaced: 1 });
+    expect(sums.metres).toBeCloseTo(distance(at(1), at(2)));
+    expect(JSON.stringify(drawn([at(1), nowhere, at(2)]))).not.toContain('[0,0]');
+    expect(summary([nowhere])).toBeUndefined();
+  });
+
+  test('unknown speeds are no speed of 0', () => {
+    const { features } = drawn([at(0), at(1), at(2, -1), at(3, 10)]);
+    const lines = features.filter((f) => f.geometry.type === 'LineString');
+    expect(lines.map((f) => f.properties)).toEqual([{}, { kmh: 35 }]);
+    expect(summary([at(0, -1), at(1, Number.NaN)])!.fastest).toBeUndefined();
+  });
+
+  test('a track that is played faster is said to be', () => {
+    const taxi = (times: number) => Array.from({ length: 60 }, (_, i) => ({ time: i * 1000, lat: 50 + (i * 10 * times) / 111_195, lon: 8, speed: 10 }));
+    expect(summary(taxi(150))!.pace).toBe(150);
+    expect(summary(taxi(1.3))!.pace).toBeUndefined();
+    // A jitter of metres where an agent stands is none.
+    expect(summary(taxi(1).map((fix, i) => ({ ...fix, lat: 50 + (i % 2) / 1e4, speed: 0 })))!.pace).toBeUndefined();
+  });
+
   test('lines are whole within a speed and broken at a pause', () => {
     const { features } = drawn([at(0, 10), at(1, 10), at(2, 20), at(60, 20), at(61, 20)]);
     const lines = features.filter((f) => f.geometry.type === 'LineString');

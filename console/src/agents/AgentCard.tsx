@@ -1,10 +1,13 @@
 import { useState } from 'react';
-import { Crosshair, MessageSquare, X } from 'lucide-react';
+import { Crosshair, MapPinOff, MessageSquare, X } from 'lucide-react';
 import type { Fleet } from '../fleet/fleet';
 import { ageOf, freshness, FRESHNESS_WORD } from '../fleet/age';
 import { useFleetAgent } from '../fleet/hooks';
-import { coordinates, heading, metres, percent, speed, span, ABSENT, clockSeconds } from '../lib/format';
+import { placed } from '../fleet/place';
+import { coordinates, heading, known, metres, percent, speed, span, ABSENT, clockSeconds } from '../lib/format';
 import { useNow } from '../lib/hooks';
+import { Name } from '../lib/Bidi';
+import { named } from '../lib/plain';
 import { Button, IconButton } from '../ui/Button';
 import css from './agents.module.css';
 
@@ -22,11 +25,12 @@ interface Props {
 /** All that is known of one agent. */
 export function AgentCard({ fleet, id, following, onFollow, onClose, onMessage, children }: Props) {
   const agent = useFleetAgent(fleet, id);
-  const now = useNow(1000);
+  const now = useNow(1000, fleet);
   const [opening, setOpening] = useState(false);
   const fix = agent?.fix;
   const fresh = agent ? freshness(agent, now) : 'unknown';
   const old = agent && ageOf(agent, now);
+  const lost = fix !== undefined && !placed(fix);
   const message = async () => {
     setOpening(true);
     try {
@@ -36,10 +40,10 @@ export function AgentCard({ fleet, id, following, onFollow, onClose, onMessage, 
     }
   };
   return (
-    <aside className={css.card} aria-label={`Agent ${id}`}>
+    <aside className={css.card} aria-label={`Agent ${named(id)}`}>
       <header className={css.cardHead}>
         <div>
-          <h2 title={id}>{id}</h2>
+          <h2 title={named(id) === id ? id : `${named(id)} (${id})`}><Name id={id} /></h2>
           <p className={css.status} data-freshness={fresh}>
             <i className={css.dot} data-freshness={fresh} aria-hidden />
             {agent ? FRESHNESS_WORD[fresh] : 'Not on the map now'}
@@ -48,8 +52,9 @@ export function AgentCard({ fleet, id, following, onFollow, onClose, onMessage, 
         </div>
         <IconButton label="Close" onClick={onClose}><X size={17} /></IconButton>
       </header>
+      {lost && <p className={css.notice} role="status"><MapPinOff size={15} aria-hidden /> Position unknown: the device sends 0, 0 and no accuracy</p>}
       <div className={css.actions}>
-        <Button icon={<Crosshair size={15} />} aria-pressed={following} disabled={!fix} onClick={() => onFollow(!following)}>
+        <Button icon={<Crosshair size={15} />} aria-pressed={following} disabled={!fix || lost} onClick={() => onFollow(!following)}>
           {following ? 'Following' : 'Follow'}
         </Button>
         {onMessage && <Button icon={<MessageSquare size={15} />} disabled={opening} onClick={() => void message()}>Message</Button>}
@@ -57,9 +62,9 @@ export function AgentCard({ fleet, id, following, onFollow, onClose, onMessage, 
       <dl className={css.facts}>
         <Fact name="Speed" value={speed(fix?.speed)} />
         <Fact name="Heading" value={heading(fix?.heading)} />
-        <Fact name="Accuracy" value={fix?.accuracy === undefined ? ABSENT : `± ${metres(fix.accuracy)}`} />
+        <Fact name="Accuracy" value={known(fix?.accuracy) === undefined ? ABSENT : `± ${metres(fix?.accuracy)}`} />
         <Fact name="Battery" value={percent(fix?.battery)} />
-        <Fact name="Coordinates" value={fix ? coordinates(fix.lat, fix.lon) : ABSENT} wide />
+        <Fact name="Coordinates" value={fix && !lost ? coordinates(fix.lat, fix.lon) : ABSENT} wide />
       </dl>
       {children}
     </aside>

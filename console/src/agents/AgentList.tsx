@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
+import { useEffect, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent } from 'react';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { ArrowDown, ArrowUp, Lock, SearchX, UsersRound } from 'lucide-react';
 import type { Fleet } from '../fleet/fleet';
@@ -9,7 +9,7 @@ import { count } from '../lib/format';
 import { Empty, Skeleton } from '../ui/Empty';
 import { SearchField } from '../ui/Field';
 import { AgentRow } from './AgentRow';
-import { FIRST, ranks, rows, type Column, type Order } from './rows';
+import { filled, FIRST, labels, rows, type Column, type Label, type Order } from './rows';
 import css from './agents.module.css';
 
 const COLUMNS: readonly { column: Column; label: string; title: string }[] = [
@@ -19,6 +19,8 @@ const COLUMNS: readonly { column: Column; label: string; title: string }[] = [
   { column: 'battery', label: 'Batt.', title: 'battery' },
   { column: 'age', label: 'Age', title: 'age of the position' },
 ];
+
+const BY_NAME: Order = { column: 'name', descending: false };
 
 interface Props {
   fleet: Fleet;
@@ -30,12 +32,14 @@ interface Props {
 
 export function AgentList({ fleet, selected, onSelect, filter }: Props) {
   const [search, setSearch] = useState('');
-  const [order, setOrder] = useState<Order>({ column: 'name', descending: false });
+  const [order, setOrder] = useState<Order>(BY_NAME);
   // Text follows at most once a second, however many packets come.
   const version = useFleetVersion(fleet, 1000);
-  const now = useNow(1000);
-  const rank = useRanks(fleet, version);
-  const shown = useMemo(() => rows(fleet.agents.values(), search, order, now, rank), [fleet, version, search, order, now, rank]);
+  const now = useNow(1000, fleet);
+  const label = useLabels(fleet, version);
+  const columns = useFilled(fleet, version);
+  const sorted = columns.includes(order.column) ? order : BY_NAME;
+  const shown = useMemo(() => rows(fleet.agents.values(), search, sorted, now, label), [fleet, version, search, sorted, now, label]);
   const fresh = useMemo(() => shown.reduce((sum, agent) => sum + Number(freshness(agent, now) === 'live'), 0), [shown, now]);
   const scroller = useRef<HTMLDivElement>(null);
   const height = 36;
@@ -70,7 +74,7 @@ export function AgentList({ fleet, selected, onSelect, filter }: Props) {
 
   const waiting = fleet.state === 'waiting' && fleet.agents.size === 0 && fleet.error === undefined;
   return (
-    <section className={css.list} aria-label="Agents">
+    <section className={css.list} aria-label="Agents" style={{ '--columns': columns.slice(1).map((column) => `var(--w-${column})`).join(' ') } as CSSProperties}>
       <div className={css.listHead}>
         <SearchField label="Search agents" value={search} onChange={setSearch} />
         {filter}
@@ -81,13 +85,13 @@ export function AgentList({ fleet, selected, onSelect, filter }: Props) {
         {fleet.state === 'waiting' && fleet.agents.size > 0 && <span className={css.old}>as last known</span>}
       </p>
       <div className={css.columns} role="group" aria-label="Sort by">
-        {COLUMNS.map(({ column, label, title }) => (
+        {COLUMNS.filter(({ column }) => columns.includes(column)).map(({ column, label, title }) => (
           <button
-            key={column} type="button" onClick={() => choose(column)} aria-pressed={order.column === column}
-            aria-label={`${label}, sort by ${title}${order.column === column ? (order.descending ? ', descending' : ', ascending') : ''}`}
+            key={column} type="button" onClick={() => choose(column)} aria-pressed={sorted.column === column}
+            aria-label={`${label}, sort by ${title}${sorted.column === column ? (sorted.descending ? ', descending' : ', ascending') : ''}`}
           >
             {label}
-            {order.column === column && (order.descending ? <ArrowDown size={11} aria-hidden /> : <ArrowUp size={11} aria-hidden />)}
+            {sorted.column === column && (sorted.descending ? <ArrowDown size={11} aria-hidden /> : <ArrowUp size={11} aria-hidden />)}
           </button>
         ))}
       </div>
@@ -99,7 +103,7 @@ export function AgentList({ fleet, selected, onSelect, filter }: Props) {
           fleet.error !== undefined
             ? <Empty icon={<Lock size={22} />} title="Not yours to see">{fleet.error}</Empty>
             : search
-              ? <Empty icon={<SearchX size={22} />} title="No agent matches">Nothing here has “{search}” in its name.</Empty>
+              ? <Empty icon={<SearchX size={22} />} title="No agent matches">Nothing here has “<bdi>{search}</bdi>” in its name.</Empty>
               : <Empty icon={<UsersRound size={22} />} title="No agents yet">They appear here as soon as the first of them sends a position.</Empty>
         ) : (
           <div role="presentation" style={{ height: virtual.getTotalSize(), position: 'relative' }}>
@@ -107,7 +111,7 @@ export function AgentList({ fleet, selected, onSelect, filter }: Props) {
               const agent = shown[index]!;
               return (
                 <AgentRow
-                  key={agent.agentId} agent={agent} now={now} top={start} selected={agent.agentId === selected}
+                  key={agent.agentId} agent={agent} now={now} columns={columns} top={start} selected={agent.agentId === selected}
                   position={index + 1} of={shown.length} onSelect={onSelect}
                 />
               );
@@ -120,11 +124,21 @@ export function AgentList({ fleet, selected, onSelect, filter }: Props) {
 }
 
 /** The order of names, found out anew only if other agents are there than before. */
-function useRanks(fleet: Fleet, version: number): ReadonlyMap<string, number> {
-  const kept = useRef<ReadonlyMap<string, number>>(new Map());
+function useLabels(fleet: Fleet, version: number): ReadonlyMap<string, Label> {
+  const kept = useRef<ReadonlyMap<string, Label>>(new Map());
   return useMemo(() => {
     const same = kept.current.size === fleet.agents.size && [...fleet.agents.keys()].every((id) => kept.current.has(id));
-    if (!same) kept.current = ranks(fleet.agents.keys());
+    if (!same) kept.current = labels(fleet.agents.keys());
+    return kept.current;
+  }, [fleet, version]);
+}
+
+/** The columns that are shown. The same object as long as they are the same, so that rows are not drawn anew. */
+function useFilled(fleet: Fleet, version: number): readonly Column[] {
+  const kept = useRef<readonly Column[]>(['name', 'age']);
+  return useMemo(() => {
+    const now = filled(fleet.agents.values());
+    if (now.join() !== kept.current.join()) kept.current = now;
     return kept.current;
   }, [fleet, version]);
 }

@@ -1,8 +1,9 @@
-import { ABSENT } from '../lib/format';
+import { ABSENT, known } from '../lib/format';
 import css from './agents.module.css';
 
 /** A battery in small, filled as it is, and its number. */
-export function Battery({ percent }: { percent: number | undefined }) {
+export function Battery({ percent: told }: { percent: number | undefined }) {
+  const percent = known(told);
   if (percent === undefined) return <>{ABSENT}</>;
   const level = percent <= 15 ? 'low' : percent <= 30 ? 'mid' : 'good';
   return (

@@ -1,6 +1,9 @@
 // Which agents the list shows, and in what order.
 import type { Agent } from 'fanfare-client';
 import { ageOf } from '../fleet/age';
+import { known } from '../lib/format';
+import { named } from '../lib/plain';
+import { folded } from '../lib/search';
 
 export type Column = 'name' | 'speed' | 'accuracy' | 'battery' | 'age';
 
@@ -19,13 +22,22 @@ function value(agent: Agent, column: Column, now: number): number | undefined {
     case 'age':
       return ageOf(agent, now);
     default:
-      return agent.fix?.[column] ?? undefined;
+      return known(agent.fix?.[column]);
   }
 }
 
-/** The place of each name in the order of names: dear to find out, and the same as long as the same agents are there. */
-export function ranks(names: Iterable<string>): Map<string, number> {
-  return new Map([...names].sort(collator.compare).map((name, rank) => [name, rank]));
+/** What the list needs of an agent's name: dear to find out, and the same as long as the same agents are there. */
+export interface Label {
+  /** The place in the order of names. */
+  rank: number;
+  /** What is searched: the name as people read it, and the id, where that is another. */
+  text: string;
+}
+
+export function labels(ids: Iterable<string>): Map<string, Label> {
+  const all = [...ids].map((id) => ({ id, name: named(id) }));
+  all.sort((a, b) => collator.compare(a.name, b.name) || (a.id < b.id ? -1 : 1));
+  return new Map(all.map(({ id, name }, rank) => [id, { rank, text: folded(name === id ? id : `${name}\n${id}`) }]));
 }
 
 interface Row {
@@ -35,16 +47,13 @@ interface Row {
 }
 
 export function rows(
-  agents: Iterable<Agent>, search: string, { column, descending }: Order, now: number, rank: ReadonlyMap<string, number>,
+  agents: Iterable<Agent>, search: string, { column, descending }: Order, now: number, label: ReadonlyMap<string, Label>,
 ): Agent[] {
-  const words = search.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+  const words = folded(search).split(/\s+/).filter(Boolean);
   const found: Row[] = [];
   for (const agent of agents) {
-    if (words.length > 0) {
-      const name = agent.agentId.toLocaleLowerCase();
-      if (!words.every((word) => name.includes(word))) continue;
-    }
-    found.push({ agent, rank: rank.get(agent.agentId) ?? Infinity, value: value(agent, column, now) });
+    const { rank, text } = label.get(agent.agentId) ?? { rank: Infinity, text: '' };
+    if (words.every((word) => text.includes(word))) found.push({ agent, rank, value: value(agent, column, now) });
   }
   const sign = descending ? -1 : 1;
   const byName = (a: Row, b: Row) => a.rank - b.rank;
@@ -59,3 +68,15 @@ export function rows(
 
 /** How a column is sorted when it is chosen first: what one looks for is on top. */
 export const FIRST: Record<Column, boolean> = { name: false, speed: true, accuracy: true, battery: false, age: true };
+
+const OPTIONAL = ['speed', 'accuracy', 'battery'] as const;
+
+/** The columns that say something: one that is empty for every agent only takes room from names. */
+export function filled(agents: Iterable<Agent>): readonly Column[] {
+  const missing = new Set<(typeof OPTIONAL)[number]>(OPTIONAL);
+  for (const { fix } of agents) {
+    for (const column of missing) if (known(fix?.[column]) !== undefined) missing.delete(column);
+    if (missing.size === 0) break;
+  }
+  return ['name', ...OPTIONAL.filter((column) => !missing.has(column)), 'age'];
+}

@@ -16,7 +16,7 @@ export function Demo({ agents }: { agents: number }) {
   const [fleet] = useState(() => new Synthetic(agents));
   const [selected, setSelected] = useState<string | null>(null);
   const [map, setMap] = useState<MapController | null>(null);
-  const tiles = useTiles();
+  const tiles = useTiles(undefined, true);
   const release = useCallback(() => {}, []);
   useEffect(() => () => fleet.close(), [fleet]);
   return (
@@ -26,8 +26,8 @@ export function Demo({ agents }: { agents: number }) {
         <main className={css.stage}>
           <h1 className="sr">Synthetic agents</h1>
           <MapCanvas
-            fleet={fleet} selected={selected} following={false} visible tiles={tiles.on} wakes={tiles.wakes} trail={NOTHING} covered={0}
-            onPick={setSelected} onRelease={release} onReady={setMap}
+            fleet={fleet} selected={selected} following={false} visible tiles={tiles.source} wakes={tiles.wakes} trail={NOTHING} covered={0}
+            onPick={setSelected} onRelease={release} onReady={setMap} onStreets={tiles.setState}
           />
           <MapControls map={map} background={tiles} />
         </main>

@@ -46,6 +46,10 @@ export class Synthetic implements Fleet {
     this.#changes.emit({ changed, removed: [], reset: false });
   }
 
+  now(): number {
+    return Date.now();
+  }
+
   close(): void {
     clearInterval(this.#timer);
   }

@@ -1,8 +1,8 @@
-import { useCallback, useMemo, useRef, useState } from 'react';
+import { useCallback, useMemo, useRef, useState, type CSSProperties } from 'react';
 import { EyeOff } from 'lucide-react';
 import { AgentCard } from '../agents/AgentCard';
 import { AgentList } from '../agents/AgentList';
-import { usePhone } from '../lib/hooks';
+import { useHeight, usePhone } from '../lib/hooks';
 import type { MapController } from '../map/controller';
 import { MapCanvas } from '../map/MapCanvas';
 import { MapControls } from '../map/MapControls';
@@ -28,10 +28,11 @@ interface Props {
 export function FleetView({ fleet, place, hidden }: Props) {
   const phone = usePhone();
   const session = useSession();
+  const watches = useMay('watch_locations') === true;
   const [map, setMap] = useState<MapController | null>(null);
   const [following, setFollowing] = useState<string | null>(null);
   const [window, setWindow] = useState<Window>('15');
-  const tiles = useTiles();
+  const tiles = useTiles(session.ask, !hidden && watches);
   const message = useMessage();
   // What was selected stays so while one looks at another view.
   const last = useRef<string | null>(null);
@@ -51,6 +52,8 @@ export function FleetView({ fleet, place, hidden }: Props) {
   const release = useCallback(() => setFollowing(null), []);
   const reader = phone && place.view === 'agents' && place.id === undefined;
   const me = session.who?.userId;
+  const [card, sheet] = useHeight();
+  const covered = phone && selected !== null ? sheet : 0;
 
   return (
     <div className={css.view} hidden={hidden} data-reader={reader || undefined} data-card={selected !== null || undefined}>
@@ -59,16 +62,16 @@ export function FleetView({ fleet, place, hidden }: Props) {
           <AgentList fleet={fleet} selected={selected} onSelect={select} filter={<DepartmentFilter fleet={fleet} />} />
         </div>
       )}
-      <div className={css.stage}>
+      <div className={css.stage} style={{ '--covered': `${covered}px` } as CSSProperties}>
         <MapCanvas
           fleet={fleet} selected={selected} following={following !== null && following === selected} visible={!hidden && !reader}
-          tiles={tiles.on} wakes={tiles.wakes} trail={line} covered={phone && selected !== null ? SHEET : 0}
-          onPick={pick} onRelease={release} onReady={setMap}
+          tiles={tiles.source} wakes={tiles.wakes} trail={line} covered={covered}
+          onPick={pick} onRelease={release} onReady={setMap} onStreets={tiles.setState}
         />
         <MapControls map={map} background={tiles} />
       </div>
       {selected !== null && (
-        <div className={css.card}>
+        <div className={css.card} ref={card}>
           <div className={css.scroller}>
             <AgentCard
               key={selected} fleet={fleet} id={selected} following={following === selected}
@@ -83,9 +86,6 @@ export function FleetView({ fleet, place, hidden }: Props) {
     </div>
   );
 }
-
-/** CSS pixels of the card on phones, where it lies over the map: see fleet.module.css. */
-const SHEET = 300;
 
 export function ForbiddenFleet() {
   const talks = useMay('converse');

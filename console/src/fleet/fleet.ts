@@ -19,6 +19,8 @@ export interface Fleet {
   /** Grows with each change. */
   readonly version: number;
   onChange(listener: (change: Change) => void): () => void;
+  /** The time that ages of positions are counted to: the server's, as this machine's clock may be wrong. */
+  now(): number;
 }
 
 type Locations = ReturnType<Client['subscribe']>;
@@ -49,6 +51,10 @@ export class LiveFleet implements Fleet {
 
   get error(): string | undefined {
     return this.#locations.error?.message;
+  }
+
+  now(): number {
+    return this.#client.now();
   }
 
   get version(): number {

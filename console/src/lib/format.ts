@@ -22,18 +22,26 @@ export function span(ms: number): string {
   return min % 60 ? `${Math.floor(min / 60)} h ${min % 60} min` : `${Math.floor(min / 60)} h`;
 }
 
-/** Metres a second as km/h. */
-export function speed(metresPerSecond: number | undefined): string {
-  return metresPerSecond === undefined ? ABSENT : `${Math.round(metresPerSecond * 3.6)} km/h`;
+/** A measure that cannot be negative, if it is one. Devices write "not known" as null, -1 or NaN. */
+export function known(value: number | null | undefined): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
 }
 
-export function metres(value: number | undefined): string {
+/** Metres a second as km/h. */
+export function speed(metresPerSecond: number | undefined): string {
+  const value = known(metresPerSecond);
+  return value === undefined ? ABSENT : `${Math.round(value * 3.6)} km/h`;
+}
+
+export function metres(told: number | undefined): string {
+  const value = known(told);
   if (value === undefined) return ABSENT;
   if (value < 1000) return `${Math.round(value)} m`;
   return `${(value / 1000).toFixed(value < 10_000 ? 1 : 0)} km`;
 }
 
-export function percent(value: number | undefined): string {
+export function percent(told: number | undefined): string {
+  const value = known(told);
   return value === undefined ? ABSENT : `${Math.round(value)} %`;
 }
 
@@ -41,8 +49,9 @@ const POINTS = ['N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW'];
 
 /** `NE 42°` */
 export function heading(degrees: number | undefined): string {
-  if (degrees === undefined) return ABSENT;
-  const turned = ((degrees % 360) + 360) % 360;
+  const value = known(degrees);
+  if (value === undefined) return ABSENT;
+  const turned = value % 360;
   return `${POINTS[Math.round(turned / 45) % 8]} ${Math.round(turned) % 360}°`;
 }
 

@@ -1,14 +1,19 @@
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
+import { useClient } from 'fanfare-client/react';
 
-/** The time, anew every `everyMs`. */
-export function useNow(everyMs = 1000): number {
-  const [now, set] = useState(() => Date.now());
+/** The time by a clock, anew every `everyMs`; by this machine's clock if none is given. */
+export function useNow(everyMs = 1000, clock: { now: () => number } = Date): number {
+  const [now, set] = useState(() => clock.now());
   useEffect(() => {
-    const timer = setInterval(() => set(Date.now()), everyMs);
+    set(clock.now());
+    const timer = setInterval(() => set(clock.now()), everyMs);
     return () => clearInterval(timer);
-  }, [everyMs]);
+  }, [everyMs, clock]);
   return now;
 }
+
+/** The server's time, anew every `everyMs`: what ages that people see are counted to. */
+export const useServerNow = (everyMs = 1000): number => useNow(everyMs, useClient());
 
 export function useMedia(query: string): boolean {
   return useSyncExternalStore(
@@ -22,3 +27,18 @@ export function useMedia(query: string): boolean {
 }
 
 export const usePhone = (): boolean => useMedia('(max-width: 760px)');
+
+/** The height of an element in CSS pixels, 0 while there is none, and the ref that it needs. */
+export function useHeight(): [(element: HTMLElement | null) => (() => void) | undefined, number] {
+  const [height, set] = useState(0);
+  const ref = useCallback((element: HTMLElement | null) => {
+    if (!element) return undefined;
+    const sized = new ResizeObserver(() => set(element.offsetHeight));
+    sized.observe(element);
+    return () => {
+      sized.disconnect();
+      set(0);
+    };
+  }, []);
+  return [ref, height];
+}

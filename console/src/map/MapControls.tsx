@@ -11,9 +11,10 @@ interface Props {
 }
 
 export function MapControls({ map, background }: Props) {
-  const { choice, choose, reachable, wakes, chooseWakes } = background;
-  const state = reachable === undefined ? 'looking for it' : reachable ? 'reachable' : 'out of reach';
+  const { choice, choose, configured, wakes, chooseWakes, note } = background;
   return (
+    <>
+    {note && <p className={css.note} role="status">{note}</p>}
     <div className={css.controls} role="group" aria-label="Map">
       <div className={css.stack}>
         <IconButton label="Zoom in" side="left" disabled={!map} onClick={() => map?.zoom(1)}><Plus size={17} /></IconButton>
@@ -27,14 +28,19 @@ export function MapControls({ map, background }: Props) {
           side="left" align="start"
           trigger={<button type="button" className={css.layers} aria-label="Map background" title="Map background"><Layers size={17} /></button>}
         >
-          <MenuRadio
-            label={`OpenStreetMap: ${choice === 'off' ? 'not asked' : state}`} value={choice} onChange={choose}
-            options={[{ value: 'auto', label: 'Streets, when reachable' }, { value: 'off', label: 'Outlines only' }]}
-          />
-          <MenuLine />
+          {configured && (
+            <>
+              <MenuRadio
+                label="Background" value={choice} onChange={choose}
+                options={[{ value: 'auto', label: 'Streets' }, { value: 'off', label: 'Outlines only' }]}
+              />
+              <MenuLine />
+            </>
+          )}
           <MenuCheck checked={wakes} onChange={chooseWakes}>Recent paths of agents</MenuCheck>
         </Menu>
       </div>
     </div>
+    </>
   );
 }

@@ -12,7 +12,10 @@ import { graticule } from './graticule';
 import { Labels } from './labels';
 import { MarkerLayer } from './markers/layer';
 import { palette } from './palette';
-import { layers, showTiles, style } from './style';
+import { Positions } from './positions';
+import { Streets, type StreetsState } from './streets';
+import { layers, style } from './style';
+import type { TileSource } from './tiles';
 import { Wakes } from './wakes';
 
 setWorkerUrl(new URL(workerUrl, location.href).href);
@@ -25,6 +28,16 @@ export interface Told {
   onPick: (id: string | null) => void;
   /** Following ended because somebody moved the map. */
   onRelease: () => void;
+  onStreets: (state: StreetsState) => void;
+  /** The browser took away what the map draws with: this map shows nothing any more. */
+  onLost: () => void;
+}
+
+/** Where the map looks. */
+export interface View {
+  lat: number;
+  lon: number;
+  zoom: number;
 }
 
 export class MapController {
@@ -35,22 +48,25 @@ export class MapController {
   #camera: Camera;
   #fleet: Fleet;
   #off: () => void;
-  #tiles = false;
+  #streets: Streets;
+  #positions: Positions;
   #loaded: Promise<void>;
   #wakes: Wakes;
   /** Agents when the map last went to them by itself; it goes on while they become many more and nobody has moved it. */
   #seen = 0;
   #touched = false;
 
-  constructor(container: HTMLElement, fleet: Fleet, told: Told, reducedMotion: boolean) {
+  /** `view`: where a map looked that this one replaces. */
+  constructor(container: HTMLElement, fleet: Fleet, told: Told, reducedMotion: boolean, view?: View) {
     this.#fleet = fleet;
     const colors = palette();
     const map = new MapLibre({
-      container, style: style(colors), center: [10, 25], zoom: 1.4, minZoom: 0.5, maxZoom: 19,
+      container, style: style(colors), center: view ? [view.lon, view.lat] : [10, 25], zoom: view?.zoom ?? 1.4, minZoom: 0.5, maxZoom: 19,
       attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, rollEnabled: false,
       fadeDuration: 120, canvasContextAttributes: { antialias: false, powerPreference: 'high-performance' },
     });
     this.#map = map;
+    this.#touched = view !== undefined;
     map.touchZoomRotate.disableRotation();
     map.keyboard.disableRotation();
     map.getCanvas().setAttribute('aria-label', 'Map of agents. Arrow keys move it, plus and minus zoom. The list of agents tells the same in words.');
@@ -58,10 +74,12 @@ export class MapController {
     map.addControl(new ScaleControl({ maxWidth: 90 }), 'bottom-left');
     this.#loaded = new Promise((resolve) => void map.once('load', () => resolve()));
 
+    this.#streets = new Streets(map, colors, told.onStreets);
     this.#wakes = new Wakes(map, colors.wake);
-    this.#markers = new MarkerLayer(map, colors.markers, !reducedMotion);
+    this.#markers = new MarkerLayer(map, colors.markers, !reducedMotion, () => fleet.now());
     this.#labels = new Labels(map.getCanvasContainer(), this.#markers);
     this.#clusters = new Clusters(map, this.#markers);
+    this.#positions = new Positions(fleet, this.#markers.columns, this.#wakes);
     this.#camera = new Camera(map, this.#markers, told.onRelease, reducedMotion);
     this.#markers.beforeFrame = (now) => this.#camera.frame(now);
     this.#markers.afterFrame = (now) => {
@@ -77,16 +95,14 @@ export class MapController {
     // Only what a person does comes with an event of theirs.
     map.on('movestart', ({ originalEvent }) => { if (originalEvent) this.#touched = true; });
 
+    map.on('webglcontextlost', told.onLost);
+    this.#markers.onLost = told.onLost;
+
     this.#grid();
-    for (const agent of fleet.agents.values()) this.#set(agent);
-    this.#off = fleet.onChange(({ changed, removed, reset }) => {
-      // Those that are still there drive on from where they are shown.
-      if (reset) for (const id of [...this.#markers.columns.ids]) if (!fleet.agents.has(id)) this.#markers.columns.remove(id);
-      for (const agent of changed) this.#set(agent);
-      for (const id of removed) {
-        this.#markers.columns.remove(id);
-        this.#wakes.forget(id);
-      }
+    const now = performance.now() / 1000;
+    for (const agent of fleet.agents.values()) this.#positions.set(agent, now);
+    this.#off = fleet.onChange((change) => {
+      this.#positions.take(change, performance.now() / 1000);
       this.#first();
     });
     this.#first();
@@ -101,17 +117,15 @@ export class MapController {
     this.#camera.fit(false, MOST);
   }
 
-  #set({ agentId, fix }: { agentId: string; fix?: Parameters<MarkerLayer['columns']['set']>[1] }): void {
-    if (!fix) return;
-    const now = performance.now() / 1000;
-    this.#markers.columns.set(agentId, fix, now);
-    this.#wakes.add(agentId, fix, now);
-  }
-
   #grid(): void {
     const { _sw, _ne } = this.#map.getBounds();
     const bounds = { west: _sw.lng, south: _sw.lat, east: _ne.lng, north: _ne.lat };
-    void this.#loaded.then(() => this.#source('grid')?.setData(graticule(bounds)));
+    this.#whenLoaded(() => this.#source('grid')?.setData(graticule(bounds)));
+  }
+
+  /** A map that has lost its context, or was removed, has no style. */
+  #whenLoaded(then: () => void): void {
+    void this.#loaded.then(() => { if (this.#map.style) then(); });
   }
 
   #source(id: string): GeoJSONSource | undefined {
@@ -147,7 +161,7 @@ export class MapController {
   }
 
   trail(data: FeatureCollection): void {
-    void this.#loaded.then(() => this.#source('trail')?.setData(data));
+    this.#whenLoaded(() => this.#source('trail')?.setData(data));
   }
 
   /** A place along the trail, as pointed at in its chart. */
@@ -156,9 +170,8 @@ export class MapController {
     this.#markers.touch();
   }
 
-  tiles(on: boolean): void {
-    this.#tiles = on;
-    void this.#loaded.then(() => showTiles(this.#map, on, palette()));
+  tiles(source: TileSource | null): void {
+    this.#whenLoaded(() => this.#streets.show(source));
   }
 
   /** Takes over the colours of the theme. */
@@ -166,11 +179,11 @@ export class MapController {
     const colors = palette();
     this.#markers.colors = colors.markers;
     this.#wakes.color = colors.wake;
-    void this.#loaded.then(() => {
+    this.#whenLoaded(() => {
       for (const { id, paint } of layers(colors)) {
         for (const [name, value] of Object.entries(paint ?? {})) this.#map.setPaintProperty(id, name as never, value as never);
       }
-      showTiles(this.#map, this.#tiles, colors);
+      this.#streets.palette = colors;
     });
   }
 
@@ -196,13 +209,14 @@ export class MapController {
     return this.#map.isMoving();
   }
 
-  get center(): { lat: number; lon: number; zoom: number } {
+  get center(): View {
     const { lat, lng } = this.#map.getCenter();
     return { lat, lon: lng, zoom: this.#map.getZoom() };
   }
 
   remove(): void {
     this.#off();
+    this.#streets.remove();
     this.#clusters.remove();
     this.#wakes.remove();
     this.#labels.remove();

@@ -1,6 +1,7 @@
 // Text that hangs on markers: whom one points at, who is selected, and a spot on the trail. Plain elements, moved by
 // transform, outside of React.
 import { mercator } from '../lib/geo';
+import { named } from '../lib/plain';
 import type { MarkerLayer } from './markers/layer';
 
 /** CSS pixels between a label and the map's edge. */
@@ -25,6 +26,7 @@ export class Labels {
       const element = document.createElement('div');
       element.className = name;
       element.hidden = true;
+      element.dir = 'auto';
       container.append(element);
       return element;
     };
@@ -36,7 +38,7 @@ export class Labels {
   hover(id: string | null): void {
     if (id === this.#hovered) return;
     this.#hovered = id;
-    this.#hover.textContent = id ?? '';
+    this.#hover.textContent = id === null ? '' : named(id);
     this.#halves.delete(this.#hover);
     this.#container.classList.toggle('pointing', id !== null);
     this.#markers.touch();
@@ -44,7 +46,7 @@ export class Labels {
 
   select(id: string | null): void {
     this.#chosen = id;
-    this.#selected.textContent = id ?? '';
+    this.#selected.textContent = id === null ? '' : named(id);
     this.#halves.delete(this.#selected);
   }
 

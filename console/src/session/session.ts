@@ -55,6 +55,13 @@ export class Session {
     this.client.connect();
   }
 
+  /** Reads from the server's HTTP interface, by its path. */
+  ask = async (path: string): Promise<unknown> => {
+    const answer = await fetch(path, { headers: { authorization: `Bearer ${this.#given ?? this.#token}` } });
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    return answer.json();
+  };
+
   /** Goes on with another token of the same user. */
   renew(token: string): boolean {
     const other = claims(token);

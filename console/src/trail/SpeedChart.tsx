@@ -2,7 +2,8 @@ import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { useTheme } from '../shell/theme';
-import { clock, clockSeconds } from '../lib/format';
+import { placed } from '../fleet/place';
+import { clock, clockSeconds, speed as words, known } from '../lib/format';
 import type { Fix } from './track';
 import css from './trail.module.css';
 
@@ -46,10 +47,10 @@ export function SpeedChart({ fixes, onSpot }: { fixes: readonly Fix[]; onSpot: (
             const pointed = (u.cursor.left ?? -1) >= 0 ? fix : null;
             if (tip.current) {
               tip.current.textContent = pointed
-                ? `${clockSeconds(pointed.time)}  ${pointed.speed === undefined ? 'speed unknown' : `${Math.round(pointed.speed * 3.6)} km/h`}`
+                ? `${clockSeconds(pointed.time)}  ${known(pointed.speed) === undefined ? 'speed unknown' : words(pointed.speed)}`
                 : 'km/h';
             }
-            shown.current.onSpot(pointed);
+            shown.current.onSpot(pointed && placed(pointed) ? pointed : null);
           }],
         },
       },
@@ -81,6 +82,6 @@ export function SpeedChart({ fixes, onSpot }: { fixes: readonly Fix[]; onSpot: (
 function columns(fixes: readonly Fix[]): uPlot.AlignedData {
   return [
     fixes.map(({ time }) => time / 1000),
-    fixes.map(({ speed }) => (speed === undefined ? null : speed * 3.6)),
+    fixes.map(({ speed }) => { const value = known(speed); return value === undefined ? null : value * 3.6; }),
   ];
 }

@@ -1,7 +1,8 @@
-import { lazy, Suspense, useMemo } from 'react';
+import { useMemo } from 'react';
 import { Route } from 'lucide-react';
 import { clock, clockSeconds, count, metres, span, speed } from '../lib/format';
 import { trailColors, SPEEDS } from '../map/speeds';
+import { LazyPart } from '../lib/LazyPart';
 import { useTheme } from '../shell/theme';
 import { Button } from '../ui/Button';
 import { Segments } from '../ui/Choice';
@@ -10,7 +11,7 @@ import { summary, type Fix } from './track';
 import { WINDOWS, type Trail, type Window } from './useTrail';
 import css from './trail.module.css';
 
-const SpeedChart = lazy(() => import('./SpeedChart').then((m) => ({ default: m.SpeedChart })));
+const loadChart = () => import('./SpeedChart');
 
 interface Props {
   trail: Trail;
@@ -47,19 +48,28 @@ export function TrailPanel({ trail, window, onWindow, onSpot }: Props) {
             <div><dt>Time</dt><dd className="num">{span(sums.to - sums.from)}</dd></div>
             <div><dt>Fixes</dt><dd className="num">{count(sums.points)}</dd></div>
           </dl>
-          <Suspense fallback={<div className={css.chart} />}>
-            <SpeedChart fixes={fixes} onSpot={onSpot} />
-          </Suspense>
-          <div className={css.legend} aria-label="Colours of the trail, by speed">
+          {sums.pace !== undefined && (
+            <p className={css.pace} role="note">
+              The positions move about {count(sums.pace)} times as fast as their own speed says. A track that is played faster?
+            </p>
+          )}
+          {sums.fastest === undefined ? <p className={css.note}>This agent sends no speed.</p> : (
+            <LazyPart load={loadChart} name="chart" waiting={<div className={css.chart} />}>
+              {({ SpeedChart }) => <SpeedChart fixes={fixes} onSpot={onSpot} />}
+            </LazyPart>
+          )}
+          {sums.fastest !== undefined && <div className={css.legend} aria-label="Colours of the trail, by speed">
             {SPEEDS.map((kmh, i) => (
               <span key={kmh}>
                 <svg width="14" height="4" aria-hidden><rect width="14" height="4" rx="2" fill={trailColors(theme === 'dark')[i]} /></svg>
                 {kmh}{i === SPEEDS.length - 1 ? '+ km/h' : ''}
               </span>
             ))}
-          </div>
+          </div>}
           <p className={css.note} role="status">
             {state === 'loading' ? 'Reading on …' : `${told(sums.from)} to ${told(sums.to)}${cut ? ', the newest part' : ''}`}
+            {sums.unplaced > 0 && `, and ${count(sums.unplaced)} without a place`}
+            {state === 'done' && error !== undefined && `. Some may be missing: ${error}; trying again`}
           </p>
         </>
       )}

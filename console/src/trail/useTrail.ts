@@ -1,8 +1,8 @@
-// Reads an agent's track page by page, and goes on with what comes live.
-import { useEffect, useState } from 'react';
+// The track of the agent that is selected.
+import { useEffect, useRef, useState } from 'react';
 import type { Fleet } from '../fleet/fleet';
 import { useSession } from '../session/context';
-import { merge, type Fix } from './track';
+import { PAGE, TrailReader, type Read } from './reader';
 
 export const WINDOWS = [
   { value: '15', label: '15 min' },
@@ -13,78 +13,60 @@ export const WINDOWS = [
 
 export type Window = (typeof WINDOWS)[number]['value'];
 
-/** Fixes kept of one track, and of one page. */
-const MOST = 12_000;
-const PAGE = 200;
-
-export interface Trail {
-  fixes: readonly Fix[];
-  state: 'loading' | 'done' | 'failed';
-  /** There is more than is kept: this is the newest part. */
-  cut: boolean;
-  error?: string;
+export interface Trail extends Read {
   retry: () => void;
 }
 
+const EMPTY: Read = { fixes: [], state: 'loading', cut: false };
+
 export function useTrail(fleet: Fleet, id: string | null, window: Window): Trail {
   const { client } = useSession();
-  const [trail, setTrail] = useState<Omit<Trail, 'retry'>>({ fixes: [], state: 'loading', cut: false });
-  const [tries, setTries] = useState(0);
+  const [trail, setTrail] = useState<Read>(EMPTY);
+  const reader = useRef<TrailReader>(null);
 
   useEffect(() => {
-    setTrail({ fixes: [], state: 'loading', cut: false });
+    setTrail(EMPTY);
     if (id === null) return;
-    const end = new AbortController();
-    let fixes: Fix[] = [];
-    let cut = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const add = (more: readonly Fix[]) => {
-      fixes = merge(fixes, more);
-      if (fixes.length > MOST) {
-        fixes = fixes.slice(-MOST);
-        cut = true;
-      }
-    };
-    const show = (state: Trail['state'], error?: string) => {
-      if (!end.signal.aborted) setTrail({ fixes, state, cut, ...(error !== undefined && { error }) });
-    };
+    const made = new TrailReader({
+      now: () => fleet.now(),
+      read: ({ from, to, after }, signal) =>
+        client.request('location:history', { agent_id: id, from, to, limit: PAGE, ...(after !== undefined && { after }) }, { signal }),
+      after: (ms, then) => {
+        const timer = setTimeout(then, ms);
+        return () => clearTimeout(timer);
+      },
+    }, Number(window) * 60_000, setTrail);
+    reader.current = made;
 
-    const read = async () => {
-      // Both ends are the device's own times, whose clock may be ahead.
-      const to = Date.now() + 60_000;
-      const from = Date.now() - Number(window) * 60_000;
-      let after: string | undefined;
-      for (let page = 0; !end.signal.aborted; page++) {
-        const answer = await client.request(
-          'location:history',
-          { agent_id: id, from, to, limit: PAGE, ...(after !== undefined && { after }) },
-          { signal: end.signal },
-        );
-        add(answer.fixes);
-        after = answer.next;
-        if (after === undefined) break;
-        if (page % 8 === 0) show('loading');
-      }
-      show('done');
+    // A newer token changes the state of a connection, but not the connection.
+    let connection: string | undefined;
+    const follow = () => {
+      const { state } = client;
+      const now = state.name === 'open' ? state.connectionId : undefined;
+      if (now === connection) return;
+      connection = now;
+      if (now === undefined) made.disconnected();
+      else made.connected();
     };
-    read().catch((error: unknown) => show('failed', error instanceof Error ? error.message : String(error)));
+    follow();
+    const offState = client.on('state', follow);
 
-    // What comes live, drawn once a second.
-    const off = fleet.onChange(({ changed }) => {
-      const fix = changed.find(({ agentId }) => agentId === id)?.fix;
-      if (!fix || fix.time <= (fixes.at(-1)?.time ?? Infinity)) return;
-      add([fix]);
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        if (!end.signal.aborted) setTrail((before) => ({ ...before, fixes, cut }));
-      }, 1000);
+    let last = fleet.agents.get(id)?.fix;
+    // It may not be stored yet.
+    if (last) made.live(last);
+    const offFleet = fleet.onChange(() => {
+      const fix = fleet.agents.get(id)?.fix;
+      if (!fix || fix === last) return;
+      last = fix;
+      made.live(fix);
     });
     return () => {
-      end.abort();
-      clearTimeout(timer);
-      off();
+      offState();
+      offFleet();
+      made.close();
+      reader.current = null;
     };
-  }, [client, fleet, id, window, tries]);
+  }, [client, fleet, id, window]);
 
-  return { ...trail, retry: () => setTries((n) => n + 1) };
+  return { ...trail, retry: () => reader.current?.retry() };
 }

@@ -38,9 +38,15 @@ export class Columns {
   #headings = new Float32Array(64 * 2);
   #rows = new Map<string, number>();
   #origin: Point = { x: 0.5, y: 0.5 };
+  #epoch: number | undefined;
 
   /** `animate`: false makes every movement a jump. */
   constructor(public animate = true) {}
+
+  /** Seconds since 1970 from which times of fixes count: floats hold small numbers only. That of the first fix. */
+  get epoch(): number {
+    return this.#epoch ?? 0;
+  }
 
   get size(): number {
     return this.ids.length;
@@ -59,6 +65,7 @@ export class Columns {
     const d = this.#doubles;
     const at = row * WIDTH;
     const time = fix.time / 1000;
+    this.#epoch ??= Math.floor(time);
     const driving = fix.heading !== undefined && (fix.speed === undefined || fix.speed >= DRIVING);
     const heading = driving ? (fix.heading! * Math.PI) / 180 : NO_HEADING;
 
@@ -215,7 +222,4 @@ export class Columns {
     f[to + 8] = d[at + TIME]! - this.epoch;
     f[to + 9] = this.#headings[row * 2 + 1]! > NO_HEADING ? 1 : 0;
   }
-
-  /** Seconds since 1970 from which times of fixes count: floats hold small numbers only. */
-  readonly epoch = Math.floor(Date.now() / 1000);
 }

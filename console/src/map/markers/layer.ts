@@ -16,6 +16,8 @@ export class MarkerLayer {
   selected: string | null = null;
   /** Called before each frame, with the time in seconds: to follow an agent. */
   beforeFrame: ((now: number) => void) | undefined;
+  /** The browser has taken the canvas's context away. */
+  onLost: (() => void) | undefined;
   /** Called after each frame, for what hangs on markers: labels. */
   afterFrame: ((now: number) => void) | undefined;
 
@@ -23,6 +25,7 @@ export class MarkerLayer {
   #canvas: HTMLCanvasElement;
   #program: Program | undefined;
   #colors: Colors;
+  #wall: () => number;
   #request = 0;
   #running = false;
   #dirty = true;
@@ -32,8 +35,10 @@ export class MarkerLayer {
   #room = 100;
   #end = new AbortController();
 
-  constructor(map: MapLibre, colors: Colors, animate: boolean) {
+  /** `wall` is the time in ms that ages of positions are counted to. */
+  constructor(map: MapLibre, colors: Colors, animate: boolean, wall: () => number) {
     this.#map = map;
+    this.#wall = wall;
     this.#colors = colors;
     this.columns = new Columns(animate);
     this.#canvas = document.createElement('canvas');
@@ -42,7 +47,11 @@ export class MarkerLayer {
     map.getCanvasContainer().append(this.#canvas);
     this.#open();
     const { signal } = this.#end;
-    this.#canvas.addEventListener('webglcontextlost', (event) => { event.preventDefault(); this.#program = undefined; }, { signal });
+    this.#canvas.addEventListener('webglcontextlost', (event) => {
+      event.preventDefault();
+      this.#program = undefined;
+      this.onLost?.();
+    }, { signal });
     this.#canvas.addEventListener('webglcontextrestored', () => this.#open(), { signal });
     // In the same frame as the map, else markers would lag behind it while it is dragged.
     map.on('render', this.#withMap);
@@ -90,8 +99,7 @@ export class MarkerLayer {
 
   project(place: Point): { x: number; y: number } {
     const { center, world, width, height } = this.#view();
-    const dx = place.x - center.x;
-    return { x: width / 2 + (dx - Math.round(dx)) * world, y: height / 2 + (place.y - center.y) * world };
+    return { x: width / 2 + shortest(place.x - center.x) * world, y: height / 2 + (place.y - center.y) * world };
   }
 
   /** The agent under a place on the screen. */
@@ -161,14 +169,14 @@ export class MarkerLayer {
     if (!this.#program) return;
     const view = this.#view();
     const { origin } = this.columns;
-    if (Math.hypot(view.center.x - origin.x, view.center.y - origin.y) > REBASE && view.world > 512 * 2 ** 8) {
+    if (Math.hypot(shortest(view.center.x - origin.x), view.center.y - origin.y) > REBASE && view.world > 512 * 2 ** 8) {
       this.columns.rebase(view.center);
     }
     this.#program.draw(this.columns, {
       ...view,
       ratio: devicePixelRatio,
       now: now / 1000,
-      wall: Date.now() / 1000 - this.columns.epoch,
+      wall: this.#wall() / 1000 - this.columns.epoch,
       size: markerSize(this.#map.getZoom(), this.#crowd()),
       colors: this.#colors,
       selected: this.selected === null ? undefined : this.columns.row(this.selected),
