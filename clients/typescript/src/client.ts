@@ -27,7 +27,7 @@ import { watchPage } from './page.ts';
 import { isDurable, Requests } from './requests.ts';
 import type { Incoming, Session } from './session.ts';
 import { ServerTime } from './servertime.ts';
-import { memoryStore, type KeyValue } from './store.ts';
+import type { KeyValue } from './store.ts';
 import { Tokens } from './tokens.ts';
 import type { Lane } from './transport.ts';
 import type { Events, Mode, Options, Pending, RequestData, RequestName, RequestOptions, State, Stats } from './types.ts';
@@ -61,7 +61,7 @@ function page(): string {
 
 export class Client {
   readonly #clock: Clock;
-  readonly #store: KeyValue;
+  readonly #store: KeyValue | undefined;
   readonly #base: URL;
   readonly #deviceId: string | undefined;
   readonly #limit: number;
@@ -80,7 +80,7 @@ export class Client {
 
   constructor(options: Options) {
     this.#clock = options.clock ?? systemClock;
-    this.#store = options.store ?? memoryStore();
+    this.#store = options.store;
     this.#base = baseOf(options.url ?? page());
     this.#deviceId = options.deviceId;
     this.#feed = new Feed(this.#clock, () => this.#time.now());

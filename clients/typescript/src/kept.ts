@@ -51,19 +51,22 @@ export class Kept {
   #slot?: Slot | undefined;
   #state: 'unread' | 'known' | 'adopted' | 'closed' = 'unread';
   #late = false;
+  /** Something was said of the store: once is enough. */
+  #said = false;
   #cancel = () => {};
 
-  constructor(store: KeyValue, base: string, clock: Clock, host: Host) {
-    this.#store = store;
+  constructor(store: KeyValue | undefined, base: string, clock: Clock, host: Host) {
+    this.#store = store ?? memoryStore();
+    this.#said = store === undefined;
     this.#base = base;
     this.#clock = clock;
     this.#host = host;
-    this.#name = `fanfare:${store.name ?? ''}:${base}`;
+    this.#name = `fanfare:${store?.name ?? ''}:${base}`;
     const place = (): Place => ({ owner: this.owner, device: this.device, cursors: host.cursors() });
     this.#place = new Writer(clock, PAUSE, () => this.#store.set(this.#key('place'), place()));
     this.#waiting = new Writer(clock, 0, () => this.#store.set(this.#key('outbox'), host.outbox()));
     // No fault of the page's: it goes on, and what is kept comes later.
-    this.opened = this.#open().catch((error: unknown) => console.warn(error));
+    this.opened = this.#open().catch((error: unknown) => this.#say(error));
   }
 
   /** A cursor has moved: written soon. */
@@ -135,6 +138,17 @@ export class Kept {
     return place?.owner === this.owner ? outbox : undefined;
   }
 
+  /** This place cannot keep anything: it goes with the page. */
+  #forget(why: unknown): void {
+    this.#store = memoryStore();
+    this.#say(why);
+  }
+
+  #say(why: unknown): void {
+    if (!this.#said) console.warn('Fanfare: device, cursors and outbox are not kept for the next page:', why);
+    this.#said = true;
+  }
+
   #key(what: string, slot = this.#slot?.slot ?? 0): string {
     return `${this.#base}#${slot}:${what}`;
   }
@@ -144,7 +158,7 @@ export class Kept {
     this.#slot = await claim(this.#name).catch(() => undefined);
     if (this.#state === 'closed') return this.#slot?.release();
     // Without a slot nothing is kept: nobody would find it, and another tab's must not be touched.
-    if (!this.#slot) this.#store = memoryStore();
+    if (!this.#slot) this.#forget('Web Locks are missing (is this page secure?), blocked, or all taken');
     const read = within(this.#clock, PATIENCE, this.#read(), 'the store does not answer');
     await read.finally(() => (this.#late = true));
   }
@@ -171,7 +185,11 @@ export class Kept {
       this.#state = 'known';
       this.#host.known(this.#late);
     } catch (error) {
-      report(error);
+      if ((error as Error | undefined)?.name === 'SecurityError') {
+        this.#forget(error);
+        return this.#read();
+      }
+      this.#say(error);
       if (this.#state === 'unread') this.#cancel = this.#clock.after(AGAIN, () => void this.#read());
     }
     if (this.#state !== 'known') return;

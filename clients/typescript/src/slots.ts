@@ -17,14 +17,24 @@ const releasing = new Set<Promise<unknown>>();
 export async function claim(name: string): Promise<Slot | undefined> {
   if (!globalThis.navigator?.locks) return typeof document === 'undefined' ? { slot: 0, release() {} } : undefined;
   await Promise.all(releasing);
-  const before = Number(globalThis.sessionStorage?.getItem(name) ?? 0);
+  const tab = session();
+  const before = Number(tab?.getItem(name) ?? 0);
   for (const slot of [before, ...Array(SLOTS).keys()]) {
     const release = await hold(name, slot);
     if (!release) continue;
-    globalThis.sessionStorage?.setItem(name, String(slot));
+    tab?.setItem(name, String(slot));
     return { slot, release };
   }
   return undefined;
+}
+
+/** Where site data are blocked, even to look for it throws. */
+function session(): Storage | undefined {
+  try {
+    return globalThis.sessionStorage;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Takes a slot that nobody has. Answers how to let it go. */

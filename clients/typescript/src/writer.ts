@@ -9,6 +9,7 @@ export class Writer {
   #on = false;
   #dirty = false;
   #writing = 0;
+  #failing = false;
   #cancel = () => {};
   readonly #clock: Clock;
   readonly #pause: number;
@@ -44,11 +45,13 @@ export class Writer {
     this.#dirty = false;
     this.#writing += 1;
     const failed = (error: unknown) => {
-      report(error);
+      // A full disk stays full for a while: once is enough.
+      if (!this.#failing) report(error);
+      this.#failing = true;
       this.#dirty = true;
       return AGAIN;
     };
-    void this.#write().then(() => this.#pause, failed).then((pause) => {
+    void this.#write().then(() => ((this.#failing = false), this.#pause), failed).then((pause) => {
       this.#writing -= 1;
       if (this.#dirty) this.#plan(pause);
     });

@@ -2,7 +2,7 @@
 import 'fake-indexeddb/auto';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { memoryStore, type Client, type KeyValue } from '../src/index.ts';
-import { indexedStore } from '../src/stores.ts';
+import { indexedStore, localStore } from '../src/stores.ts';
 import { message, settle, topics, World } from './fake.ts';
 import { Browser } from './tabs.ts';
 
@@ -235,4 +235,79 @@ test('tabs with different stores do not take each other’s places', async () =>
   a.client.close();
   await settle();
   expect((await browser.open(tab, { store: one })).device).toBe(a.device);
+});
+
+test('a thread that is blocked is no slow store: the device stays who it was, with its cursors', async () => {
+  const kept = memoryStore();
+  const device = await left(kept);
+  const { store, release } = slow(kept);
+  const world = new World();
+  world.client({ store }).connect();
+  // The map is built: nothing runs for two seconds, thrice.
+  for (let i = 0; i < 3; i += 1) await world.clock.sleep(2_000);
+  expect(world.links).toEqual([]);
+  release();
+  await world.clock.pass(0);
+  expect(world.link.asked('authenticate')[0]?.data).toMatchObject({ device_id: device, cursors: [{ seq: 7 }] });
+  expect(warned).not.toHaveBeenCalled();
+});
+
+test('site data that are blocked: it works from memory and says so once', async () => {
+  const blocked = () => {
+    throw new DOMException('The operation is insecure.', 'SecurityError');
+  };
+  const NAMES = ['localStorage', 'sessionStorage', 'indexedDB'];
+  const before = NAMES.map((name) => Object.getOwnPropertyDescriptor(globalThis, name));
+  for (const name of NAMES) Object.defineProperty(globalThis, name, { get: blocked, configurable: true });
+  try {
+    for (const store of [localStore(), indexedStore('blocked')]) {
+      for (const locks of [undefined, { request: async () => blocked() }]) {
+        vi.stubGlobal('document', new EventTarget());
+        vi.stubGlobal('navigator', { onLine: true, ...(locks && { locks }) });
+        warned.mockClear();
+        const world = new World();
+        const { client, link } = await world.connected({ store });
+        await settle();
+        expect(client.state.name).toBe('open');
+        const device = link.asked('authenticate')[0]?.data.device_id;
+        expect(device).toEqual(expect.any(String));
+        link.say(message(7));
+        write(client, 'goes on');
+        client.interrupt();
+        await world.clock.pass(60_000);
+        expect(world.link.asked('authenticate')[0]?.data).toMatchObject({ device_id: device, cursors: [{ seq: 7 }] });
+        expect(warned).toHaveBeenCalledTimes(1);
+        expect(reported).not.toHaveBeenCalled();
+        client.close();
+      }
+    }
+    // Outside a page, where there are no locks to be had.
+    vi.unstubAllGlobals();
+    warned.mockClear();
+    const world = new World();
+    const { client } = await world.connected({ store: localStore() });
+    expect(client.state.name).toBe('open');
+    expect(warned).toHaveBeenCalledTimes(1);
+    client.close();
+  } finally {
+    for (const [i, name] of NAMES.entries()) {
+      delete (globalThis as Record<string, unknown>)[name];
+      if (before[i]) Object.defineProperty(globalThis, name, before[i]);
+    }
+  }
+});
+
+test('a store that goes on failing is spoken of once, in reading and in writing', async () => {
+  const broken = async () => Promise.reject(new Error('no disk'));
+  const world = new World();
+  await world.connected({ store: { get: broken, set: broken, delete: broken } });
+  await world.clock.pass(60_000);
+  expect(warned).toHaveBeenCalledTimes(1);
+  const kept = memoryStore();
+  const full = new World();
+  reported.mockClear();
+  const { link } = await full.connected({ store: { ...kept, set: async () => Promise.reject(new Error('disk full')) } });
+  link.say(message(7));
+  await full.clock.pass(20_000);
+  expect(reported.mock.calls.length).toBeLessThanOrEqual(3);
 });
