@@ -70,6 +70,9 @@ $(CLIENT)/dist/index.js: $(CLIENT)/node_modules/.package-lock.json $(shell find 
 	npm --prefix $* ci --no-audit --no-fund
 	@touch $@
 
+# Where the console's packages are installed, npm builds the client if that is not done.
+console/node_modules/.package-lock.json: | $(CLIENT)/dist/index.js
+
 client: $(CLIENT)/dist/index.js console ## Tests of the browser's client and of the console's parts, in Node and both browsers
 	[ -n "$$FANFARE_BIN" ] || cargo build --locked
 	npm --prefix $(CLIENT) test

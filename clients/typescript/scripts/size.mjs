@@ -2,10 +2,11 @@
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-// 12,000 until it learned to move away from a server that stops, 12,500 until to inflate and to lose rights, 12,700 until to
-// tell losses from lateness, to send alarms ahead and to come back from what it cannot read.
-const BUDGET = 12_850;
-const ENTRIES = { core: 'src/index.ts', chat: 'src/chat/index.ts', presence: 'src/presence/index.ts', react: 'src/react/index.ts', store: 'src/stores.ts', fixes: 'src/fixes.ts' };
+// What an application takes that uses `Client`. 12,850 until it learned, from faults that were found from outside, to keep to
+// the address that it was given (1,250), the server's time and limits that a blocked thread does not use up (700), and to say
+// why it does not connect.
+const BUDGET = 14_900;
+const ENTRIES = { core: 'src/client.ts', chat: 'src/chat/index.ts', presence: 'src/presence/index.ts', react: 'src/react/index.ts', store: 'src/stores.ts', fixes: 'src/fixes.ts' };
 
 for (const [name, entry] of Object.entries(ENTRIES)) {
   const { outputFiles } = await build({

@@ -1,3 +1,4 @@
+'use client';
 // Hooks. All state is outside React and read by `useSyncExternalStore`, so that no render sees two versions of it.
 import {
   createContext,

@@ -1,5 +1,4 @@
 // The built package in real browsers, with the real server, over both transports.
-import { execFileSync } from 'node:child_process';
 import { createServer, type Server as Site } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { build } from 'esbuild';
@@ -9,6 +8,7 @@ import { packFixes } from '../../dist/fixes.js';
 import type * as Fanfare from '../../dist/index.js';
 import type * as Stores from '../../dist/stores.js';
 import { Client } from '../../dist/index.js';
+import { chromium, firefox } from './browsers.ts';
 import { start, token, until, type Server } from './server.ts';
 
 declare global {
@@ -22,27 +22,7 @@ declare global {
   }
 }
 
-const which = (...names: string[]) => {
-  for (const name of names) {
-    try {
-      return execFileSync('which', [name]).toString().trim();
-    } catch {
-      // The next.
-    }
-  }
-  throw new Error(`none of ${names.join(', ')} is installed`);
-};
-const KINDS = {
-  chromium: () =>
-    puppeteer.launch({
-      browser: 'chrome',
-      executablePath: process.env.CHROMIUM ?? which('chromium', 'chromium-browser', 'google-chrome'),
-      // Its sandbox refuses root, which CI is.
-      args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
-    }),
-  firefox: () =>
-    puppeteer.launch({ browser: 'firefox', executablePath: process.env.FIREFOX ?? which('firefox-esr', 'firefox') }),
-};
+const KINDS = { chromium: () => puppeteer.launch(chromium()), firefox: () => puppeteer.launch(firefox()) };
 
 let site: Site;
 let origin: string;
