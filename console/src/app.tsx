@@ -1,58 +1,85 @@
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { FanfareProvider } from 'fanfare-client/react';
 import { Tooltip } from 'radix-ui';
 import { expose } from './lib/expose';
 import { SessionContext } from './session/context';
 import { Session } from './session/session';
 import { SignIn } from './session/SignIn';
+import type { Tabs } from './session/tabs';
 import { forget, keep, takeFromAddress } from './session/token';
 import { refusal } from './session/refusal';
 import { Shell } from './shell/Shell';
 
 /** Signed in or not. */
-export function App({ initial }: { initial: Session | undefined }) {
+export function App({ initial, tabs }: { initial: Session | undefined; tabs: Tabs }) {
   const [session, setSession] = useState(initial);
   const [problem, setProblem] = useState<string>();
+  const current = useRef(session);
+  useEffect(() => { current.current = session; }, [session]);
+  /** The token that was refused last. */
+  const refused = useRef<string>(undefined);
 
-  const signIn = useCallback((token: string) => {
+  /** With a token of the same user the session goes on, otherwise another one begins. */
+  const use = useCallback((token: string) => {
     keep(token);
     setProblem(undefined);
-    setSession(new Session(token));
+    if (current.current?.renew(token)) return;
+    current.current?.end();
+    setSession((current.current = new Session(token)));
   }, []);
-  const signOut = useCallback(() => {
+  const signIn = useCallback((token: string) => {
+    refused.current = undefined;
+    use(token);
+  }, [use]);
+  const leave = useCallback(() => {
     forget();
     setProblem(undefined);
-    session?.leave();
-    setSession(undefined);
-  }, [session]);
+    current.current?.leave();
+    setSession((current.current = undefined));
+  }, []);
+  const signOut = useCallback(() => {
+    if (current.current) tabs.left(current.current.token);
+    leave();
+  }, [leave, tabs]);
+
+  // What other tabs have and do.
+  useEffect(() => tabs.attach({
+    token: () => current.current?.token,
+    good: () => current.current?.accepted,
+    take: (token) => { if (token !== refused.current) use(token); },
+    leave,
+  }), [tabs, use, leave]);
 
   // The address that the server prints, opened where the console is open already.
   useEffect(() => {
     const listen = () => {
       const token = takeFromAddress();
-      if (token === undefined || session?.renew(token)) return;
-      session?.end();
-      signIn(token);
+      if (token !== undefined) signIn(token);
     };
     addEventListener('hashchange', listen);
     return () => removeEventListener('hashchange', listen);
-  }, [session, signIn]);
+  }, [signIn]);
 
   useEffect(() => {
     if (new URLSearchParams(location.search).has('test')) expose(session ? { session } : {});
     // A token that never let us in: back to the door, with the reason. Later refusals are told inside (Renew).
+    let shared: string | undefined;
     const check = () => {
+      if (session?.accepted !== undefined && session.accepted !== shared) tabs.renewed((shared = session.accepted));
       if (!session || session.who || session.client.state.name !== 'closed') return;
       const reason = refusal(session.client.state);
       if (reason === undefined) return;
+      refused.current = session.token;
       session.end();
       forget();
       setProblem(reason);
-      setSession(undefined);
+      setSession((current.current = undefined));
+      // Another tab may have a newer one.
+      tabs.look();
     };
     check();
     return session?.client.on('state', check);
-  }, [session]);
+  }, [session, tabs]);
 
   const signed = useMemo(() => session && { session, signOut }, [session, signOut]);
   return (
@@ -60,7 +87,7 @@ export function App({ initial }: { initial: Session | undefined }) {
       {signed ? (
         <FanfareProvider client={signed.session.client}>
           <SessionContext value={signed}>
-            <Shell onToken={signIn} />
+            <Shell key={signed.session.key} onToken={signIn} />
           </SessionContext>
         </FanfareProvider>
       ) : (

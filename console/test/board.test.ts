@@ -4,6 +4,15 @@ import { NoticeBoard } from '../src/notices/board';
 
 type Entry = Events['system:broadcast'][0];
 
+test('by the clock of a PC that is 20 minutes fast an urgent notice is still news', () => {
+  let take = (_: Entry) => {};
+  const server = 1_790_000_000_000;
+  const client = { on: (_: string, handler: typeof take) => { take = handler; return () => {}; }, now: () => server };
+  const board = new NoticeBoard(client as unknown as Client);
+  take({ topic: 'urgent_notice:all', epoch: 1, seq: 1, at: server - 1000, by: 'dana', client_id: 'a', data: { message: 'fire', priority: 'urgent' } } as Entry);
+  expect(board.open.map(({ message }) => message)).toEqual(['fire']);
+});
+
 function board(now = 1_790_000_000_000) {
   let take = (_: Entry) => {};
   const on = (_: string, handler: typeof take) => {

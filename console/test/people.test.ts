@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { otherOf } from '../src/chat/naming';
-import { describe as words, lastSeen, surplus, watched } from '../src/people/state';
+import { describe as words, lastSeen, watched } from '../src/people/state';
 
 const MIN = 60_000;
 
@@ -21,11 +21,6 @@ describe('people in words', () => {
     expect(words(person({ status: 'online', last_seen: now }), now)).toBe('Online');
   });
 
-  test('a text is as long as its bytes in JSON', () => {
-    expect(surplus('x'.repeat(256))).toBe(0);
-    expect(surplus('ü'.repeat(128))).toBe(0);
-    expect(surplus(`"${'x'.repeat(255)}`)).toBe(1);
-  });
 });
 
 describe('whom one watches', () => {

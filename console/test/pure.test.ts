@@ -8,7 +8,7 @@ import { filtered, kindOf } from '../src/log/filter';
 import { graticule, step } from '../src/map/graticule';
 import { within } from '../src/map/labels';
 import { Ring } from '../src/map/ring';
-import { href, parse } from '../src/router';
+import { href, parse, start } from '../src/router';
 import { claims, clean } from '../src/session/token';
 import { drawn, merge, summary } from '../src/trail/track';
 
@@ -17,8 +17,15 @@ describe('addresses', () => {
     expect(href(parse(hash))).toBe(hash);
   });
 
+  test('one starts at what one may see', () => {
+    expect(start({ map: true, chat: true })).toBe('map');
+    expect(start({ map: false, chat: true })).toBe('chat');
+    expect(start({ map: false, chat: false })).toBe('connection');
+  });
+
   test('what is unknown or broken is the map', () => {
-    expect(parse('')).toEqual({ view: 'map' });
+    expect(parse('#/nothing')).toEqual({ view: 'map' });
+    expect([parse(''), parse('#'), parse('#/')]).toEqual([{ view: 'start' }, { view: 'start' }, { view: 'start' }]);
     expect(parse('#/nowhere')).toEqual({ view: 'map' });
     expect(parse('#/chat/%E0%A4%A')).toEqual({ view: 'chat' });
   });
@@ -50,7 +57,7 @@ describe('chat', () => {
     const text = '@bob see https://example.com/a?b=1. mail me@bob or @carol, (@bob)';
     const found = parts(text, new Set(['bob']));
     expect(found.map((p) => p.text).join('')).toBe(text);
-    expect(found.filter((p) => p.kind === 'link').map((p) => p.text)).toEqual(['https://example.com/a?b=1']);
+    expect(found.filter((p) => p.kind === 'link').map((p) => p.href)).toEqual(['https://example.com/a?b=1']);
     expect(found.filter((p) => p.kind === 'mention')).toHaveLength(2);
     expect(parts('<img src=x onerror=alert(1)>', new Set())).toEqual([{ kind: 'text', text: '<img src=x onerror=alert(1)>' }]);
   });

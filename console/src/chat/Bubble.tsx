@@ -1,44 +1,58 @@
 import { memo, useMemo, useState } from 'react';
 import { Check, CheckCheck, CircleAlert, Clock } from 'lucide-react';
 import { clock } from '../lib/format';
+import { MOST, surplus } from '../lib/limits';
+import { named, plain } from '../lib/plain';
 import type { Message } from './hooks';
-import { emojiOnly, parts } from './text';
+import { ReadBy } from './ReadBy';
+import { cut, emojiOnly, parts } from './text';
 import css from './chat.module.css';
 
 /** Characters of a long text that show before one asks for the rest. */
 const LONG = 1200;
 
 interface Props {
+  conversation: string;
   message: Message;
   members: ReadonlySet<string>;
+  group: boolean;
   /** The last of those that stand together carries the time. */
   last: boolean;
   onRetry: (key: string) => void;
+  /** Takes it off the list, and puts its text where it can be changed. */
+  onEdit: (key: string, text: string) => void;
 }
 
-export const Bubble = memo(function Bubble({ message, members, last, onRetry }: Props) {
-  const { text, mine, status, at, error } = message;
+export const Bubble = memo(function Bubble({ conversation, message, members, group, last, onRetry, onEdit }: Props) {
+  const { text, mine, status, at, error, seq } = message;
   const [whole, setWhole] = useState(false);
-  const cut = !whole && text.length > LONG + 200;
-  const shown = cut ? `${text.slice(0, LONG)} …` : text;
-  const found = useMemo(() => parts(shown, members), [shown, members]);
+  const long = !whole && text.length > LONG + 200;
+  const found = useMemo(() => {
+    const all = parts(plain(text), members);
+    return long ? cut(all, LONG) : all;
+  }, [text, members, long]);
+  // What is too long is refused each time: it can only be made shorter.
+  const tooLong = status === 'failed' && surplus(text, MOST.message) > 0;
   return (
-    <div className={css.bubbleRow} data-status={status} data-key={message.key}>
-      <div className={css.bubble} data-emoji={emojiOnly(text) || undefined}>
-        {found.map(({ kind, text: part }, i) =>
+    <div className={css.bubbleRow} data-status={status} data-key={message.key} data-seq={seq}>
+      <div className={css.bubble} dir="auto" data-emoji={emojiOnly(text) || undefined}>
+        {found.map(({ kind, text: part, href }, i) =>
           kind === 'text' ? part : kind === 'link'
-            ? <a key={i} href={part} target="_blank" rel="noreferrer noopener">{part}</a>
-            : <mark key={i}>{part}</mark>)}
-        {cut && <button type="button" className={css.rest} onClick={() => setWhole(true)}>Show all</button>}
+            ? <a key={i} href={href} target="_blank" rel="noreferrer noopener">{part}</a>
+            : <mark key={i}><bdi>@{named(part.slice(1))}</bdi></mark>)}
+        {long && <>{' …'}<button type="button" className={css.rest} onClick={() => setWhole(true)}>Show all</button></>}
       </div>
       {(last || status === 'failed' || status === 'sending') && (
         <p className={css.meta}>
           <time className="num">{clock(at)}</time>
-          {mine && <Status status={status} />}
+          {mine && (group && seq !== undefined
+            ? <ReadBy conversation={conversation} seq={seq}><Status status={status} /></ReadBy>
+            : <Status status={status} />)}
           {status === 'failed' && (
             <>
               <span>{error?.message ?? 'it was refused'}</span>
-              <button type="button" onClick={() => onRetry(message.key)}>Send again</button>
+              {!tooLong && <button type="button" onClick={() => onRetry(message.key)}>Send again</button>}
+              <button type="button" onClick={() => onEdit(message.key, text)}>Change</button>
             </>
           )}
         </p>

@@ -1,25 +1,36 @@
-import { useId, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react';
+import { useEffect, useId, useImperativeHandle, useLayoutEffect, useRef, useState, type KeyboardEvent, type Ref } from 'react';
 import { ArrowUp } from 'lucide-react';
 import { usePhone } from '../lib/hooks';
+import { Name } from '../lib/Bidi';
+import { lengthNote, MOST, sendable } from '../lib/limits';
+import { named, plain } from '../lib/plain';
 import { useSession } from '../session/context';
 import { Avatar } from '../ui/Avatar';
-import { mentioning } from './text';
+import { composing } from '../ui/keys';
+import { mentionable, mentioning } from './text';
 import css from './chat.module.css';
 
-/** The server takes so many bytes. */
-const MOST = 16_384;
-
-interface Props {
-  id: string;
-  name: string;
-  members: readonly string[];
-  offline: boolean;
-  onSend: (text: string) => Promise<void>;
+export interface ComposerHandle {
+  /** Puts a text in, before what is there. */
+  put: (text: string) => void;
 }
 
-export function Composer({ id, name, members, offline, onSend }: Props) {
+interface Props {
+  /** Under which key the draft is kept. */
+  draft: string;
+  name: string;
+  members: readonly string[];
+  /** Said below the field; undefined while all is well. */
+  note: string | undefined;
+  /** Takes the focus on phones, too, where a keyboard comes up. */
+  focus: boolean;
+  ref: Ref<ComposerHandle>;
+  onSend: (text: string) => void;
+}
+
+export function Composer({ draft, name, members, note, focus, ref, onSend }: Props) {
   const { drafts } = useSession();
-  const [text, setText] = useState(() => drafts.get(id) ?? '');
+  const [text, setText] = useState(() => drafts.get(draft));
   const [cursor, setCursor] = useState(0);
   const [picked, setPicked] = useState(0);
   const input = useRef<HTMLTextAreaElement>(null);
@@ -27,19 +38,35 @@ export function Composer({ id, name, members, offline, onSend }: Props) {
   const wanted = useRef<number>(undefined);
   const phone = usePhone();
   const listId = useId();
-  const bytes = new TextEncoder().encode(text).length;
-  const tooLong = bytes > MOST;
-  const word = mentioning(text, cursor)?.toLocaleLowerCase();
-  const found = word === undefined ? [] : members.filter((member) => member.toLocaleLowerCase().startsWith(word) && member !== word).slice(0, 6);
+  const length = lengthNote(text, MOST.message);
+  const tooLong = length?.over === true;
+  const word = mentioning(text, cursor);
+  const found = word === undefined ? [] : mentionable(members, word, named).slice(0, 6);
   const choice = Math.min(picked, found.length - 1);
 
   const change = (value: string, at: number) => {
     setText(value);
     setCursor(at);
     setPicked(0);
-    if (value) drafts.set(id, value);
-    else drafts.delete(id);
+    drafts.set(draft, value);
   };
+  useImperativeHandle(ref, () => ({
+    put(more) {
+      const value = text.trim() ? `${more}\n${text}` : more;
+      wanted.current = more.length;
+      change(value, more.length);
+    },
+  }));
+  // The conversation has been made meanwhile: what is typed belongs to it.
+  const under = useRef(draft);
+  useEffect(() => {
+    if (under.current === draft) return;
+    drafts.set(under.current, '');
+    drafts.set(draft, text);
+    under.current = draft;
+  }, [draft, drafts, text]);
+  // After what was typed before, not before it.
+  useLayoutEffect(() => input.current!.setSelectionRange(text.length, text.length), []);
   // As high as its text, up to some lines.
   useLayoutEffect(() => {
     const element = input.current!;
@@ -52,11 +79,10 @@ export function Composer({ id, name, members, offline, onSend }: Props) {
   }, [text]);
 
   const send = () => {
-    const trimmed = text.trim();
+    const trimmed = sendable(text.trim());
     if (!trimmed || tooLong) return;
     change('', 0);
-    // What fails is shown at the message itself.
-    onSend(trimmed).catch(() => {});
+    onSend(trimmed);
     input.current?.focus();
   };
   const mention = (member: string) => {
@@ -67,8 +93,8 @@ export function Composer({ id, name, members, offline, onSend }: Props) {
     wanted.current = at;
   };
   const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
-    // Enter that ends the composing of a character sends nothing.
-    if (event.nativeEvent.isComposing) return;
+    // Enter that ends the composing of a word sends nothing.
+    if (composing(event)) return;
     if (found.length > 0) {
       if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
         event.preventDefault();
@@ -92,14 +118,15 @@ export function Composer({ id, name, members, offline, onSend }: Props) {
         <ul id={listId} className={css.mentions} role="listbox" aria-label="People">
           {found.map((member, i) => (
             <li key={member} id={`${listId}-${i}`} role="option" aria-selected={i === choice} onPointerDown={(event) => { event.preventDefault(); mention(member); }}>
-              <Avatar name={member} size="s" /> {member}
+              <Avatar name={named(member)} size="s" /> <Name id={member} />
             </li>
           ))}
         </ul>
       )}
       <div className={css.box} data-error={tooLong || undefined}>
         <textarea
-          ref={input} rows={1} value={text} placeholder={`Message ${name}`} aria-label={`Message to ${name}`} autoFocus={!phone}
+          ref={input} rows={1} value={text} dir="auto" placeholder={`Message ${name}`} aria-label={`Message to ${plain(name)}`}
+          autoFocus={focus || !phone} aria-invalid={tooLong || undefined}
           role={found.length > 0 ? 'combobox' : undefined} aria-expanded={found.length > 0 ? true : undefined}
           aria-controls={found.length > 0 ? listId : undefined} aria-activedescendant={found.length > 0 ? `${listId}-${choice}` : undefined}
           onChange={(event) => change(event.target.value, event.target.selectionStart)}
@@ -108,8 +135,8 @@ export function Composer({ id, name, members, offline, onSend }: Props) {
         />
         <button type="button" className={css.send} aria-label="Send" disabled={text.trim() === '' || tooLong} onClick={send}><ArrowUp size={17} /></button>
       </div>
-      <p className={css.help} role="status">
-        {tooLong ? `Too long by ${bytes - MOST} bytes` : offline ? 'No connection: what you send goes out as soon as it is back.' : phone ? '' : 'Enter sends, Shift and Enter begins a line, @ mentions'}
+      <p className={css.help} role="status" data-error={tooLong || undefined}>
+        {length?.text ?? note ?? (phone ? '' : 'Enter sends, Shift and Enter begins a line, @ mentions')}
       </p>
     </div>
   );

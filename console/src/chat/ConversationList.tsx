@@ -1,9 +1,11 @@
 import { useState } from 'react';
 import { MessagesSquare, SquarePen, Users } from 'lucide-react';
-import { useSession } from '../session/context';
+import { useServerNow, useSession } from '../session/context';
 import { href } from '../router';
+import { Bidi } from '../lib/Bidi';
 import { clock, day } from '../lib/format';
-import { useNow } from '../lib/hooks';
+import { namedIn, short } from '../lib/plain';
+import { matches } from '../lib/search';
 import { Face } from '../people/Dot';
 import { IconButton } from '../ui/Button';
 import { Avatar } from '../ui/Avatar';
@@ -18,10 +20,11 @@ export function ConversationList({ selected, onNew }: { selected: string | undef
   const { conversations, ready } = useChat();
   usePreviews();
   const { who } = useSession();
-  const now = useNow(60_000);
+  const now = useServerNow(60_000);
   const [search, setSearch] = useState('');
-  const word = search.trim().toLocaleLowerCase();
-  const shown = conversations.filter((c) => nameOf(c, who?.userId).toLocaleLowerCase().includes(word));
+  const word = search.trim();
+  // In the order in which the client has them: the newest first.
+  const shown = conversations.filter((c) => matches(nameOf(c, who?.userId), word));
   return (
     <nav className={css.list} aria-label="Conversations">
       <div className={css.listHead}>
@@ -59,11 +62,11 @@ function Line({ conversation, me, current, now }: LineProps) {
         {other === undefined ? <Avatar name={name} size="l" icon={<Users size={17} />} /> : <Face user={other} size="l" />}
         <span className={css.lineText}>
           <span className={css.lineTop}>
-            <strong>{name}</strong>
+            <strong><Bidi>{name}</Bidi></strong>
             {when && <time className="num">{when}</time>}
           </span>
           <span className={css.lineBottom}>
-            <span>{bottom(conversation, me)}</span>
+            <span><Bottom conversation={conversation} me={me} /></span>
             {unread > 0 && <span className={css.unread}>{unread > 99 ? '99+' : unread}<span className="sr"> unread</span></span>}
           </span>
         </span>
@@ -72,7 +75,11 @@ function Line({ conversation, me, current, now }: LineProps) {
   );
 }
 
-function bottom({ kind, last, memberCount }: Conversation, me: string | undefined): string {
+/** Characters of a message that a line can show at most. */
+const PREVIEW = 160;
+
+function Bottom({ conversation: { kind, last, memberCount }, me }: { conversation: Conversation; me: string | undefined }) {
   if (!last) return kind === 'group' ? `${memberCount} members` : 'Nothing written yet';
-  return `${last.by === me ? 'You: ' : kind === 'group' ? `${last.by}: ` : ''}${last.text}`;
+  const by = last.by === me ? 'You: ' : kind === 'group' ? `${namedIn(last.by)}: ` : '';
+  return <>{by}<Bidi>{short(last.text, PREVIEW)}</Bidi></>;
 }

@@ -1,3 +1,4 @@
+import { Name } from '../lib/Bidi';
 import { Face } from '../people/Dot';
 import { PersonLine } from '../people/Line';
 import { Dialog } from '../ui/Dialog';
@@ -20,7 +21,7 @@ export function Members({ name, members, count, me, onClose }: Props) {
           <li key={member} className={css.member}>
             <Face user={member} named={false} />
             <div>
-              <strong>{member === me ? `${member} (you)` : member}</strong>
+              <strong><Name id={member} />{member === me && ' (you)'}</strong>
               <p><PersonLine user={member} /></p>
             </div>
           </li>

@@ -1,32 +1,44 @@
 import { useRef, useState, type FormEvent, type KeyboardEvent } from 'react';
 import { X } from 'lucide-react';
+import { Name } from '../lib/Bidi';
+import { lengthNote, MOST, sendable, surplus } from '../lib/limits';
+import { named } from '../lib/plain';
 import { useSession } from '../session/context';
 import { Button } from '../ui/Button';
 import { Segments } from '../ui/Choice';
 import { Dialog } from '../ui/Dialog';
 import { TextField } from '../ui/Field';
+import { composing } from '../ui/keys';
+import type { About } from './beginning';
 import { useChat } from './hooks';
+import { privateWith } from './naming';
+import { idsIn } from './people';
 import css from './chat.module.css';
 
-const ID = /^[A-Za-z0-9_.@+|=~:-]{1,128}$/;
-
 interface Props {
+  /** What was asked for, and why it was refused. */
+  refused: { about: About; error: string } | undefined;
   onClose: () => void;
-  onCreated: (id: string) => void;
+  onBegin: (about: About) => void;
+  /** There is one already. */
+  onOpen: (id: string) => void;
 }
 
-export function NewConversation({ onClose, onCreated }: Props) {
+export function NewConversation({ refused, onClose, onBegin, onOpen }: Props) {
   const { who, fleet } = useSession();
-  const { conversations, chat } = useChat();
-  const [kind, setKind] = useState<'private' | 'group'>('private');
-  const [members, setMembers] = useState<readonly string[]>([]);
-  const [text, setText] = useState('');
-  const [title, setTitle] = useState('');
-  const [error, setError] = useState<string>();
-  const [busy, setBusy] = useState(false);
-  // Once it is begun the page gets the focus until there is something to write into: what is typed meanwhile must not
-  // press the button that opened this.
+  const { conversations } = useChat();
+  const before = refused?.about;
+  const [kind, setKind] = useState<'private' | 'group'>(before?.kind ?? 'private');
+  const [members, setMembers] = useState<readonly string[]>(before?.kind === 'group' ? before.members : []);
+  const [text, setText] = useState(before?.kind === 'private' ? before.members.map(named).join(', ') : '');
+  const [title, setTitle] = useState(before?.title ?? '');
+  const [error, setError] = useState(refused?.error);
+  const length = kind === 'group' ? lengthNote(title, MOST.title) : undefined;
+  // Once it is begun the focus goes to where its first message is written.
   const next = useRef<HTMLElement>(null);
+  const done = { get current() { return begun.current ? document.querySelector<HTMLElement>('main textarea') : next.current; } };
+  const begun = useRef(false);
+  const [opener] = useState(done);
 
   const [people] = useState(() => {
     const known = new Set([...conversations.flatMap((c) => c.members), ...fleet.agents.keys()]);
@@ -36,17 +48,16 @@ export function NewConversation({ onClose, onCreated }: Props) {
 
   /** The members with what is still in the field; undefined if that is no id. */
   const withText = (): readonly string[] | undefined => {
-    const names = text.split(/[\s,;]+/).filter(Boolean);
-    const wrong = names.find((name) => !ID.test(name));
-    if (wrong !== undefined) {
-      setError(`“${wrong}” is no user id`);
+    const found = idsIn(text, people);
+    if ('wrong' in found) {
+      setError(`“${found.wrong}” is no user id`);
       return undefined;
     }
-    if (names.includes(who?.userId ?? '')) {
+    if (found.ids.includes(who?.userId ?? '')) {
       setError('You are a member anyway');
       return undefined;
     }
-    return [...new Set([...members, ...names])];
+    return [...new Set([...members, ...found.ids])];
   };
   const add = () => {
     const all = withText();
@@ -55,51 +66,52 @@ export function NewConversation({ onClose, onCreated }: Props) {
     setText('');
   };
   const onKeyDown = (event: KeyboardEvent) => {
+    if (composing(event)) return;
     if (kind === 'group' && (event.key === 'Enter' || event.key === ',') && text.trim()) {
       event.preventDefault();
       add();
-    } else if (event.key === 'Backspace' && text === '') setMembers((before) => before.slice(0, -1));
+    } else if (event.key === 'Backspace' && text === '') setMembers((all) => all.slice(0, -1));
   };
-  const submit = async (event: FormEvent) => {
+  const submit = (event: FormEvent) => {
     event.preventDefault();
     const all = withText();
     if (!all) return;
     if (all.length === 0) return setError('Whom with?');
     if (kind === 'private' && all.length > 1) return setError('A private conversation has one other member');
-    setBusy(true);
-    try {
-      const id = await chat.create({ kind, members: [...all], ...(kind === 'group' && title.trim() && { title: title.trim() }) });
-      next.current = document.getElementById('main');
-      onCreated(id);
-    } catch (failure) {
-      setError(failure instanceof Error ? failure.message : String(failure));
-      setBusy(false);
-    }
+    const name = sendable(title.trim());
+    if (kind === 'group' && surplus(name, MOST.title) > 0) return;
+    begun.current = true;
+    const known = kind === 'private' ? privateWith(conversations, all[0]!, who?.userId) : undefined;
+    if (known) onOpen(known.id);
+    else onBegin({ kind, members: [...all], ...(kind === 'group' && name && { title: name }) });
   };
 
   return (
-    <Dialog title="New conversation" opener={next} onClose={onClose}>
-      <form className={css.form} onSubmit={(event) => void submit(event)}>
+    <Dialog title="New conversation" opener={opener} onClose={onClose}>
+      <form className={css.form} onSubmit={submit}>
         <Segments
           label="Kind" value={kind} onChange={(wanted) => { setKind(wanted); setError(undefined); }}
           options={[{ value: 'private', label: 'Private' }, { value: 'group', label: 'Group' }]}
         />
         {kind === 'group' && (
-          <TextField label="Title" value={title} maxLength={80} placeholder="Night shift" onChange={(event) => setTitle(event.target.value)} />
+          <TextField
+            label="Title" value={title} dir="auto" placeholder="Night shift" help={length && !length.over ? length.text : undefined}
+            error={length?.over ? length.text : undefined} onChange={(event) => setTitle(event.target.value)}
+          />
         )}
         <div>
           <TextField
-            label={kind === 'group' ? 'Members' : 'With'} value={text} list="people" autoFocus autoComplete="off" spellCheck={false} error={error}
+            label={kind === 'group' ? 'Members' : 'With'} value={text} list="people" autoFocus autoComplete="off" spellCheck={false} error={error} dir="auto"
             help={kind === 'group' ? 'User ids. Enter adds one.' : 'The user id of the other.'}
             onChange={(event) => { setText(event.target.value); setError(undefined); }} onKeyDown={onKeyDown}
           />
-          <datalist id="people">{people.map((name) => <option key={name} value={name} />)}</datalist>
+          <datalist id="people">{people.map((id) => <option key={id} value={named(id)} />)}</datalist>
           {members.length > 0 && (
             <ul className={css.chips} aria-label="Members">
               {members.map((member) => (
                 <li key={member}>
-                  {member}
-                  <button type="button" aria-label={`Remove ${member}`} onClick={() => setMembers(members.filter((m) => m !== member))}><X size={12} /></button>
+                  <Name id={member} />
+                  <button type="button" aria-label={`Remove ${named(member)}`} onClick={() => setMembers(members.filter((m) => m !== member))}><X size={12} /></button>
                 </li>
               ))}
             </ul>
@@ -107,7 +119,7 @@ export function NewConversation({ onClose, onCreated }: Props) {
         </div>
         <div className={css.formButtons}>
           <Button kind="quiet" onClick={onClose}>Cancel</Button>
-          <Button kind="primary" type="submit" disabled={busy || (members.length === 0 && text.trim() === '')}>{busy ? 'Beginning …' : 'Begin'}</Button>
+          <Button kind="primary" type="submit" disabled={length?.over === true || (members.length === 0 && text.trim() === '')}>Begin</Button>
         </div>
       </form>
     </Dialog>

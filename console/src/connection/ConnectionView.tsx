@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { Scissors } from 'lucide-react';
 import { useConnection, useSession, useValue } from '../session/context';
 import { TRANSPORT, wording } from '../shell/ConnectionPill';
-import { age, count, span } from '../lib/format';
+import { ABSENT, age, count, span } from '../lib/format';
 import { useNow } from '../lib/hooks';
 import { Button } from '../ui/Button';
 import { Switch } from '../ui/Choice';
@@ -20,6 +20,8 @@ export function ConnectionView() {
   const { word, tone, icon: Icon } = wording(state);
   const known = samples.map(({ rttMs }) => rttMs).filter((rtt) => rtt !== undefined);
   const sorted = known.toSorted((a, b) => a - b);
+  const packets = samples.at(-1)?.packets;
+  const perSecond = packets === undefined ? undefined : packets / 2;
   const median = sorted[Math.floor(sorted.length / 2)];
   const force = (on: boolean) => {
     setForced(on);
@@ -47,7 +49,7 @@ export function ConnectionView() {
       <div className={css.cards}>
         <section className={css.card} aria-labelledby="rtt">
           <header><h3 id="rtt">Round trip</h3><span>last {span(samples.length * 2000)}</span></header>
-          <p className={`${css.big} num`}>{stats.rttMs === undefined ? '–' : stats.rttMs.toFixed(stats.rttMs < 10 ? 1 : 0)}<small>ms</small></p>
+          <p className={`${css.big} num`}>{stats.rttMs === undefined ? ABSENT : stats.rttMs.toFixed(stats.rttMs < 10 ? 1 : 0)}<small>ms</small></p>
           <Line values={samples.map(({ rttMs }) => rttMs)} label={`Round trip over time, ${median?.toFixed(1) ?? 'unknown'} ms in the middle`} />
           <p className={`${css.foot} num`}>
             {sorted.length === 0 ? 'no answer yet' : `median ${median!.toFixed(1)} · most ${sorted.at(-1)!.toFixed(1)} ms`}
@@ -55,7 +57,7 @@ export function ConnectionView() {
         </section>
         <section className={css.card} aria-labelledby="packets">
           <header><h3 id="packets">Position packets</h3><span>per second</span></header>
-          <p className={`${css.big} num`}>{((samples.at(-1)?.packets ?? 0) / 2).toFixed(1)}<small>/s</small></p>
+          <p className={`${css.big} num`}>{perSecond === undefined ? ABSENT : perSecond.toFixed(1)}<small>/s</small></p>
           <Bars values={samples.map(({ packets }) => packets / 2)} label="Packets a second over time" />
           <p className={`${css.foot} num`}>{count(stats.packets)} received · {bytes(stats.bytesIn)} in all</p>
         </section>

@@ -4,6 +4,7 @@ import { CirclePause, Copy, Pause, Play, ScrollText, Trash2, X } from 'lucide-re
 import { useSession, useValue } from '../session/context';
 import { clockSeconds, count } from '../lib/format';
 import { usePhone } from '../lib/hooks';
+import { boundary } from '../lib/plain';
 import { Button, IconButton } from '../ui/Button';
 import { Segments } from '../ui/Choice';
 import { Empty } from '../ui/Empty';
@@ -90,11 +91,15 @@ export function LogView() {
   );
 }
 
+/** Marks that turn the direction of text are written out, as JSON may: what stands here is read by its characters. */
+const turnless = (json: string) => json.replace(/[\u200E\u200F\u061C\u202A-\u202E\u2066-\u2069]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
 /** Of events with thousands of agents the first part is enough to see what they are. */
 const MOST = 20_000;
 
 function Detail({ entry, onClose }: { entry: Entry; onClose: () => void }) {
   const json = useMemo(() => JSON.stringify(entry.data, null, 2) ?? '', [entry]);
+  const shown = boundary(json, MOST);
   return (
     <aside className={css.detail} aria-label={`Event ${entry.name}`}>
       <header>
@@ -102,10 +107,10 @@ function Detail({ entry, onClose }: { entry: Entry; onClose: () => void }) {
           <h2>{entry.name}</h2>
           <p className="num">{clockSeconds(entry.at)} · number {entry.id}</p>
         </div>
-        <IconButton label="Copy" onClick={() => void navigator.clipboard?.writeText(json)}><Copy size={16} /></IconButton>
+        <IconButton label="Copy" onClick={() => void navigator.clipboard?.writeText(json).catch(() => {})}><Copy size={16} /></IconButton>
         <IconButton label="Close" onClick={onClose}><X size={17} /></IconButton>
       </header>
-      <pre tabIndex={0} aria-label="Content"><Json text={json.slice(0, MOST)} />{json.length > MOST && `\n… ${count(json.length - MOST)} more characters`}</pre>
+      <pre tabIndex={0} aria-label="Content"><Json text={turnless(json.slice(0, shown))} />{json.length > shown && `\n… ${count(json.length - shown)} more characters`}</pre>
     </aside>
   );
 }

@@ -1,3 +1,4 @@
+import { matches } from '../lib/search';
 import type { Entry } from './log';
 
 export type Kind = 'all' | 'chat' | 'location' | 'notice' | 'client';
@@ -18,11 +19,9 @@ export function kindOf(name: string): Exclude<Kind, 'all'> {
 
 /** Newest first. */
 export function filtered(entries: readonly Entry[], kind: Kind, search: string): Entry[] {
-  const words = search.toLocaleLowerCase().split(/\s+/).filter(Boolean);
   const fits = ({ name, about }: Entry) => {
     if (kind !== 'all' && kindOf(name) !== kind) return false;
-    const text = `${name} ${about}`.toLocaleLowerCase();
-    return words.every((word) => text.includes(word));
+    return matches(`${name} ${about}`, search);
   };
   return entries.filter(fits).toReversed();
 }

@@ -1,6 +1,7 @@
 // The newest events, whatever they are about: a bounded ring, oldest out first.
 import type { Client, Events } from 'fanfare-client';
 import { Emitter } from '../lib/emitter';
+import { isolated, namedIn, short } from '../lib/plain';
 
 export const KEPT = 500;
 
@@ -32,7 +33,7 @@ export class EventLog {
 
   onChange = this.#changes.on;
 
-  constructor(client: Client, private now: () => number = Date.now) {
+  constructor(client: Client, private now: () => number = () => client.now()) {
     this.#offs = NAMES.map((name) => client.on(name, (data: unknown) => this.add(name, describe(name, data), data)));
     this.#offs.push(
       client.on('state', (state) => {
@@ -74,14 +75,14 @@ function describe(name: string, value: unknown): string {
   const size = (list: unknown) => (Array.isArray(list) ? list.length : 0);
   switch (name) {
     case 'message:new':
-      return `${event.by}: ${data.text}`;
+      return `${id(event.by)}: ${text(data.text)}`;
     case 'message:delivered':
     case 'message:read':
-      return `${data.user_id} up to ${data.seq} in ${data.conversation_id}`;
+      return `${id(data.user_id)} up to ${data.seq} in ${data.conversation_id}`;
     case 'conversation:created':
-      return `${data.title ?? data.kind} by ${event.by}`;
+      return `${text(data.title ?? data.kind)} by ${id(event.by)}`;
     case 'system:broadcast':
-      return `${data.priority ?? 'medium'}: ${data.message}`;
+      return `${data.priority ?? 'medium'}: ${text(data.message)}`;
     case 'location:agents':
       return plural(size(data.agents), 'agent') + ' came';
     case 'location:removed':
@@ -98,7 +99,7 @@ function describe(name: string, value: unknown): string {
 function describeState(state: Events['state'][0]): string {
   switch (state.name) {
     case 'open':
-      return `${state.userId} on ${state.transport}`;
+      return `${id(state.userId)} on ${state.transport}`;
     case 'backoff':
       return [`attempt ${state.attempt}`, state.code, state.reason].filter(Boolean).join(' · ');
     case 'closed':
@@ -108,4 +109,9 @@ function describeState(state: Events['state'][0]): string {
   }
 }
 
+/** Characters of a text that a line can show at most. */
+const LINE = 1000;
+
+const text = (value: unknown) => isolated(short(String(value), LINE));
+const id = (value: unknown) => namedIn(String(value));
 const plural = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`;

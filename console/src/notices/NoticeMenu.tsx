@@ -1,7 +1,9 @@
 import { Bell } from 'lucide-react';
 import { Popover } from 'radix-ui';
-import { useSession, useValue } from '../session/context';
+import { useServerNow, useSession, useValue } from '../session/context';
+import { Name } from '../lib/Bidi';
 import { clock, day } from '../lib/format';
+import { plain } from '../lib/plain';
 import { ICONS, WORDS } from './Toasts';
 import ui from '../ui/ui.module.css';
 import css from './notices.module.css';
@@ -10,6 +12,7 @@ import css from './notices.module.css';
 export function NoticeMenu() {
   const board = useSession().notices;
   const notices = useValue(board, () => board.notices);
+  const now = useServerNow(60_000);
   const waiting = useValue(board, () => board.open.length);
   return (
     <Popover.Root>
@@ -30,8 +33,8 @@ export function NoticeMenu() {
                   <li key={key} data-priority={priority}>
                     <Icon size={15} aria-hidden />
                     <div>
-                      <p className={css.text}>{message}</p>
-                      <p className={css.meta}>{WORDS[priority]} · {by} · {day(at, Date.now())} <span className="num">{clock(at)}</span></p>
+                      <p className={css.text} dir="auto">{plain(message)}</p>
+                      <p className={css.meta}>{WORDS[priority]} · <Name id={by} /> · {day(at, now)} <span className="num">{clock(at)}</span></p>
                     </div>
                   </li>
                 );

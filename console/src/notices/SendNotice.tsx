@@ -1,14 +1,13 @@
 import { useState, type FormEvent } from 'react';
 import { useConnection, useSession } from '../session/context';
+import { lengthNote, MOST, sendable } from '../lib/limits';
+import { FOR_NOTICE } from '../session/drafts';
 import { Button } from '../ui/Button';
 import { Segments } from '../ui/Choice';
 import { Dialog } from '../ui/Dialog';
 import { TextArea } from '../ui/Field';
 import type { Priority } from './board';
 import css from './notices.module.css';
-
-/** The server takes so many bytes. */
-const MOST = 4096;
 
 const PRIORITIES: readonly { value: Priority; label: string }[] = [
   { value: 'low', label: 'Low' },
@@ -18,26 +17,34 @@ const PRIORITIES: readonly { value: Priority; label: string }[] = [
 ];
 
 const EFFECT: Record<Priority, string> = {
-  low: 'A note above the page, for 8 seconds.',
-  medium: 'A note above the page, for 15 seconds.',
-  high: 'A note above the page that stays until it is put away.',
+  low: 'A note over the page, for 8 seconds.',
+  medium: 'A note over the page, for 15 seconds.',
+  high: 'A note over the page that stays until it is put away.',
   urgent: 'A banner across the screen, read out at once. It overtakes everything else on its way.',
 };
 
 export function SendNotice({ onClose }: { onClose: () => void }) {
-  const { client } = useSession();
+  const { client, drafts } = useSession();
   const state = useConnection();
-  const [message, setMessage] = useState('');
+  const [message, setMessage] = useState(() => drafts.get(FOR_NOTICE));
   const [priority, setPriority] = useState<Priority>('medium');
   const [sending, setSending] = useState(false);
   const [error, setError] = useState<string>();
+  const length = lengthNote(message, MOST.notice);
+  const write = (text: string) => {
+    setMessage(text);
+    setError(undefined);
+    drafts.set(FOR_NOTICE, text);
+  };
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    if (new TextEncoder().encode(message).length > MOST) return setError('This is too long for a notice.');
+    if (length?.over) return;
     setSending(true);
     setError(undefined);
     try {
-      await client.request('system:broadcast', { message: message.trim(), priority });
+      await client.request('system:broadcast', { message: sendable(message.trim()), priority });
+      // What was written since is another one.
+      if (drafts.get(FOR_NOTICE) === message) drafts.set(FOR_NOTICE, '');
       onClose();
     } catch (failure) {
       setError(`It was not sent: ${failure instanceof Error ? failure.message : String(failure)}.`);
@@ -47,7 +54,8 @@ export function SendNotice({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="Send a notice" text="To everyone of the organisation." onClose={onClose}>
       <form className={css.form} onSubmit={(event) => void submit(event)}>
-        <TextArea label="Message" value={message} error={error} autoFocus rows={4} onChange={(event) => setMessage(event.target.value)} />
+        <TextArea label="Message" value={message} error={length?.over ? length.text : error} help={length?.text} autoFocus rows={4} dir="auto"
+          onChange={(event) => write(event.target.value)} />
         <div className={css.priority}>
           <span>Priority</span>
           <Segments label="Priority" value={priority} options={PRIORITIES} onChange={setPriority} />
@@ -56,7 +64,7 @@ export function SendNotice({ onClose }: { onClose: () => void }) {
         <div className={css.buttons}>
           {sending && state.name !== 'open' && <p role="status">It goes out once the connection is back.</p>}
           <Button kind="quiet" onClick={onClose}>{sending ? 'Close' : 'Cancel'}</Button>
-          <Button kind={priority === 'urgent' ? 'danger' : 'primary'} type="submit" disabled={sending || message.trim() === ''}>
+          <Button kind={priority === 'urgent' ? 'danger' : 'primary'} type="submit" disabled={sending || message.trim() === '' || length?.over === true}>
             {sending ? 'Sending …' : 'Send to all'}
           </Button>
         </div>

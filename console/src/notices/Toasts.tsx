@@ -1,7 +1,9 @@
 import { useCallback, useEffect } from 'react';
 import { Info, Megaphone, Siren, TriangleAlert, X } from 'lucide-react';
 import { useSession, useValue } from '../session/context';
+import { Name } from '../lib/Bidi';
 import { clock } from '../lib/format';
+import { plain } from '../lib/plain';
 import { IconButton } from '../ui/Button';
 import type { Notice, Priority } from './board';
 import css from './notices.module.css';
@@ -44,8 +46,8 @@ function Toast({ notice, onClose }: { notice: Notice; onClose: (key: string) => 
     <div className={css.toast} data-priority={priority}>
       <Icon size={18} aria-hidden />
       <div>
-        <p className={css.meta}><strong>{WORDS[priority]}</strong> from {by} · <span className="num">{clock(at)}</span></p>
-        <p className={css.text}>{message}</p>
+        <p className={css.meta}><strong>{WORDS[priority]}</strong> from <Name id={by} /> · <span className="num">{clock(at)}</span></p>
+        <p className={css.text} dir="auto">{plain(message)}</p>
       </div>
       <IconButton label="Put away" onClick={() => onClose(key)}><X size={16} /></IconButton>
     </div>

@@ -29,7 +29,8 @@ export class NoticeBoard {
 
   onChange = this.#changes.on;
 
-  constructor(client: Client, private now: () => number = Date.now) {
+  /** `now`: the server's time. By this machine's clock a new notice might be an old one. */
+  constructor(client: Client, private now: () => number = () => client.now()) {
     this.#off = client.on('system:broadcast', (entry) => this.#take(entry));
   }
 

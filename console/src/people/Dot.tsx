@@ -1,5 +1,6 @@
 import type { Status } from 'fanfare-client';
 import { usePerson } from 'fanfare-client/react';
+import { named as readable } from '../lib/plain';
 import { useConnection } from '../session/context';
 import { Avatar } from '../ui/Avatar';
 import { LABELS } from './state';
@@ -30,7 +31,7 @@ export function Face({ user, size, named = true }: { user: string; size?: 's' | 
   const stale = useConnection().name !== 'open';
   return (
     <span className={css.face} data-stale={stale || undefined}>
-      <Avatar name={user} {...(size && { size })} />
+      <Avatar name={readable(user)} {...(size && { size })} />
       {person && <Dot status={person.status} label={named ? `${LABELS[person.status]}${stale ? ', when last heard' : ''}` : undefined} />}
     </span>
   );

@@ -2,6 +2,7 @@
 import { useEffect } from 'react';
 import type { Availability } from 'fanfare-client';
 import { usePeople } from 'fanfare-client/react';
+import { forBrowser, onOtherTab } from '../lib/storage';
 import { useSession } from '../session/context';
 import { statusKey } from './kept';
 import { CHOICES } from './state';
@@ -12,15 +13,13 @@ export function useKeptStatus(): void {
   const { claims } = useSession();
   useEffect(() => {
     const key = statusKey(claims);
-    const take = (kept: string | null) => {
+    const take = (kept: string | undefined) => {
       const status = CHOICES.find(({ value }) => value === kept)?.value ?? 'online';
       // Where it cannot be said now it is with the next connection.
       if (status !== people.mine) people.set({ status }).catch(() => {});
     };
-    take(localStorage.getItem(key));
-    const listen = (event: StorageEvent) => { if (event.key === key) take(event.newValue); };
-    addEventListener('storage', listen);
-    return () => removeEventListener('storage', listen);
+    take(forBrowser.get(key));
+    return onOtherTab(key, (value) => take(value ?? undefined));
   }, [people, claims]);
 }
 
@@ -29,7 +28,7 @@ export function useChooseStatus(): (status: Availability) => void {
   const people = usePeople();
   const { claims } = useSession();
   return (status) => {
-    localStorage.setItem(statusKey(claims), status);
+    forBrowser.set(statusKey(claims), status);
     people.set({ status }).catch(() => {});
   };
 }

@@ -2,6 +2,7 @@
 import type { Availability, Presence, Status } from 'fanfare-client';
 import { LIMITS } from 'fanfare-client/protocol';
 import { age } from '../lib/format';
+import { isolated } from '../lib/plain';
 
 export const LABELS: Readonly<Record<Status, string>> = {
   online: 'Online',
@@ -27,12 +28,7 @@ export function lastSeen(at: number, now: number): string {
 /** A person in a line: the state, or when they were last seen, and their text. */
 export function describe({ status, last_seen: seen, text }: Presence, now: number): string {
   const state = status === 'offline' && seen !== undefined ? lastSeen(seen, now) : LABELS[status];
-  return text ? `${state} · ${text}` : state;
-}
-
-/** By how many bytes a text is longer than one may show. */
-export function surplus(text: string): number {
-  return new TextEncoder().encode(JSON.stringify(text)).length - 2 - LIMITS.status_text_bytes;
+  return text ? `${state} · ${isolated(text)}` : state;
 }
 
 interface Talk {

@@ -1,7 +1,6 @@
 import { Dialog } from '../ui/Dialog';
 import { useConnection, useSigned } from './context';
 import { refusal } from './refusal';
-import { keep } from './token';
 import { Button } from '../ui/Button';
 import { TokenForm } from './SignIn';
 import css from './session.module.css';
@@ -12,15 +11,9 @@ export function Renew({ onToken }: { onToken: (token: string) => void }) {
   const { session, signOut } = useSigned();
   const reason = refusal(state);
   if (reason === undefined || !session.who) return null;
-  const renew = (token: string) => {
-    keep(token);
-    if (session.renew(token)) return;
-    session.end();
-    onToken(token);
-  };
   return (
     <Dialog title="Signed out by the server" text={`${reason} Paste a new token to go on: nothing here is lost.`} onClose={() => {}}>
-      <TokenForm label="New access token" action="Go on" onToken={renew} />
+      <TokenForm label="New access token" action="Go on" now={() => session.client.now()} onToken={onToken} />
       <div className={css.or}>
         <Button kind="quiet" onClick={signOut}>Sign out</Button>
       </div>

@@ -11,6 +11,8 @@ type Ask = (token: string) => Promise<readonly string[]>;
 export class Rights {
   /** Names of actions. Absent until the server has said it. */
   may: ReadonlySet<string> | undefined;
+  /** The server was asked and did not say. */
+  unanswered = false;
   #asked = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #changes = new Emitter<void>();
@@ -41,6 +43,8 @@ export class Rights {
     const may = await this.ask(token() ?? '').catch(() => undefined);
     if (asked !== this.#asked) return;
     if (!may) {
+      this.unanswered = true;
+      this.#changes.emit();
       this.#timer = setTimeout(() => void this.#learn(token), AGAIN);
       return;
     }

@@ -1,17 +1,23 @@
 // Everything that lives from signing in to signing out.
-import { Client, FanfareError, type State } from 'fanfare-client';
+import { Client, FanfareError, memoryStore, type State } from 'fanfare-client';
 import { indexedStore } from 'fanfare-client/store';
 import { StatsHistory } from '../connection/history';
 import { LiveFleet } from '../fleet/fleet';
 import { EventLog } from '../log/log';
 import { NoticeBoard } from '../notices/board';
+import { blocked, deleteDatabase } from '../lib/storage';
 import { forgetStatus } from '../people/kept';
+import { Drafts } from './drafts';
 import { EXPIRED } from './refusal';
 import { Rights } from './rights';
 import { claims, expired, type Claims } from './token';
 
+let made = 0;
+
 export class Session {
   readonly client: Client;
+  /** Tells this session from others on the page. */
+  readonly key = (made += 1);
   readonly fleet: LiveFleet;
   readonly log: EventLog;
   readonly history: StatsHistory;
@@ -21,8 +27,10 @@ export class Session {
   readonly claims: Claims;
   /** As the server said when it last let us in. */
   who: Extract<State, { name: 'open' }> | undefined;
-  /** What one has typed but not sent, for each conversation. */
-  readonly drafts = new Map<string, string>();
+  /** What one has typed but not sent. */
+  readonly drafts: Drafts;
+  /** The newest token that the server has taken. */
+  accepted: string | undefined;
   /** Whether one insists on WebSocket. */
   forced = false;
   #token: string;
@@ -33,19 +41,22 @@ export class Session {
   constructor(token: string) {
     this.#token = token;
     this.claims = claims(token) ?? { departments: [] };
+    this.drafts = new Drafts(this.claims);
     const { organization = '', user = '' } = this.claims;
     this.#database = `fanfare-console:${organization}:${user}`;
     this.client = new Client({
       token: ({ reason }) => {
         // There is no other one until somebody pastes it: to try again with this one would be in vain.
-        if (reason === 'expired' && this.#token === this.#given) throw new FanfareError('AUTH_FAILED', expired(this.#token) ? EXPIRED : 'the token was refused');
+        if (reason === 'expired' && this.#token === this.#given) throw new FanfareError('AUTH_FAILED', expired(this.#token, this.client.now()) ? EXPIRED : 'the token was refused');
         return (this.#given = this.#token);
       },
       // Of its own for each user: what one left unsent, another must not send.
-      store: indexedStore(this.#database),
+      store: blocked() ? memoryStore() : indexedStore(this.#database),
     });
     this.client.on('state', (state) => {
-      if (state.name === 'open') this.who = state;
+      if (state.name !== 'open') return;
+      this.who = state;
+      this.accepted = this.#given;
     });
     this.rights = new Rights(this.client, () => this.#given);
     this.log = new EventLog(this.client);
@@ -61,6 +72,11 @@ export class Session {
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     return answer.json();
   };
+
+  /** The newest one that this session has. */
+  get token(): string {
+    return this.#token;
+  }
 
   /** Goes on with another token of the same user. */
   renew(token: string): boolean {
@@ -89,7 +105,8 @@ export class Session {
   /** Ends it and leaves nothing of its user on this machine, what was not sent included. */
   leave(): void {
     this.end();
-    indexedDB.deleteDatabase(this.#database);
+    deleteDatabase(this.#database);
+    this.drafts.clear();
     forgetStatus(this.claims);
   }
 }

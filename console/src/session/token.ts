@@ -1,4 +1,6 @@
-// The token that signs in: from the address's fragment, which never leaves the browser, or pasted. Kept for this tab only.
+// The token that signs in: from the address's fragment, which never leaves the browser, or pasted. Kept for this tab; the
+// others get it from this one (tabs.ts).
+import { forTab } from '../lib/storage';
 
 const KEY = 'fanfare:token';
 
@@ -6,7 +8,7 @@ const KEY = 'fanfare:token';
 export function takeFromAddress(): string | undefined {
   const found = location.hash.match(/^#\/?token=([^&]+)/)?.[1];
   if (found === undefined) return undefined;
-  history.replaceState(null, '', `${location.pathname}${location.search}#/map`);
+  history.replaceState(null, '', `${location.pathname}${location.search}`);
   const token = clean(decoded(found));
   keep(token);
   return token;
@@ -21,9 +23,9 @@ function decoded(text: string): string {
   }
 }
 
-export const kept = (): string | undefined => sessionStorage.getItem(KEY) ?? undefined;
-export const keep = (token: string): void => sessionStorage.setItem(KEY, token);
-export const forget = (): void => sessionStorage.removeItem(KEY);
+export const kept = (): string | undefined => forTab.get(KEY);
+export const keep = (token: string): void => forTab.set(KEY, token);
+export const forget = (): void => forTab.delete(KEY);
 
 /** What people paste: with spaces and line breaks, as a whole address, or with `Bearer` before it. */
 export function clean(pasted: string): string {
@@ -58,8 +60,8 @@ export function claims(token: string): Claims | undefined {
   }
 }
 
-/** Whether a token says that its time is over. A clock that is a minute off is no reason to doubt the server. */
-export function expired(token: string, now = Date.now()): boolean {
+/** Whether a token says that its time is over, or about to be. `now` is the server's time, as far as it is known. */
+export function expired(token: string, now: number): boolean {
   const expires = claims(token)?.expires;
   return expires !== undefined && expires < now + 60_000;
 }

@@ -1,6 +1,10 @@
 import { useId, useRef, useState } from 'react';
-import { LogOut, MessageSquareText, Monitor, Moon, Sun } from 'lucide-react';
+import { Bell, LogOut, MessageSquareText, Monitor, Moon, Sun, Volume2 } from 'lucide-react';
 import { useAvailability, usePerson } from 'fanfare-client/react';
+import { turn, useSetting, type Setting } from '../attention/settings';
+import { play } from '../attention/sound';
+import { Name } from '../lib/Bidi';
+import { named } from '../lib/plain';
 import { DotIcon, Face } from '../people/Dot';
 import { PersonLine } from '../people/Line';
 import { useChooseStatus } from '../people/own';
@@ -9,7 +13,7 @@ import { StatusText } from '../people/StatusText';
 import { useConnection, useSigned } from '../session/context';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
-import { Menu, MenuItem, MenuLine, MenuRadio } from '../ui/Menu';
+import { Menu, MenuCheck, MenuItem, MenuLine, MenuRadio } from '../ui/Menu';
 import { choose as chooseTheme, useThemeChoice, type Choice } from './theme';
 import css from './shell.module.css';
 
@@ -38,8 +42,15 @@ export function AccountMenu({ side }: { side: 'right' | 'bottom' }) {
   const text = usePerson(user)?.text ?? '';
   const [writing, setWriting] = useState(false);
   const state = useId();
+  const notifications = useSetting('notifications');
+  const sound = useSetting('sound');
+  const [refused, setRefused] = useState(false);
+  const set = (setting: Setting, on: boolean) => {
+    if (on && setting === 'sound') play();
+    void turn(setting, on).then((done) => { if (!done) setRefused(true); });
+  };
   const trigger = (
-    <button ref={button} type="button" className={css.account} aria-label={`Account of ${user}`} aria-describedby={state}>
+    <button ref={button} type="button" className={css.account} aria-label={`Account of ${named(user)}`} aria-describedby={state}>
       <Face user={user} named={false} />
     </button>
   );
@@ -50,8 +61,8 @@ export function AccountMenu({ side }: { side: 'right' | 'bottom' }) {
         <div className={css.who}>
           <Face user={user} size="l" named={false} />
           <div>
-            <strong>{user}</strong>
-            <span>{session.who?.organizationId ?? session.claims.organization}</span>
+            <strong><Name id={user} /></strong>
+            <span><Name id={session.who?.organizationId ?? session.claims.organization ?? ''} /></span>
             <span className={css.roles}>{session.who?.roles.join(', ') ?? 'not connected yet'}</span>
             <span className={css.state}><PersonLine user={user} /></span>
           </div>
@@ -62,9 +73,21 @@ export function AccountMenu({ side }: { side: 'right' | 'bottom' }) {
         <MenuLine />
         <MenuRadio label="Theme" value={theme} options={THEMES} onChange={chooseTheme} />
         <MenuLine />
+        <MenuCheck checked={notifications} onChange={(on) => set('notifications', on)}><Bell size={15} />Notifications</MenuCheck>
+        <MenuCheck checked={sound} onChange={(on) => set('sound', on)}><Volume2 size={15} />Sound</MenuCheck>
+        {mine === 'busy' && (notifications || sound) && <p className={css.muted}>Muted while you do not want to be disturbed.</p>}
+        <MenuLine />
         <MenuItem icon={<LogOut size={15} />} onSelect={leave}>Sign out</MenuItem>
       </Menu>
       {writing && <StatusText text={text} opener={button} onClose={() => setWriting(false)} />}
+      {refused && (
+        <Dialog
+          title="Notifications are not allowed" opener={button} onClose={() => setRefused(false)}
+          text="The browser does not show notifications of this site. Allow them in its settings for this site, and switch them on again."
+        >
+          <div className={css.confirm}><Button kind="primary" onClick={() => setRefused(false)}>Close</Button></div>
+        </Dialog>
+      )}
       {unsent > 0 && (
         <Dialog
           title="Sign out?" onClose={() => setUnsent(0)} opener={button}

@@ -1,5 +1,6 @@
 import { Activity, List, Map as MapIcon, MessageSquare, ScrollText, type LucideIcon } from 'lucide-react';
 import { href, type View } from '../router';
+import { useShows } from '../session/context';
 import { Hint } from '../ui/Button';
 import { Mark } from '../ui/Mark';
 import { AccountMenu } from './AccountMenu';
@@ -9,27 +10,39 @@ interface Target {
   view: View;
   label: string;
   icon: LucideIcon;
+  /** The right without which there is nothing to see. */
+  needs?: 'map' | 'chat';
 }
 
 const TARGETS: readonly Target[] = [
-  { view: 'map', label: 'Map', icon: MapIcon },
-  { view: 'chat', label: 'Chat', icon: MessageSquare },
+  { view: 'map', label: 'Map', icon: MapIcon, needs: 'map' },
+  { view: 'chat', label: 'Chat', icon: MessageSquare, needs: 'chat' },
   { view: 'log', label: 'Event log', icon: ScrollText },
   { view: 'connection', label: 'Connection', icon: Activity },
 ];
+
+/** On phones, agents have a tab of their own: the list and the map do not fit side by side. */
+const TABS = TARGETS.toSpliced(1, 0, { view: 'agents', label: 'Agents', icon: List, needs: 'map' });
 
 interface Props {
   view: View;
   unread: number;
 }
 
+/** Those that lead somewhere. What is not known yet stays out, so that nothing goes away under a finger. */
+function useTargets(all: readonly Target[]): readonly Target[] {
+  const shows = { map: useShows('watch_locations'), chat: useShows('converse') };
+  return all.filter(({ needs }) => needs === undefined || shows[needs] === true);
+}
+
 export function Rail({ view, unread }: Props) {
   const shown = view === 'agents' ? 'map' : view;
+  const targets = useTargets(TARGETS);
   return (
     <nav className={css.rail} aria-label="Main">
       <span className={css.mark}><Mark size={28} /></span>
       <ul>
-        {TARGETS.map((target) => (
+        {targets.map((target) => (
           <li key={target.view}>
             <Hint text={target.label} side="right"><NavLink {...target} unread={unread} current={shown === target.view} /></Hint>
           </li>
@@ -40,9 +53,9 @@ export function Rail({ view, unread }: Props) {
   );
 }
 
-/** On phones, agents have a tab of their own: the list and the map do not fit side by side. */
+/** The same on phones, below. */
 export function TabBar({ view, unread }: Props) {
-  const targets = TARGETS.toSpliced(1, 0, { view: 'agents', label: 'Agents', icon: List });
+  const targets = useTargets(TABS);
   return (
     <nav className={css.tabs} aria-label="Main">
       <ul>
@@ -63,7 +76,7 @@ interface LinkProps extends Target {
 }
 
 // The tooltip's trigger passes what it needs on.
-function NavLink({ view, label, icon: Icon, unread, current, text = false, ...rest }: LinkProps) {
+function NavLink({ view, label, icon: Icon, needs: _, unread, current, text = false, ...rest }: LinkProps) {
   const badge = view === 'chat' && unread > 0;
   return (
     <a

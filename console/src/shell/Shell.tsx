@@ -1,13 +1,17 @@
-import { lazy, Suspense, useState } from 'react';
-import { useMay, useSession } from '../session/context';
+import { lazy, Suspense, useEffect, useState } from 'react';
+import { useSession, useShows } from '../session/context';
+import { Ending } from '../session/Ending';
 import { Renew } from '../session/Renew';
-import { usePlace } from '../router';
+import { replace, start, usePlace } from '../router';
 import { usePhone } from '../lib/hooks';
 import { useKeptStatus } from '../people/own';
 import { useWatching } from '../people/useWatching';
 import { Toasts } from '../notices/Toasts';
 import { SendNotice } from '../notices/SendNotice';
+import { useAttention } from '../attention/useAttention';
 import { Skeleton } from '../ui/Empty';
+import { Bars } from './Bars';
+import { Boundary } from './Boundary';
 import { Header } from './Header';
 import { Rail, TabBar } from './Nav';
 import { ForbiddenFleet, FleetView } from '../fleet/FleetView';
@@ -27,10 +31,16 @@ export function Shell({ onToken }: { onToken: (token: string) => void }) {
   const unread = useUnread();
   useWatching(place.view === 'chat' ? place.id : undefined);
   useKeptStatus();
-  const forbidden = useMay('watch_locations') === false;
+  useAttention();
+  const map = useShows('watch_locations');
+  const chat = useShows('converse');
+  // What one may not see is not where one begins.
+  useEffect(() => {
+    if (place.view === 'start' && map !== undefined && chat !== undefined) replace({ view: start({ map, chat }) });
+  }, [place, map, chat]);
   // The map stays when one leaves it: it is at once there again, and stands still meanwhile.
-  const [seenMap, setSeenMap] = useState(onMap);
-  if (onMap && !seenMap) setSeenMap(true);
+  const [seenMap, setSeenMap] = useState(false);
+  if (onMap && map && !seenMap) setSeenMap(true);
 
   return (
     <div className={css.shell}>
@@ -39,15 +49,25 @@ export function Shell({ onToken }: { onToken: (token: string) => void }) {
       </a>
       {!phone && <Rail view={place.view} unread={unread} />}
       <Header onNotice={() => setSending(true)} />
-      <Toasts />
+      <div className={css.layer}>
+        <Toasts />
+        <Ending onToken={onToken} />
+        <Bars />
+      </div>
       <main id="main" className={css.main} tabIndex={-1}>
-        {forbidden ? onMap && <ForbiddenFleet /> : seenMap && (
-          <FleetView fleet={session.fleet} place={place} hidden={!onMap} />
+        {place.view === 'start' && <Skeleton rows={6} />}
+        {onMap && map === undefined && <Skeleton rows={6} />}
+        {map === false ? onMap && <ForbiddenFleet /> : seenMap && map && (
+          <div hidden={!onMap}><Boundary view={onMap ? 'map' : 'other'}><FleetView fleet={session.fleet} place={place} hidden={!onMap} /></Boundary></div>
         )}
-        {place.view === 'chat' && <ChatView id={place.id} />}
-        {place.view === 'log' && <LogView />}
-        {place.view === 'connection' && (
-          <Suspense fallback={<Skeleton rows={6} />}><ConnectionView /></Suspense>
+        {!onMap && (
+          <Boundary key={place.view} view={'id' in place ? `${place.view}/${place.id}` : place.view}>
+            {place.view === 'chat' && <ChatView id={place.id} />}
+            {place.view === 'log' && <LogView />}
+            {place.view === 'connection' && (
+              <Suspense fallback={<Skeleton rows={6} />}><ConnectionView /></Suspense>
+            )}
+          </Boundary>
         )}
       </main>
       {phone && <TabBar view={place.view} unread={unread} />}

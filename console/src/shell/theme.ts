@@ -1,6 +1,7 @@
 // Dark or light: as the system has it, or as chosen here.
 import { useSyncExternalStore } from 'react';
 import { Emitter } from '../lib/emitter';
+import { forBrowser } from '../lib/storage';
 
 export type Choice = 'system' | 'dark' | 'light';
 
@@ -11,7 +12,7 @@ const changes = new Emitter<void>();
 let choice: Choice = read();
 
 function read(): Choice {
-  const kept = localStorage.getItem(KEY);
+  const kept = forBrowser.get(KEY);
   return kept === 'dark' || kept === 'light' ? kept : 'system';
 }
 
@@ -26,8 +27,8 @@ function apply(): void {
 
 export function choose(wanted: Choice): void {
   choice = wanted;
-  if (wanted === 'system') localStorage.removeItem(KEY);
-  else localStorage.setItem(KEY, wanted);
+  if (wanted === 'system') forBrowser.delete(KEY);
+  else forBrowser.set(KEY, wanted);
   apply();
 }
 

@@ -1,0 +1,88 @@
+// Tells of what happens elsewhere: by the page's title and icon always, by notifications and sounds for those who asked.
+import { useEffect, useRef } from 'react';
+import { usePeople } from 'fanfare-client/react';
+import { useChat } from '../chat/hooks';
+import { nameOf } from '../chat/naming';
+import { watchedPage } from '../chat/useReading';
+import { named, short } from '../lib/plain';
+import { holdLock, notify } from '../lib/storage';
+import { go, parse } from '../router';
+import { useSession, useValue } from '../session/context';
+import dotted from '../styles/icon-dot.svg';
+import icon from '../styles/icon.svg';
+import { calls, title } from './rules';
+import { isOn } from './settings';
+import { play } from './sound';
+
+/** Another tab, or another device, may show it: so long it has time to say so. */
+const ELSEWHERE = 800;
+
+export function useAttention(): void {
+  const { client, notices, claims } = useSession();
+  const { chat, totalUnread } = useChat();
+  const people = usePeople();
+  const open = useValue(notices, () => notices.open);
+  const urgent = open.some(({ priority }) => priority === 'urgent');
+  const marked = totalUnread > 0 || open.length > 0;
+
+  useEffect(() => {
+    document.title = title(totalUnread, urgent);
+    return () => { document.title = title(0, false); };
+  }, [totalUnread, urgent]);
+  useEffect(() => {
+    const link = document.querySelector<HTMLLinkElement>('link[rel=icon]');
+    if (link) link.href = marked ? dotted : icon;
+    return () => { if (link) link.href = icon; };
+  }, [marked]);
+
+  // Of several tabs one speaks.
+  const speaks = useRef(false);
+  useEffect(() => {
+    const release = holdLock(`fanfare-console:attention:${JSON.stringify([claims.organization, claims.user])}`, () => { speaks.current = true; });
+    return () => {
+      speaks.current = false;
+      release();
+    };
+  }, [claims]);
+
+  useEffect(() => {
+    const timers = new Set<ReturnType<typeof setTimeout>>();
+    const soon = (then: () => void) => {
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        then();
+      }, ELSEWHERE);
+      timers.add(timer);
+    };
+    const tell = (head: string, body: string, tag: string, onClick: () => void) => {
+      if (!speaks.current || people.mine === 'busy') return;
+      if (isOn('sound')) play();
+      if (isOn('notifications')) notify(head, { body, tag, icon }, () => { window.focus(); onClick(); });
+    };
+    const me = () => (client.state.name === 'open' ? client.state.userId : claims.user);
+    const offs = [
+      client.on('message:new', ({ at, by, seq, data }) => {
+        const id = data.conversation_id;
+        const place = parse(location.hash);
+        const seen = watchedPage() && place.view === 'chat' && place.id === id;
+        if (!calls({ at, seen, mine: by === me() }, people.mine, client.now())) return;
+        soon(() => {
+          const conversation = chat.snapshot.conversations.find((one) => one.id === id);
+          // Read meanwhile, in another tab or on another device.
+          if (!conversation || conversation.unread === 0) return;
+          const name = nameOf(conversation, me());
+          const head = conversation.kind === 'private' ? name : `${named(by)} in ${name}`;
+          tell(head, short(data.text, 200), `${id}/${seq}`, () => go({ view: 'chat', id }));
+        });
+      }),
+      client.on('system:broadcast', ({ at, by, client_id: key, data }) => {
+        if (!calls({ at, seen: watchedPage(), mine: by === me() }, people.mine, client.now())) return;
+        tell(`${data.priority === 'urgent' ? 'Urgent notice' : 'Notice'} from ${named(by)}`, short(data.message, 200), `${by}/${key}`, () => {});
+      }),
+    ];
+    return () => {
+      for (const off of offs) off();
+      for (const timer of timers) clearTimeout(timer);
+    };
+  }, [client, chat, people, claims]);
+}

@@ -1,0 +1,47 @@
+// What a user has typed but not sent: kept over reloads, each text under a key of its own, so that tabs do not overwrite
+// each other's. Nobody else's are read, and signing out removes them.
+import { forBrowser, type Kept } from '../lib/storage';
+import type { Claims } from './token';
+
+const OLD = 30 * 86_400_000;
+
+export const forConversation = (id: string): string => `chat/${id}`;
+export const FOR_NOTICE = 'notice';
+/** The first message of a conversation that is being begun. */
+export const FOR_NEW = 'new';
+
+export class Drafts {
+  readonly #prefix: string;
+
+  constructor({ organization = '', user = '' }: Claims, private readonly kept: Kept = forBrowser, private readonly now: () => number = Date.now) {
+    this.#prefix = `fanfare-console:draft:${encodeURIComponent(organization)}:${encodeURIComponent(user)}:`;
+    for (const key of this.#keys()) {
+      const at = Number(kept.get(key)?.split('\n', 1)[0]);
+      if (!(now() - at < OLD)) kept.delete(key);
+    }
+  }
+
+  get(what: string): string {
+    const value = this.kept.get(this.#prefix + what) ?? '';
+    return value.slice(value.indexOf('\n') + 1);
+  }
+
+  set(what: string, text: string): void {
+    if (text) this.kept.set(this.#prefix + what, `${this.now()}\n${text}`);
+    else this.kept.delete(this.#prefix + what);
+  }
+
+  move(from: string, to: string): void {
+    const text = this.get(from);
+    this.set(from, '');
+    if (text) this.set(to, text);
+  }
+
+  clear(): void {
+    for (const key of this.#keys()) this.kept.delete(key);
+  }
+
+  #keys(): string[] {
+    return this.kept.keys().filter((key) => key.startsWith(this.#prefix));
+  }
+}

@@ -1,0 +1,30 @@
+import { useState } from 'react';
+import { Database, RefreshCw } from 'lucide-react';
+import { blocked } from '../lib/storage';
+import { useOutdated } from '../lib/updated';
+import { Button } from '../ui/Button';
+import css from './shell.module.css';
+
+/** What concerns the whole page: there is a newer one, or nothing is kept. Above the page, and never in its way. */
+export function Bars() {
+  const outdated = useOutdated();
+  const [forgets, setForgets] = useState(blocked);
+  return (
+    <>
+      {outdated && (
+        <div className={css.bar} role="alert">
+          <RefreshCw size={16} aria-hidden />
+          <p>The console was updated. Reload to use all parts of it.</p>
+          <Button kind="plain" onClick={() => location.reload()}>Reload</Button>
+        </div>
+      )}
+      {forgets && (
+        <div className={css.bar} role="status">
+          <Database size={16} aria-hidden />
+          <p>This browser keeps no data for this site. A reload signs you out, and drops what was not sent.</p>
+          <Button kind="quiet" onClick={() => setForgets(false)}>Understood</Button>
+        </div>
+      )}
+    </>
+  );
+}
