@@ -30,7 +30,7 @@ export function DepartmentFilter({ fleet }: { fleet: LiveFleet }) {
           aria-label={fleet.department === undefined ? 'Department: all' : `Department: ${fleet.department}`}
         >
           <ListFilter size={15} aria-hidden />
-          {fleet.department}
+          <bdi>{fleet.department}</bdi>
         </button>
       </Popover.Trigger>
       <Popover.Portal>

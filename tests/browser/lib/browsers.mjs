@@ -16,10 +16,14 @@ export class Browser {
 
   static kinds = Object.keys(KINDS);
 
-  static async launch(kind) {
+  /** `more` arguments and variables, as of another machine. */
+  static async launch(kind, more = [], variables = {}) {
     const launched = new Browser();
     launched.kind = kind;
-    launched.#browser = await puppeteer.launch({ headless: true, timeout: 60_000, ...KINDS[kind]() });
+    const { args = [], ...options } = KINDS[kind]();
+    launched.#browser = await puppeteer.launch({
+      headless: true, timeout: 60_000, ...options, args: [...args, ...more], env: { ...process.env, ...variables },
+    });
     launched.version = await launched.#browser.version();
     return launched;
   }
