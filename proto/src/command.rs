@@ -231,7 +231,19 @@ pub(crate) trait Check {
 }
 
 pub(crate) fn at_most(what: &str, length: usize, limit: usize) -> Result<(), String> {
-    if length > limit { Err(format!("{what} is longer than {limit}")) } else { Ok(()) }
+    if length > limit {
+        return Err(format!("{what}: its length is {length}, and the limit is {limit}"));
+    }
+    Ok(())
+}
+
+/// The same for a text that people write: counted as it travels, between the quotes of its JSON form.
+pub(crate) fn text_at_most(what: &str, text: &str, limit: usize) -> Result<(), String> {
+    let length = json_length(text);
+    if length > limit {
+        return Err(format!("{what}: it is {length} bytes long as JSON, and the limit is {limit}"));
+    }
+    Ok(())
 }
 
 /// Bytes of a text between the quotes of its JSON form.
@@ -383,7 +395,7 @@ pub struct ConversationCreate {
 
 impl Check for ConversationCreate {
     fn check(&self) -> Result<(), String> {
-        at_most("title", self.title.as_ref().map_or(0, String::len), MAX_TITLE)?;
+        text_at_most("title", self.title.as_deref().unwrap_or_default(), MAX_TITLE)?;
         at_most("members", self.members.len(), MAX_MEMBERS)
     }
 }
@@ -428,7 +440,7 @@ impl Check for MessageSend {
         if self.text.is_empty() {
             return Err("text is empty".into());
         }
-        at_most("text", json_length(&self.text), MAX_TEXT)
+        text_at_most("text", &self.text, MAX_TEXT)
     }
 }
 
@@ -603,6 +615,6 @@ impl Check for SystemBroadcast {
         if self.message.is_empty() {
             return Err("message is empty".into());
         }
-        at_most("message", json_length(&self.message), MAX_BROADCAST)
+        text_at_most("message", &self.message, MAX_BROADCAST)
     }
 }

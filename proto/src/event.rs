@@ -43,6 +43,8 @@ pub mod name {
     pub const MESSAGE_READ: &str = "message:read";
     /// A notice to the organisation. Data: [`Notice`](super::Notice).
     pub const SYSTEM_BROADCAST: &str = "system:broadcast";
+    /// An event of a log that cannot be read any more: its place is kept. No data.
+    pub const EVENT_UNREADABLE: &str = "event:unreadable";
     /// The state of a view when it was subscribed to. Data: [`LocationSnapshot`](super::LocationSnapshot).
     pub const LOCATION_SNAPSHOT: &str = "location:snapshot";
     /// Aliases of agents that joined a view. Data: [`LocationAgents`](super::LocationAgents).
@@ -72,6 +74,7 @@ pub mod name {
         MESSAGE_DELIVERED,
         MESSAGE_READ,
         SYSTEM_BROADCAST,
+        EVENT_UNREADABLE,
         LOCATION_SNAPSHOT,
         LOCATION_AGENTS,
         LOCATION_REMOVED,
@@ -471,8 +474,12 @@ pub struct ConversationSummary {
     pub head: Seq,
     /// Up to where the caller has read.
     pub read: Seq,
-    /// Messages after that.
+    /// Messages after that which can still be read.
     pub unread: u64,
+    /// When its newest event was stored, while that can be read. Pages come in order of ids: who shows conversations by
+    /// their newest event reads all pages first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_at: Option<UnixMs>,
 }
 
 /// Data of [`name::MESSAGE_NEW`].

@@ -149,6 +149,20 @@ impl OrgId {
     }
 }
 
+impl UserId {
+    /// Stands for a user whose id cannot be read any more.
+    pub fn unknown() -> Self {
+        Self("~unknown".into())
+    }
+}
+
+impl ClientId {
+    /// Stands for the id of a request that cannot be read any more: that of the event at a position.
+    pub fn at(seq: Seq) -> Self {
+        Self(format!("~unknown-{}", seq.0).into())
+    }
+}
+
 impl TopicKey {
     /// The key of a kind that has one topic for each organisation.
     pub fn all() -> Self {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    command::{Check, at_most, json_length},
+    command::{Check, at_most, text_at_most},
     id::{UnixMs, UserId},
 };
 
@@ -82,7 +82,7 @@ impl std::fmt::Debug for PresenceSet {
 
 impl Check for PresenceSet {
     fn check(&self) -> Result<(), String> {
-        at_most("text", self.text.as_deref().map_or(0, json_length), MAX_STATUS_TEXT)
+        text_at_most("text", self.text.as_deref().unwrap_or_default(), MAX_STATUS_TEXT)
     }
 }
 

@@ -73,6 +73,7 @@ fn events(types: &mut Types) -> Vec<EventRow> {
     row(name::CONVERSATION_CREATED, types.name::<event::Conversation>(), true);
     row(name::MESSAGE_NEW, types.name::<event::MessageNew>(), true);
     row(name::SYSTEM_BROADCAST, types.name::<event::Notice>(), true);
+    row(name::EVENT_UNREADABLE, types.name::<command::Empty>(), true);
     row(name::ERROR, types.name::<event::ErrorBody>(), false);
     row(name::TOPICS, types.name::<event::Topics>(), false);
     row(name::SERVER_PING, types.name::<event::ServerPing>(), false);

@@ -9,7 +9,7 @@ pub mod revocation;
 use std::{fmt::Display, sync::Arc};
 
 use bytes::Bytes;
-use fanfare_proto::{ClientId, ErrorBody, ErrorCode, TokenId, UserId, event::Stored};
+use fanfare_proto::{ClientId, ErrorBody, ErrorCode, Seq, TokenId, UserId, event::Stored};
 use serde::Serialize;
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     hub::Hub,
     id::{Audience, Tenant, Topic},
     metrics::Metrics,
-    store::{Append, NewEvent, Store},
+    store::{Append, NewEvent, Store, StoreError},
     time::Clock,
 };
 
@@ -98,6 +98,28 @@ struct Said {
 /// Adds an event. Its receivers have it, or will read it, when this answers; with it comes the number of countable
 /// events up to it.
 async fn say(services: &Services, caller: &Caller<'_>, said: Said) -> Result<(Stored, u64), ErrorBody> {
+    append(services, caller, said, None).await.map_err(refused)
+}
+
+/// The same for the first event of a topic; `None` if it has one already that another request made.
+async fn say_first(
+    services: &Services,
+    caller: &Caller<'_>,
+    said: Said,
+) -> Result<Option<Stored>, ErrorBody> {
+    match append(services, caller, said, Some(Seq::ZERO)).await {
+        Ok((stored, _)) => Ok(Some(stored)),
+        Err(StoreError::Conflict { .. }) => Ok(None),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+async fn append(
+    services: &Services,
+    caller: &Caller<'_>,
+    said: Said,
+    expect: Option<Seq>,
+) -> Result<(Stored, u64), StoreError> {
     let event = NewEvent {
         author: caller.user().clone(),
         client_id: said.client_id,
@@ -107,10 +129,10 @@ async fn say(services: &Services, caller: &Caller<'_>, said: Said) -> Result<(St
         countable: said.countable,
     };
     let name = said.topic.name.clone();
-    let append = Append { topic: said.topic, expect: None, events: vec![event], audience: said.audience };
-    let appended = services.store.append(append).await.map_err(refused)?;
+    let append = Append { topic: said.topic, expect, events: vec![event], audience: said.audience };
+    let appended = services.store.append(append).await?;
     let Some(outcome) = appended.outcomes.first() else {
-        return Err(ErrorCode::InternalError.with("internal error"));
+        return Err(StoreError::Corrupt("an append without an outcome".to_owned()));
     };
     let stored = Stored {
         topic: name,

@@ -17,6 +17,7 @@ use crate::{
     domain::{chat, notice},
     error::refused,
     id::Topic,
+    limit::Repeats,
     store::{From, Head, Mark},
 };
 
@@ -32,6 +33,9 @@ const PAGE_BYTES: usize = 64 * 1024;
 
 /// Such pages that are read at once: one after another, a hundred of a store that is slow would never be read in a turn.
 const READS: usize = 8;
+
+/// Every connection may fail at once.
+static FAILED: Repeats = Repeats::new();
 
 impl Session {
     /// Resumes what is to be resumed, by a task of its own: where many return at once it waits for its turn, and the
@@ -49,7 +53,9 @@ impl Session {
             resumed = self.resume() => resumed,
         };
         if let Err(error) = resumed {
-            tracing::warn!(%error, "a connection could not be resumed");
+            if let Some(left_out) = FAILED.due(std::time::Instant::now()) {
+                tracing::warn!(%error, left_out, "a connection could not be resumed");
+            }
             self.outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
             self.outbox.close(CloseCode::Unavailable);
         }
@@ -181,13 +187,14 @@ impl Session {
         mark: &Mark,
         common: bool,
     ) -> Result<TopicState, ErrorBody> {
+        let services = &*self.local.services;
         // It is told once. Where the right to hear of the topic ends and begins anew, the client compares.
         let cursor = self.cursors.borrow_mut().remove(&topic.name);
         let reaches = cursor.as_ref().map(|cursor| {
             let missed = head.seq.0.checked_sub(cursor.seq.0);
             cursor.epoch == head.epoch
                 && cursor.seq.next() >= head.first
-                && missed.is_some_and(|missed| missed <= self.local.services.config.limits.resume_events)
+                && missed.is_some_and(|missed| missed <= services.config.limits.resume_events)
         });
         let seq = match (cursor, reaches) {
             (Some(cursor), Some(true)) => cursor.seq,
@@ -203,7 +210,7 @@ impl Session {
             epoch: head.epoch,
             seq,
             head: head.seq,
-            unread: chat::unread(head, mark),
+            unread: chat::unread(services, topic, head, mark).await?,
             recovered: reaches,
         })
     }

@@ -1,10 +1,21 @@
 //! Conversations: created, found, written to, read; by members only.
 
+use std::sync::Arc;
+
+use fanfare::{
+    id::{Audience, Tenant, Topic},
+    store::{
+        Append, Committed, Event, NewEvent, Put, RecordKind, Slot, Store,
+        sqlite::{Options, Sqlite},
+    },
+};
+use fanfare_proto::{Epoch, TopicKind, TopicName, UnixMs};
 use serde_json::{Value, json};
 
 use crate::{
     client::{BOTH, Client, Kind},
     harness::{TestServer, token},
+    store,
 };
 
 /// Creates a conversation and answers its id.
@@ -221,5 +232,178 @@ async fn a_creation_and_a_message_may_have_the_same_client_id() {
         let id = format!("1-{kind:?}");
         let room = create(&mut ann, &id, &["bob"]).await;
         assert_eq!(say(&mut ann, &room, &id, "first").await["seq"], 2);
+    }
+}
+
+/// Creates a private conversation and answers its id.
+async fn pair(client: &mut Client, id: &str, other: &str) -> String {
+    let data = json!({ "client_id": id, "kind": "private", "members": [other] });
+    let created = client.request("conversation:create", data).await.unwrap();
+    created["conversation_id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_pair_has_one_private_conversation() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        let (a, b) = (format!("ann-{kind:?}"), format!("bob-{kind:?}"));
+        let mut ann = server.client(kind, &a, "member").await;
+        let mut bob = server.client(kind, &b, "member").await;
+        let other = pair(&mut ann, "p0", "carol").await;
+        // Both begin it at the same time, and both again.
+        let (first, second) = tokio::join!(pair(&mut ann, "p1", &b), pair(&mut bob, "p1", &a));
+        assert_eq!(first, second);
+        assert_ne!(first, other);
+        assert_eq!(pair(&mut ann, "p2", &b).await, first);
+        let asked = json!({ "client_id": "p3", "kind": "private", "members": [&a] });
+        let again = bob.request("conversation:create", asked).await.unwrap();
+        assert_eq!((&again["conversation_id"], &again["duplicate"]), (&json!(first), &json!(true)));
+        say(&mut bob, &first, "m1", "hello").await;
+        let history = ann.request("message:history", json!({ "conversation_id": first })).await.unwrap();
+        let names: Vec<_> =
+            history["events"].as_array().unwrap().iter().map(|event| &event["event"]).collect();
+        assert_eq!(names, ["conversation:created", "message:new"]);
+        let list = bob.request("conversation:list", json!({})).await.unwrap();
+        assert_eq!(list["conversations"].as_array().unwrap().len(), 1);
+        // A group of the same two is another conversation, and there may be several.
+        assert_ne!(create(&mut ann, "g1", &[&b]).await, first);
+    }
+}
+
+/// Before pairs had one each, a conversation's id came from the request.
+#[tokio::test]
+async fn a_pair_keeps_the_conversation_that_it_had() {
+    if store::is_shared() {
+        return;
+    }
+    let mut server = TestServer::start().await;
+    server.stop().await;
+    let org = Tenant::stored("acme".parse().unwrap());
+    let old = Sqlite::open(&server.config.data_dir, Arc::new(Nobody), &Options::default()).unwrap();
+    for (room, at) in [("aaa", 1), ("bbb", 3), ("ccc", 2)] {
+        let slot = |kind, partition: &str, key: &str| Slot {
+            org: org.clone(),
+            kind,
+            partition: partition.to_owned(),
+            key: key.to_owned(),
+        };
+        let state = json!({ "kind": "private", "title": null, "members": ["ann", "bob"] }).to_string();
+        let records = [
+            (slot(RecordKind::Conversation, room, "state"), state),
+            (slot(RecordKind::Membership, "ann", room), "{}".to_owned()),
+            (slot(RecordKind::Membership, "bob", room), "{}".to_owned()),
+        ];
+        for (slot, value) in records {
+            let put = Put { value: Some(value.into()), expires: None };
+            old.put(&slot, None, put, UnixMs(1)).await.unwrap();
+        }
+        let event = NewEvent {
+            author: "ann".parse().unwrap(),
+            client_id: room.parse().unwrap(),
+            at: UnixMs(at),
+            name: "conversation:created".to_owned(),
+            data: "{}".into(),
+            countable: false,
+        };
+        let name = TopicName { kind: TopicKind::Conversation, key: room.parse().unwrap() };
+        let topic = Topic { org: org.clone(), name };
+        let audience = Audience::Members(Arc::new([]));
+        old.append(Append { topic, expect: None, events: vec![event], audience }).await.unwrap();
+    }
+    old.close().await;
+    server.restart_stopped().await;
+    let mut ann = server.client(Kind::WebSocket, "ann", "member").await;
+    let mut bob = server.client(Kind::WebTransport, "bob", "member").await;
+    // Of several, the one that was written to last; and it stays that one.
+    let (first, second) = tokio::join!(pair(&mut ann, "p1", "bob"), pair(&mut bob, "p1", "ann"));
+    assert_eq!((first.as_str(), second.as_str()), ("bbb", "bbb"));
+    say(&mut ann, "ccc", "m1", "hello").await;
+    assert_eq!(pair(&mut bob, "p2", "ann").await, "bbb");
+}
+
+/// Hears nothing.
+struct Nobody;
+
+impl Committed for Nobody {
+    fn committed(&self, _: &Topic, _: Epoch, _: &Audience, _: &[Event]) {}
+}
+
+#[tokio::test]
+async fn a_list_says_when_each_conversation_was_last_written_to() {
+    let server = TestServer::start().await;
+    let mut ann = server.client(Kind::WebSocket, "ann", "member").await;
+    let mut stored = Vec::new();
+    for n in 0..25 {
+        server.pass(1_000);
+        let room = create(&mut ann, &format!("r{n}"), &["bob"]).await;
+        stored.push((say(&mut ann, &room, &format!("m{n}"), "hello").await["at"].as_u64().unwrap(), room));
+    }
+    let (mut found, mut after) = (Vec::new(), json!({}));
+    loop {
+        let page = ann.request("conversation:list", after).await.unwrap();
+        for entry in page["conversations"].as_array().unwrap() {
+            let room = entry["conversation_id"].as_str().unwrap().to_owned();
+            found.push((entry["last_at"].as_u64().unwrap(), room));
+        }
+        let Some(next) = page["next"].as_str() else { break };
+        after = json!({ "after": next });
+    }
+    found.sort();
+    assert_eq!(found, stored);
+}
+
+#[tokio::test]
+async fn what_retention_removed_is_not_unread_and_can_be_read_past() {
+    let server = TestServer::start().await;
+    let day = 24 * 60 * 60 * 1000;
+    for kind in BOTH {
+        let (a, b) = (format!("ann-{kind:?}"), format!("bob-{kind:?}"));
+        let mut ann = server.client(kind, &a, "member").await;
+        let mut bob = server.client(kind, &b, "member").await;
+        let room = create(&mut ann, &format!("room-{kind:?}"), &[&b]).await;
+        for n in 0..3 {
+            say(&mut ann, &room, &format!("old{n}"), "hello").await;
+        }
+        let unread = async |bob: &mut Client| {
+            let list = bob.request("conversation:list", json!({})).await.unwrap();
+            list["conversations"][0].clone()
+        };
+        let marked = async |bob: &mut Client, seq: u64| {
+            let data = json!({ "conversation_id": room, "seq": seq });
+            bob.request("message:read", data).await.map(|receipt| receipt["seq"].clone())
+        };
+        assert_eq!(unread(&mut bob).await["unread"], 3);
+        server.pass(400 * day);
+        server.expire().await;
+        let mut ann = server.client(kind, &a, "member").await;
+        let mut bob = server.client(kind, &b, "member").await;
+        let entry = unread(&mut bob).await;
+        assert_eq!((&entry["unread"], &entry["head"]), (&json!(0), &json!(4)));
+        assert!(entry.get("last_at").is_none());
+        // Two more that can be read, and count.
+        say(&mut ann, &room, "new1", "hello").await;
+        say(&mut ann, &room, "new2", "hello").await;
+        assert_eq!(unread(&mut bob).await["unread"], 2);
+        let states = server.client(kind, &b, "member").await.expect("topics").await["data"]["topics"].clone();
+        let state =
+            states.as_array().unwrap().iter().find(|state| state["topic"] == format!("conversation:{room}"));
+        assert_eq!(state.unwrap()["unread"], 2);
+        // Any position up to the head may be read, also one whose event has gone.
+        assert_eq!(marked(&mut bob, 2).await.unwrap(), 2);
+        assert_eq!(unread(&mut bob).await["unread"], 2);
+        assert_eq!(marked(&mut bob, 4).await.unwrap(), 4);
+        assert_eq!(unread(&mut bob).await["unread"], 2);
+        assert_eq!(marked(&mut bob, 5).await.unwrap(), 5);
+        assert_eq!(unread(&mut bob).await["unread"], 1);
+        assert_eq!(marked(&mut bob, 6).await.unwrap(), 6);
+        assert_eq!(unread(&mut bob).await["unread"], 0);
+        assert_eq!(marked(&mut bob, 7).await.unwrap_err()["code"], "INVALID_MESSAGE");
+        // The head of a log of which nothing is left.
+        say(&mut ann, &room, "new3", "hello").await;
+        server.pass(400 * day);
+        server.expire().await;
+        let mut bob = server.client(kind, &b, "member").await;
+        assert_eq!(unread(&mut bob).await["unread"], 0);
+        assert_eq!(marked(&mut bob, 7).await.unwrap(), 7);
     }
 }

@@ -84,6 +84,11 @@ impl TestServer {
     pub async fn restart_after(&mut self, ms: u64) {
         self.stop().await;
         self.pass(ms);
+        self.restart_stopped().await;
+    }
+
+    /// Another life of one that was stopped.
+    pub async fn restart_stopped(&mut self) {
         let clock = Clock::shifted(self.shift.clone());
         self.server = Some(Server::start(self.config.clone(), clock).unwrap());
     }

@@ -137,8 +137,13 @@ export type ConversationSummary = {
   head: Seq,
   /** Up to where the caller has read. */
   read: Seq,
-  /** Messages after that. */
+  /** Messages after that which can still be read. */
   unread: number,
+  /**
+   * When its newest event was stored, while that can be read. Pages come in order of ids: who shows conversations by
+   * their newest event reads all pages first.
+   */
+  last_at?: UnixMs,
 };
 
 /** Answers `conversation:list`. */
@@ -705,6 +710,7 @@ export interface LogEvents {
   'conversation:created': Conversation;
   'message:new': MessageNew;
   'system:broadcast': Notice;
+  'event:unreadable': Empty;
 }
 
 /** Data of all other events. */
@@ -729,7 +735,7 @@ export interface PlainEvents {
 export const DURABLE = ['conversation:create', 'message:send', 'system:broadcast'] as const;
 
 /** Events of logs. */
-export const LOG_EVENTS = ['conversation:created', 'message:new', 'system:broadcast'] as const;
+export const LOG_EVENTS = ['conversation:created', 'message:new', 'system:broadcast', 'event:unreadable'] as const;
 
 /** Kinds of topic on the urgent lane; all others travel on the ordered one. */
 export const URGENT_KINDS = ['urgent_notice', 'revocation'] as const;

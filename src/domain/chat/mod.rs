@@ -5,33 +5,35 @@
 //! first event they mean nothing, and a repeated request, which makes the same conversation id, completes what a
 //! crash cut off.
 
+mod pair;
+mod progress;
 mod room;
 
-pub use room::Directory;
+pub use self::{
+    progress::{mark, unread},
+    room::Directory,
+};
 
 use std::collections::BTreeSet;
 
 use fanfare_proto::{
     ClientId, ConversationId, ErrorBody, ErrorCode, Seq, UserId,
     command::{
-        ConversationCreate, ConversationKind, ConversationList, MAX_MEMBERS, MessageHistory, MessageMark,
-        MessageSend,
+        ConversationCreate, ConversationKind, ConversationList, MAX_MEMBERS, MessageHistory, MessageSend,
     },
     event::{
         self, Conversation, ConversationSummary, Conversations, History, LISTED_MEMBERS, LogEntry, LogEvent,
-        MemberMark, MessageNew, Receipt, Stored,
+        MemberMark, MessageNew, Stored,
     },
 };
 use sha2::{Digest, Sha256};
 
 use self::room::{Room, enrol, ids_of, kept, member_room, put_once, room, state, topic};
-use super::{Answer, Caller, Said, Services, answer, json, say};
+use super::{Answer, Caller, Said, Services, answer, json, say, say_first};
 use crate::{
     error::{corrupt, refused},
-    hub::State,
     id::{Audience, Tenant, Topic},
-    outbox::StateKey,
-    store::{Event, From, Head, Mark, MarkKind, Position},
+    store::{Event, From, Head, MarkKind, Position},
 };
 
 /// Bytes of a history page's events: with marks and envelope it stays within what one frame may have.
@@ -56,11 +58,15 @@ pub async fn create(services: &Services, caller: &Caller<'_>, command: Conversat
         }
         _ => {}
     }
-    let id = derive_id(&caller.identity.org, caller.user(), &command.client_id);
+    let org = &caller.identity.org;
+    let id = match (command.kind, members.first(), members.last()) {
+        (ConversationKind::Private, Some(a), Some(b)) => pair::id_of(services, org, (a, b)).await?,
+        _ => derive_id(org, caller.user(), &command.client_id),
+    };
     let topic = topic(&caller.identity.org, &id);
     let asked = Room { kind: command.kind, title: command.title, members: members.into_iter().collect() };
     put_once(services, &state(&topic), json(&asked)?).await?;
-    // What stands there since an earlier request with this client id is what holds.
+    // What stands there since an earlier request that makes the same conversation is what holds.
     let room = kept(services, &topic).await?.unwrap_or(asked);
     enrol(services, &caller.identity.org, &id, &room.members).await?;
 
@@ -72,7 +78,7 @@ pub async fn create(services: &Services, caller: &Caller<'_>, command: Conversat
         members: room.members.iter().take(LISTED_MEMBERS).cloned().collect(),
     };
     let said = Said {
-        topic,
+        topic: topic.clone(),
         audience: Audience::Members(room.members),
         // Not the request's: that may name a message of this conversation too.
         client_id: ClientId::from(&id),
@@ -80,8 +86,26 @@ pub async fn create(services: &Services, caller: &Caller<'_>, command: Conversat
         data: json(&conversation)?,
         countable: false,
     };
-    let (stored, _) = say(services, caller, said).await?;
+    let stored = match say_first(services, caller, said).await? {
+        Some(stored) => stored,
+        None => begun(services, &topic).await?,
+    };
     answer(&Stored { conversation_id: Some(id), ..stored })
+}
+
+/// What is answered where the conversation has begun already, by another user or so long ago that the request is not known
+/// any more.
+async fn begun(services: &Services, topic: &Topic) -> Result<Stored, ErrorBody> {
+    let page = services.store.read(topic, From::After(Seq::ZERO), 1, 1).await.map_err(refused)?;
+    let first = page.events.first().filter(|event| event.seq == Seq(1));
+    Ok(Stored {
+        topic: topic.name.clone(),
+        epoch: page.head.epoch,
+        seq: Seq(1),
+        at: first.map_or_else(|| services.clock.now(), |event| event.at),
+        duplicate: true,
+        conversation_id: None,
+    })
 }
 
 /// `conversation:list`
@@ -96,9 +120,12 @@ pub async fn list(services: &Services, caller: &Caller<'_>, command: Conversatio
     let marks = services.store.marks_of(caller.user(), &topics).await.map_err(refused)?;
     let mut conversations = Vec::new();
     for ((id, topic), (head, mark)) in ids.into_iter().zip(&topics).zip(heads.iter().zip(&marks)) {
-        // A membership without a conversation: its creation was cut off.
-        let Some(room) = room(services, topic).await? else {
-            continue;
+        // A membership without a conversation: its creation was cut off. One that cannot be read hides no other.
+        let room = match room(services, topic).await {
+            Ok(Some(room)) => room,
+            Ok(None) => continue,
+            Err(error) if error.code == ErrorCode::InternalError => continue,
+            Err(error) => return Err(error),
         };
         conversations.push(ConversationSummary {
             conversation_id: id,
@@ -109,7 +136,8 @@ pub async fn list(services: &Services, caller: &Caller<'_>, command: Conversatio
             epoch: head.epoch,
             head: head.seq,
             read: mark.read.seq,
-            unread: unread(head, mark),
+            unread: unread(services, topic, head, mark).await?,
+            last_at: head.at,
         });
     }
     answer(&Conversations { conversations, next })
@@ -180,38 +208,6 @@ pub async fn history(services: &Services, caller: &Caller<'_>, command: MessageH
     })
 }
 
-/// `message:received` and `message:read`
-pub async fn mark(services: &Services, caller: &Caller<'_>, command: MessageMark, kind: MarkKind) -> Answer {
-    let (topic, room) = member_room(services, caller, &command.conversation_id).await?;
-    // The number of countable events up to the position comes from the event itself.
-    let page = services.store.read(&topic, From::After(Seq(command.seq.0.saturating_sub(1))), 1, 1).await;
-    let page = page.map_err(refused)?;
-    let to = match page.events.first() {
-        Some(event) if event.seq == command.seq => Position { seq: event.seq, count: event.count },
-        _ => return Err(ErrorCode::InvalidMessage.with("seq is no position of this conversation")),
-    };
-    let before =
-        services.store.marks_of(caller.user(), std::slice::from_ref(&topic)).await.map_err(refused)?;
-    let mark = services.store.mark(&topic, caller.user(), kind, to).await.map_err(refused)?;
-    let (name, seq, moved) = match kind {
-        MarkKind::Delivered => {
-            (event::name::MESSAGE_DELIVERED, mark.delivered.seq, before.first().map(|m| m.delivered.seq))
-        }
-        MarkKind::Read => (event::name::MESSAGE_READ, mark.read.seq, before.first().map(|m| m.read.seq)),
-    };
-    let receipt = Receipt { conversation_id: command.conversation_id, user_id: caller.user().clone(), seq };
-    if moved != Some(seq) {
-        services.hub.publish_state(State {
-            audience: Audience::Members(room.members.clone()),
-            key: StateKey(format!("{name} {} {}", topic.name, caller.user())),
-            topic,
-            version: seq.0,
-            frame: event::write(name, None, &receipt).into(),
-        });
-    }
-    answer(&receipt)
-}
-
 /// Topics of a user's conversations, for a resume: those after `after` only, at most `limit`.
 pub async fn topics_of(
     services: &Services,
@@ -225,12 +221,8 @@ pub async fn topics_of(
     Ok(ids.iter().map(|id| topic(org, id)).collect())
 }
 
-/// Messages after a user's read mark.
-pub const fn unread(head: &Head, mark: &Mark) -> u64 {
-    head.count.saturating_sub(mark.read.count)
-}
-
 fn log_event(topic: &Topic, head: Head, event: Event) -> Result<LogEvent, ErrorBody> {
+    let event = event.checked(topic);
     let data = serde_json::from_slice(&event.data).map_err(|e| corrupt(&topic.org, "event", &e))?;
     let entry = LogEntry {
         topic: topic.name.clone(),

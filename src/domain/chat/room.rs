@@ -15,7 +15,7 @@ use crate::{
     domain::{Caller, Services},
     error::{corrupt, refused},
     id::{Tenant, Topic},
-    store::{Put, Record, RecordKind, Slot, StoreError},
+    store::{Put, Record, RecordKind, Slot, StoreError, damage},
 };
 
 /// Conversations remembered between requests.
@@ -71,13 +71,24 @@ pub(super) async fn ids_of(
     after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<ConversationId>, ErrorBody> {
-    let now = services.clock.now();
-    let kind = RecordKind::Membership;
-    let records = services.store.list(org, kind, user.as_str(), after, limit, now).await.map_err(refused)?;
-    records
-        .into_iter()
-        .map(|(key, _)| ConversationId::new(&key).map_err(|e| corrupt(org, "membership", &e)))
-        .collect()
+    let (now, kind) = (services.clock.now(), RecordKind::Membership);
+    let mut ids = Vec::new();
+    let mut after = after.map(str::to_owned);
+    // More than one page only where some keys cannot be read.
+    while ids.len() < limit {
+        let left = limit - ids.len();
+        let page = services.store.list(org, kind, user.as_str(), after.as_deref(), left, now).await;
+        let page = page.map_err(refused)?;
+        after = page.last().map(|(key, _)| key.clone());
+        let last = page.len() < left;
+        ids.extend(page.iter().filter_map(|(key, _)| {
+            damage::readable("membership", || format!("{org} {user} {key}"), ConversationId::new(key))
+        }));
+        if last {
+            break;
+        }
+    }
+    Ok(ids)
 }
 
 /// The conversation, if the caller is a member. One of others looks like one that does not exist.

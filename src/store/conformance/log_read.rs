@@ -1,7 +1,7 @@
 //! Reading logs.
 
 use bytes::Bytes;
-use fanfare_proto::{Seq, TopicKind};
+use fanfare_proto::{Seq, TopicKind, UnixMs};
 
 use super::lab::{Lab, fresh_client, fresh_org, fresh_topic, new_event, seqs, topic_in, user};
 use crate::store::{From, Head, NewEvent};
@@ -104,8 +104,8 @@ pub(super) async fn heads_in_the_order_asked(lab: &mut Lab) {
     let heads = lab.store.heads(&asked).await.unwrap();
     let epoch = heads[0].epoch;
     assert_ne!(epoch.0, 0);
-    let one = Head { epoch, seq: Seq(1), first: Seq(1), count: 0 };
-    let two = Head { epoch, seq: Seq(2), first: Seq(1), count: 2 };
+    let one = Head { epoch, seq: Seq(1), first: Seq(1), count: 0, at: Some(UnixMs(1)) };
+    let two = Head { epoch, seq: Seq(2), first: Seq(1), count: 2, at: Some(UnixMs(2)) };
     assert_eq!(heads, [one, Head::empty(epoch), two, one]);
     assert_eq!(lab.store.heads(&[]).await.unwrap(), []);
     // Asking creates nothing, and the epoch told for an empty topic is the one that its first event gets.

@@ -49,7 +49,8 @@ impl Log {
 
     fn head(&self, epoch: Epoch) -> Head {
         let count = self.events.last().map_or(0, |event| event.count);
-        Head { epoch, seq: Seq(self.events.len() as u64), first: Seq(self.expired as u64 + 1), count }
+        let at = self.readable().last().map(|event| event.at);
+        Head { epoch, seq: Seq(self.events.len() as u64), first: Seq(self.expired as u64 + 1), count, at }
     }
 }
 

@@ -14,7 +14,8 @@ pub(super) async fn the_front_expires(lab: &mut Lab) {
         lab.append(&topic, vec![NewEvent { at: UnixMs(at), ..new_event(&ann, &fresh_client()) }]).await;
     }
     let epoch = lab.store.heads(std::slice::from_ref(&topic)).await.unwrap()[0].epoch;
-    let head = |first| Head { epoch, seq: Seq(5), first: Seq(first), count: 5 };
+    let at = |first| (first <= 5).then_some(UnixMs(40));
+    let head = |first| Head { epoch, seq: Seq(5), first: Seq(first), count: 5, at: at(first) };
     let table = [(10, 0, 1), (11, 1, 2), (25, 1, 3), (25, 0, 3), (40, 2, 5), (41, 1, 6), (41, 0, 6)];
     for (before, gone, first) in table {
         let answered = lab.store.expire(TopicKind::Conversation, UnixMs(before)).await.unwrap();
@@ -70,7 +71,7 @@ pub(super) async fn repetitions_are_forgotten_in_the_end(lab: &mut Lab) {
     let expire = async |before| lab.store.expire(TopicKind::Conversation, UnixMs(before)).await.unwrap();
     expire(T + 100).await;
     let epoch = lab.store.heads(std::slice::from_ref(&topic)).await.unwrap()[0].epoch;
-    let head = Head { epoch, seq: Seq(7), first: Seq(8), count: 7 };
+    let head = Head { epoch, seq: Seq(7), first: Seq(8), count: 7, at: None };
     assert_eq!(lab.store.heads(std::slice::from_ref(&topic)).await.unwrap(), [head]);
     assert_eq!(lab.append(&topic, vec![at(T + DAY - 1, &request)]).await, [duplicate]);
     expire(T + 6 + DAY).await;

@@ -134,9 +134,9 @@ statements! { Plain;
         "SELECT org, key, due FROM topic_list WHERE kind = ? AND shard = ? AND (org, key) > (?, ?) LIMIT ?";
 
     // The newest event in the same read: where replicas differ, it is repaired together with the head.
-    tail: data, "SELECT head, total, bytes, amended, newest, sealed, seq, count FROM log
+    tail: data, "SELECT head, total, bytes, amended, newest, sealed, seq, count, at FROM log
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? ORDER BY seq DESC LIMIT 1";
-    tail_serial: cas LocalSerial, "SELECT head, total, bytes, amended, newest, sealed, seq, count FROM log
+    tail_serial: cas LocalSerial, "SELECT head, total, bytes, amended, newest, sealed, seq, count, at FROM log
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? ORDER BY seq DESC LIMIT 1";
     head_first: cas, "UPDATE log SET head = ?, total = ?, bytes = ?, newest = ?
                  WHERE org = ? AND kind = ? AND key = ? AND bucket = ? IF head = null AND sealed = null";

@@ -6,6 +6,7 @@
 //! So a position is never given twice, and the directory, which has no time to live, keeps a topic whose events
 //! have all expired from starting again.
 
+use fanfare_proto::UnixMs;
 use scylla::statement::{
     batch::{Batch, BatchType},
     prepared::PreparedStatement,
@@ -124,13 +125,21 @@ pub(super) async fn tail(
     end(db, topic, directory, view).await.map(|(tail, _)| tail)
 }
 
-/// The end together with the newest event of its bucket, if there is one: its position and its count.
+/// The newest event of a bucket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Newest {
+    pub(super) seq: u64,
+    pub(super) count: u64,
+    pub(super) at: Option<UnixMs>,
+}
+
+/// The end together with the newest event of its bucket, if there is one.
 pub(super) async fn end(
     db: &Db,
     topic: &Topic,
     directory: &Directory,
     view: View,
-) -> Result<(Tail, Option<(u64, u64)>), StoreError> {
+) -> Result<(Tail, Option<Newest>), StoreError> {
     type Row = (
         Option<i64>,
         Option<i64>,
@@ -140,12 +149,13 @@ pub(super) async fn end(
         Option<bool>,
         Option<i64>,
         Option<i64>,
+        Option<i64>,
     );
     let statement = if view == View::Serial { &db.s.tail_serial } else { &db.s.tail };
     let last = directory.buckets[directory.buckets.len() - 1];
     let (org, kind, key) = names(topic);
     let row: Option<Row> = db.row(statement, (org, kind, key, last.id)).await?;
-    let (head, total, bytes, amended, newest, sealed, seq, count) = row.unwrap_or_default();
+    let (head, total, bytes, amended, newest, sealed, seq, count, at) = row.unwrap_or_default();
     let older = directory.buckets.windows(2).map(|pair| (pair[0].id, pair[1].before)).collect();
     let tail = Tail {
         bucket: last.id,
@@ -161,7 +171,8 @@ pub(super) async fn end(
     };
     // The rows at 0 are requests.
     let event = seq.map(nat).filter(|seq| *seq > 0).zip(count.map(nat));
-    Ok((tail, event))
+    let at = at.map(|at| UnixMs(nat(at)));
+    Ok((tail, event.map(|(seq, count)| Newest { seq, count, at })))
 }
 
 /// Makes the topic's row, unless somebody has. `at`: the time of what is about to be appended; `first`: the position

@@ -99,12 +99,19 @@ pub struct Head {
     pub first: Seq,
     /// Countable events so far.
     pub count: u64,
+    /// The newest event's time, while that event can be read.
+    pub at: Option<UnixMs>,
 }
 
 impl Head {
     /// A topic without events.
     pub const fn empty(epoch: Epoch) -> Self {
-        Self { epoch, seq: Seq::ZERO, first: Seq(1), count: 0 }
+        Self { epoch, seq: Seq::ZERO, first: Seq(1), count: 0, at: None }
+    }
+
+    /// Whether any event can be read.
+    pub const fn has_events(&self) -> bool {
+        self.first.0 <= self.seq.0
     }
 }
 

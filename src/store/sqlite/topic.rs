@@ -1,9 +1,9 @@
 //! The row of a topic: found by name, created with its first write, never deleted.
 
-use fanfare_proto::{Epoch, Seq};
-use rusqlite::{Connection, OptionalExtension, Row};
+use fanfare_proto::{Epoch, Seq, UnixMs};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::value::nat;
+use super::value::{int, nat};
 use crate::{id::Topic, store::Head};
 
 #[derive(Clone, Copy)]
@@ -15,8 +15,19 @@ pub(super) struct TopicRow {
 }
 
 impl TopicRow {
-    pub(super) const fn to_head(self, epoch: Epoch) -> Head {
-        Head { epoch, seq: Seq(self.head), first: Seq(self.first), count: self.count }
+    pub(super) fn to_head(self, connection: &Connection, epoch: Epoch) -> rusqlite::Result<Head> {
+        let at = if self.first <= self.head { self.newest(connection)? } else { None };
+        Ok(Head { epoch, seq: Seq(self.head), first: Seq(self.first), count: self.count, at })
+    }
+
+    /// The time of the newest event.
+    fn newest(self, connection: &Connection) -> rusqlite::Result<Option<UnixMs>> {
+        connection
+            .prepare_cached("SELECT at FROM event WHERE topic = ?1 AND seq = ?2")?
+            // A time that cannot be is none.
+            .query_row(params![self.id, int(self.head)], |row| Ok(nat(row, 0).ok().map(UnixMs)))
+            .optional()
+            .map(Option::flatten)
     }
 }
 
