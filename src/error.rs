@@ -1,8 +1,15 @@
 //! What a peer is told when something inside went wrong.
 
+use std::time::Instant;
+
 use fanfare_proto::{ErrorBody, ErrorCode};
 
-use crate::{id::Tenant, store::StoreError};
+use crate::{id::Tenant, limit::Repeats, store::StoreError};
+
+// Refusals come as often as clients ask.
+static UNAVAILABLE: Repeats = Repeats::new();
+static DAMAGED: Repeats = Repeats::new();
+static UNREADABLE: Repeats = Repeats::new();
 
 /// How long a client waits before it repeats what the store could not do.
 const RETRY_MS: u64 = 1000;
@@ -13,12 +20,16 @@ pub fn refused(error: StoreError) -> ErrorBody {
         StoreError::Conflict { .. } => ErrorCode::Conflict.with("it has changed meanwhile"),
         StoreError::NotFound => ErrorCode::RoomNotFound.with("no such thing"),
         StoreError::Unavailable(why) => {
-            tracing::warn!(%why, "store unavailable");
+            if let Some(left_out) = UNAVAILABLE.due(Instant::now()) {
+                tracing::warn!(%why, left_out, "store unavailable");
+            }
             ErrorCode::Unavailable.with("the store is unavailable, try again").retry_after(RETRY_MS)
         }
         StoreError::TooLarge => ErrorCode::MessageTooLarge.with("too large for the store"),
         StoreError::Corrupt(why) => {
-            tracing::error!(%why, "store damaged");
+            if let Some(left_out) = DAMAGED.due(Instant::now()) {
+                tracing::error!(%why, left_out, "store damaged");
+            }
             ErrorCode::InternalError.with("internal error")
         }
     }
@@ -26,6 +37,8 @@ pub fn refused(error: StoreError) -> ErrorBody {
 
 /// Something stored does not have the shape that this server wrote.
 pub fn corrupt(org: &Tenant, what: &str, why: &dyn std::fmt::Display) -> ErrorBody {
-    tracing::error!(%org, what, %why, "stored data does not decode");
+    if let Some(left_out) = UNREADABLE.due(Instant::now()) {
+        tracing::error!(%org, what, %why, left_out, "stored data does not decode");
+    }
     ErrorCode::InternalError.with("internal error")
 }

@@ -296,6 +296,10 @@ impl Committed for Hub {
 
 /// An event of a log as it goes over the wire.
 pub fn encode(topic: &Topic, epoch: Epoch, event: &Event) -> Frame {
+    // A store may hold what nobody wrote there.
+    let Ok(data) = event.text() else {
+        return encode(topic, epoch, &event.clone().checked(topic));
+    };
     let entry = LogEntry {
         topic: topic.name.clone(),
         epoch,
@@ -304,8 +308,6 @@ pub fn encode(topic: &Topic, epoch: Epoch, event: &Event) -> Frame {
         by: event.author.clone(),
         client_id: event.client_id.clone(),
     };
-    // The store gives back what was put in: JSON that this server wrote.
-    let data = std::str::from_utf8(&event.data).unwrap_or("null");
     event::write_log(&event.name, &entry, data).into()
 }
 

@@ -21,10 +21,14 @@ pub(super) async fn live() -> &'static str {
 
 /// `GET /health/ready`
 pub(super) async fn ready(State(routes): State<Routes>) -> Response {
-    if routes.stages.borrow().is_ready() {
-        "ready".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready").into_response()
+    let not = |why: String| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    if !routes.stages.borrow().is_ready() {
+        return not("not ready".to_owned());
+    }
+    // Who asks need not know paths of this machine: the log says why.
+    match routes.services.store.trouble() {
+        Some(_) => not("not ready: nothing can be stored".to_owned()),
+        None => "ready".into_response(),
     }
 }
 

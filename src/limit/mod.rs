@@ -4,9 +4,11 @@
 mod bucket;
 mod lobby;
 mod meter;
+mod repeats;
 mod table;
 
 pub use bucket::Bucket;
 pub use lobby::{Lobby, Seat};
 pub use meter::{Meter, Rate};
+pub use repeats::Repeats;
 pub use table::{Rests, Table};

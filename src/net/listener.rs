@@ -25,6 +25,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::HandshakeError;
+use crate::limit::Repeats;
 
 /// What the kernel may hold unsent. It can no longer be overtaken, so it is short.
 const NOTSENT_LOWAT: u32 = 16 * 1024;
@@ -69,6 +70,7 @@ impl Acceptor {
                     Ok(listener) => listener,
                     Err(error) => return tracing::error!(%error, "cannot listen"),
                 };
+                let failures = Repeats::new();
                 loop {
                     let accepted = tokio::select! {
                         _ = &mut stopped => return,
@@ -79,7 +81,9 @@ impl Acceptor {
                         Ok((stream, peer)) => hand(stream, peer),
                         Err(error) if is_of_one_connection(&error) => {}
                         Err(error) => {
-                            tracing::warn!(%error, "cannot accept a connection");
+                            if let Some(left_out) = failures.due(std::time::Instant::now()) {
+                                tracing::warn!(%error, left_out, "cannot accept a connection");
+                            }
                             sleep(BACK_OFF).await;
                         }
                     }

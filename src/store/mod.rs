@@ -6,6 +6,7 @@
 #[cfg(feature = "conformance")]
 #[doc(hidden)]
 pub mod conformance;
+pub(crate) mod damage;
 pub mod scylla;
 mod shapes;
 pub mod sqlite;
@@ -194,6 +195,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Lists what there is, in an order that stays as long as nothing is written: those after `after` only, which
     /// is what the page before answered. For copies of the whole store, see [`transfer`].
     async fn roll(&self, what: Roll, after: Option<String>, limit: usize) -> Result<RollPage, StoreError>;
+
+    /// Why nothing can be stored now; `None` where nothing is known to be in the way. Answers at once.
+    fn trouble(&self) -> Option<String>;
 
     /// Waits until all that was accepted is stored, then closes. Later calls answer [`StoreError::Unavailable`].
     async fn close(&self);

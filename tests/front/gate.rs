@@ -63,6 +63,10 @@ macro_rules! passing {
                     self.store.$name($($arg),*).await
                 })*
 
+                fn trouble(&self) -> Option<String> {
+                    self.store.trouble()
+                }
+
                 async fn close(&self) {
                     ($close)(self).await;
                 }

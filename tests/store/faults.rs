@@ -85,27 +85,59 @@ async fn an_emptied_directory_begins_another_epoch() {
 #[tokio::test]
 async fn what_is_not_ours_is_refused() {
     for file in ["core.db", "ticks.db"] {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(file), "no database ".repeat(1_000)).unwrap();
+        let opened = async || {
+            let dir = tempfile::tempdir().unwrap();
+            open(dir.path()).unwrap().close().await;
+            let path = dir.path().join(file);
+            (dir, path)
+        };
+        let (dir, path) = opened().await;
+        std::fs::write(&path, "no database ".repeat(1_000)).unwrap();
         let why = refused(dir.path());
         assert!(why.contains(file) && why.contains("not a database"), "{why}");
-        std::fs::remove_file(dir.path().join(file)).unwrap();
 
-        let foreign = rusqlite::Connection::open(dir.path().join(file)).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let foreign = rusqlite::Connection::open(&path).unwrap();
         foreign.execute_batch("CREATE TABLE wallet (coins INTEGER)").unwrap();
         let why = refused(dir.path());
         assert!(why.contains(file) && why.contains("not one of Fanfare"), "{why}");
         drop(foreign);
-        std::fs::remove_file(dir.path().join(file)).unwrap();
 
-        open(dir.path()).unwrap().close().await;
-        rusqlite::Connection::open(dir.path().join(file))
-            .unwrap()
-            .pragma_update(None, "user_version", 99)
-            .unwrap();
+        let (dir, path) = opened().await;
+        rusqlite::Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let why = refused(dir.path());
         assert!(why.contains(file) && why.contains("schema version 99"), "{why}");
     }
+}
+
+#[tokio::test]
+async fn a_store_that_lacks_a_part_does_not_begin_anew() {
+    for file in ["core.db", "ticks.db"] {
+        for how in ["removed", "empty", "half"] {
+            let dir = tempfile::tempdir().unwrap();
+            let store = open(dir.path()).unwrap();
+            append(&store, 1, 1).await.unwrap();
+            store.close().await;
+            let path = dir.path().join(file);
+            let whole = std::fs::read(&path).unwrap();
+            match how {
+                "removed" => std::fs::remove_file(&path).unwrap(),
+                "empty" => std::fs::write(&path, "").unwrap(),
+                _ => std::fs::write(&path, &whole[..whole.len() / 2]).unwrap(),
+            }
+            let why = refused(dir.path());
+            let said = if how == "half" { "cut off" } else { "missing or empty" };
+            assert!(why.contains(file) && why.contains(said) && why.contains("fanfare restore"), "{why}");
+            // Refusing changes nothing: once the file is back, all is as it was.
+            std::fs::write(&path, whole).unwrap();
+            assert_eq!(clients(&open(dir.path()).unwrap()).await, ["c1"]);
+        }
+    }
+    // A start that was cut off is none: there is nothing to lose yet.
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("core.db"), "").unwrap();
+    std::fs::write(dir.path().join("development.secret"), "0".repeat(64)).unwrap();
+    open(dir.path()).unwrap();
 }
 
 #[tokio::test]
@@ -198,8 +230,15 @@ async fn a_full_disk_loses_nothing_and_passes() {
     }
     assert!(failures > 100, "the disk was never full");
     assert_eq!(clients(&store).await, stored);
-    // What failed can be repeated once there is room.
+    // It is known without anyone's asking, and so is the end of it.
+    assert!(store.trouble().is_some());
     std::fs::remove_file(&ballast).unwrap();
+    let begun = std::time::Instant::now();
+    while store.trouble().is_some() {
+        assert!(begun.elapsed().as_secs() < 15, "{:?}", store.trouble());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    // What failed can be repeated once there is room.
     for n in 390..410 {
         append(&store, n, 30_000).await.unwrap();
         stored.push(format!("c{n}"));

@@ -18,10 +18,14 @@ use fanfare_proto::{
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
+    limit::Repeats,
     metrics::Metrics,
     outbox::Outbox,
     store::{Store, StoredFix},
 };
+
+/// Attempts that failed, of which there are some a second for each shard.
+static FAILED: Repeats = Repeats::new();
 
 /// Fixes that may wait for the store. Full: new ones are left with their senders, who send them again.
 const WAITING: usize = 50_000;
@@ -140,7 +144,9 @@ impl Recorder {
             return true;
         }
         if let Err(error) = self.store.put_fixes(fixes.clone()).await {
-            tracing::warn!(%error, fixes = fixes.len(), "fixes are not stored yet");
+            if let Some(left_out) = FAILED.due(std::time::Instant::now()) {
+                tracing::warn!(%error, fixes = fixes.len(), left_out, "fixes are not stored yet");
+            }
             self.put_back(fixes.into_iter().zip(senders));
             return false;
         }

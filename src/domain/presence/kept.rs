@@ -17,7 +17,11 @@ use tokio::sync::{Notify, oneshot};
 
 use super::person::Text;
 use crate::id::Tenant;
+use crate::limit::Repeats;
 use crate::store::{Put, RecordKind, Slot, Store, StoreError};
+
+/// Writes that failed, of which there is one for each bucket a second.
+static FAILED: Repeats = Repeats::new();
 
 /// Buckets of an organisation: a bucket of one with ten thousand people has some ten kilobytes.
 const BUCKETS: u8 = 64;
@@ -176,7 +180,9 @@ impl Keeper {
                 Some(Written { org: place.0, people })
             }
             Err(error) => {
-                tracing::warn!(%error, "who was last seen when is not stored yet");
+                if let Some(left_out) = FAILED.due(std::time::Instant::now()) {
+                    tracing::warn!(%error, left_out, "who was last seen when is not stored yet");
+                }
                 let mut pending = self.lock();
                 let new = || Pending { due: now.plus(GATHER_MS), ..Pending::default() };
                 pending.entry(place).or_insert_with(new).add(people);

@@ -45,6 +45,7 @@ use crate::{
     config::{Config, StoreKind},
     error::refused,
     id::Tenant,
+    limit::Repeats,
     metrics::Metrics,
     store::StoreError,
     time::Clock,
@@ -293,12 +294,17 @@ pub fn flush(services: &Services, now: UnixMs) {
     lock(&presences.slots).retain(|_, slot| !unused(slot));
 }
 
+/// Turns that failed, of which there are two a second.
+static FAILED: Repeats = Repeats::new();
+
 /// Tells the other nodes what has changed here and hears what has there; reads what is new here.
 pub async fn turn(services: &Services) {
     let presences = &services.presences;
     let turn = presences.nodes.lock().await.turn(services, services.clock.now()).await;
     if let Err(error) = turn {
-        tracing::warn!(%error, "presence could not be told or heard, and is tried again");
+        if let Some(left_out) = FAILED.due(std::time::Instant::now()) {
+            tracing::warn!(%error, left_out, "presence could not be told or heard, and is tried again");
+        }
     }
     for (org, slot) in presences.slots() {
         if !slot.read.initialized() && whole(services, &org).await.is_err() {

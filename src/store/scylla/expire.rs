@@ -17,7 +17,10 @@ use super::{
     topic::{self, Directory, View, names},
     value::{checked, int, limit as limit_of, nat, tenant},
 };
-use crate::{id::Topic, store::StoreError};
+use crate::{
+    id::Topic,
+    store::{StoreError, damage},
+};
 
 /// Topics listed at once.
 const TOPICS: usize = 500;
@@ -44,8 +47,11 @@ async fn shard_of(db: &Db, kind: TopicKind, shard: i32, before: UnixMs) -> Resul
         }
         let due = rows.into_iter().filter(|(.., due)| due.is_none_or(|due| due < int(before.0)));
         let work = due.map(|(org, key, due)| async move {
-            let key: TopicKey = checked(&key)?;
-            let topic = Topic { org: tenant(&org)?, name: TopicName { kind, key } };
+            let named = checked::<TopicKey>(&key).and_then(|key| Ok((tenant(&org)?, key)));
+            let Some((org, key)) = damage::readable("topic", || format!("{org} {key}"), named) else {
+                return Ok(0);
+            };
+            let topic = Topic { org, name: TopicName { kind, key } };
             step(db, &topic, due, before).await
         });
         let work: Vec<_> = work.collect();

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     id::Topic,
-    store::{Outcome, StoreError},
+    store::{Outcome, StoreError, damage},
 };
 
 /// Repetitions are known for so long after their first.
@@ -119,7 +119,10 @@ impl Lines {
             let (author, client) = request.split_once(' ').unwrap_or_default();
             let outcome =
                 Outcome { seq: Seq(nat(seq)), at: UnixMs(nat(at)), count: nat(count), duplicate: true };
-            known.insert((checked(author)?, checked(client)?), outcome);
+            let place = || format!("{topic} {seq}");
+            let request = checked(author).and_then(|author| Ok((author, checked(client)?)));
+            let Some(request) = damage::readable("request", place, request) else { continue };
+            known.insert(request, outcome);
         }
         Ok(known)
     }

@@ -6,12 +6,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     db::Db,
-    topic::{self, Directory, Tail, View, names},
+    topic::{self, Directory, Newest, Tail, View, names},
     value::{checked, int, limit as limit_of, nat},
 };
 use crate::{
     id::Topic,
-    store::{Event, From, Head, Page, StoreError},
+    store::{Event, From, Head, Page, StoreError, damage::Known},
 };
 
 /// Events asked for at once.
@@ -54,8 +54,8 @@ async fn look(
     };
     let (mut tail, mut newest) = topic::end(db, topic, &directory, view).await?;
     // The event at the head of an empty bucket was in the bucket before, and decided when that one was sealed.
-    let lacks = |tail: &Tail, newest: Option<(u64, u64)>, first: u64| {
-        !tail.empty && tail.head >= first && newest.map(|(seq, _)| seq) != Some(tail.head)
+    let lacks = |tail: &Tail, newest: Option<Newest>, first: u64| {
+        !tail.empty && tail.head >= first && newest.map(|newest| newest.seq) != Some(tail.head)
     };
     if lacks(&tail, newest, directory.first) {
         let Some(again) = topic::directory(db, topic, View::Serial).await? else {
@@ -70,11 +70,22 @@ async fn look(
         if lacks(&tail, newest, directory.first) {
             tracing::error!(%topic, head = tail.head, "the event at the head is missing");
             let start = directory.buckets[directory.buckets.len() - 1];
-            (tail.head, tail.count) = newest.unwrap_or((start.start - 1, start.base));
+            (tail.head, tail.count) =
+                newest.map_or((start.start - 1, start.base), |newest| (newest.seq, newest.count));
         }
     }
-    let first = Seq(directory.first.min(tail.head + 1));
-    Ok(Some((Head { epoch, seq: Seq(tail.head), first, count: tail.count }, directory)))
+    let first = directory.first.min(tail.head + 1);
+    let at = match newest.filter(|newest| newest.seq == tail.head) {
+        _ if first > tail.head => None,
+        Some(newest) => newest.at,
+        // It is the last event of the bucket before.
+        None => {
+            let index = directory.holding(tail.head);
+            let rows = rows(db, topic, &directory, index, (tail.head, tail.head + 1), true, 1).await?;
+            rows.first().and_then(|row| row.3).map(|at| UnixMs(nat(at)))
+        }
+    };
+    Ok(Some((Head { epoch, seq: Seq(tail.head), first: Seq(first), count: tail.count, at }, directory)))
 }
 
 /// The head and the events are read one after the other, each from a majority. Of an append that has reached only some
@@ -129,7 +140,7 @@ async fn page(
         }
         for row in rows {
             let seq = nat(row.0);
-            if let Some(event) = event(row)? {
+            if let Some(event) = event(topic, row) {
                 bytes = bytes.saturating_add(event.data.len());
                 if !events.is_empty() && bytes > max_bytes {
                     break 'page;
@@ -184,24 +195,25 @@ pub(super) async fn span(
     let limit = limit_of(usize::try_from(last - first + 1).unwrap_or(usize::MAX));
     let values = (org, kind, key, bucket, int(first - 1), int(last + 1), limit);
     let rows: Vec<Row> = db.rows(&db.s.rising, values).await?;
-    rows.into_iter().filter_map(|row| event(row).transpose()).collect()
+    Ok(rows.into_iter().filter_map(|row| event(topic, row)).collect())
 }
 
 /// `None` for what is left of a row that was removed while somebody wrote to it.
-fn event(row: Row) -> Result<Option<Event>, StoreError> {
+fn event(topic: &Topic, row: Row) -> Option<Event> {
     let (seq, Some(author), Some(client), Some(at), Some(name), data, Some(count), revision) = row else {
-        return Ok(None);
+        return None;
     };
-    Ok(Some(Event {
-        seq: Seq(nat(seq)),
-        author: checked(&author)?,
-        client_id: checked(&client)?,
-        at: UnixMs(nat(at)),
-        name,
-        data: Bytes::from(data.unwrap_or_default()),
-        count: nat(count),
-        revision: revision.unwrap_or(0).cast_unsigned(),
-    }))
+    let (seq, at, count) = (Seq(nat(seq)), UnixMs(nat(at)), nat(count));
+    let (author, client_id) = match (checked(&author), checked(&client)) {
+        (Ok(author), Ok(client)) => (author, client),
+        (author, client) => {
+            let why = format!("{author:?}, {client:?}");
+            let known = Known { author: author.ok(), client_id: client.ok(), at, count };
+            return Some(Event::unreadable(topic, seq, known, &why));
+        }
+    };
+    let (data, revision) = (Bytes::from(data.unwrap_or_default()), revision.unwrap_or(0).cast_unsigned());
+    Some(Event { seq, author, client_id, at, name, data, count, revision })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     id::Topic,
-    store::{Mark, MarkKind, Position, StoreError},
+    store::{Mark, MarkKind, Position, StoreError, damage},
 };
 
 /// Topics looked up at once.
@@ -37,7 +37,11 @@ pub(super) async fn mark(
 
 pub(super) async fn marks(db: &Db, topic: &Topic) -> Result<Vec<(UserId, Mark)>, StoreError> {
     let rows: Vec<Row> = db.rows(&db.s.marks, names(topic)).await?;
-    rows.into_iter().map(|row| Ok((checked(&row.0)?, read(&row)?))).collect()
+    let mark = |row: &Row| Ok::<_, StoreError>((checked(&row.0)?, read(row)?));
+    let marks = rows.iter().map(|row| (mark(row), &row.0));
+    Ok(marks
+        .filter_map(|(mark, user)| damage::readable("mark", || format!("{topic} {user}"), mark))
+        .collect())
 }
 
 pub(super) async fn marks_of(db: &Db, user: &UserId, topics: &[Topic]) -> Result<Vec<Mark>, StoreError> {
@@ -48,7 +52,8 @@ pub(super) async fn marks_of(db: &Db, user: &UserId, topics: &[Topic]) -> Result
 async fn mark_of(db: &Db, topic: &Topic, user: &UserId) -> Result<Mark, StoreError> {
     let (org, kind, key) = names(topic);
     let row: Option<Row> = db.row(&db.s.mark, (org, kind, key, user.as_str())).await?;
-    row.map_or(Ok(Mark::default()), |row| read(&row))
+    let mark = row.and_then(|row| damage::readable("mark", || format!("{topic} {user}"), read(&row)));
+    Ok(mark.unwrap_or_default())
 }
 
 fn read((_, delivered, read): &Row) -> Result<Mark, StoreError> {

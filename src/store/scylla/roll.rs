@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     id::Topic,
-    store::{Entry, FixClass, Put, RecordKind, Roll, RollPage, Slot, StoreError, Timer},
+    store::{Entry, FixClass, Put, RecordKind, Roll, RollPage, Slot, StoreError, Timer, damage},
 };
 
 pub(super) async fn roll(
@@ -50,12 +50,16 @@ where
         None => PagingState::start(),
     };
     let (rows, state) = db.page::<T>(&statement, state).await?;
-    let entries = rows.into_iter().filter_map(|row| entry(row).transpose());
+    let place = after.unwrap_or_default();
+    let entries = rows
+        .into_iter()
+        .filter_map(|row| damage::readable("row", || format!("after {place}"), entry(row)))
+        .flatten();
     let next = match state {
         PagingStateResponse::HasMorePages { state } => state.as_bytes_slice().map(|bytes| hex(bytes)),
         PagingStateResponse::NoMorePages => None,
     };
-    Ok(RollPage { entries: entries.collect::<Result<_, _>>()?, next })
+    Ok(RollPage { entries: entries.collect(), next })
 }
 
 fn topic((org, kind, key): (String, String, String)) -> Result<Option<Entry>, StoreError> {

@@ -268,6 +268,10 @@ impl Store for Scylla {
             .await
     }
 
+    fn trouble(&self) -> Option<String> {
+        (!self.link.is_up()).then(|| "the database does not answer".to_owned())
+    }
+
     async fn close(&self) {
         self.gate.close().await;
     }

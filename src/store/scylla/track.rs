@@ -13,7 +13,7 @@ use super::{
 };
 use crate::id::Tenant;
 use crate::store::{
-    FixClass, FixKey, StoreError, StoredFix, Window, WindowKey,
+    FixClass, FixKey, StoreError, StoredFix, Window, WindowKey, damage,
     shapes::{merged, newest},
 };
 
@@ -74,7 +74,9 @@ async fn track_of(
             for (time, source, counter, lat, lon, accuracy, speed, heading, battery) in rows {
                 from = (time, source, counter);
                 let motion = (accuracy, speed, heading, battery);
-                let fix = fix(nat(time), counter.cast_unsigned(), (lat, lon), motion)?;
+                let fix = fix(nat(time), counter.cast_unsigned(), (lat, lon), motion);
+                let place = || format!("{org} {agent}, {class:?}, at {time}");
+                let Some(fix) = damage::readable("fix", place, fix) else { continue };
                 let (org, agent, source) = (org.clone(), agent.clone(), source as u32);
                 fixes.push(StoredFix { org, agent, source, class, fix });
             }
@@ -160,7 +162,10 @@ async fn agents(
             if known.as_ref().is_some_and(|known| agent > *known) {
                 continue;
             }
-            let agent: UserId = checked(&agent)?;
+            let place = || format!("{org} {agent}");
+            let Some(agent) = damage::readable::<UserId, _>("agent", place, checked(&agent)) else {
+                continue;
+            };
             if among.is_none_or(|among| among.contains(&agent)) {
                 found.insert(agent);
             }
@@ -178,8 +183,10 @@ pub(super) async fn latest(db: &Db, org: &Tenant, since: UnixMs) -> Result<Vec<S
         let shard = |shard| db.rows::<(String, Option<Vec<u8>>)>(&db.s.fixes(class).latest, (name, shard));
         let rows = try_join_all((0..FEW).map(shard)).await?;
         let cells = rows.into_iter().flatten().filter_map(|(agent, cell)| Some((agent, cell?)));
-        let fixes = cells.map(|(agent, cell)| decode(class, org, &agent, &cell));
-        fixes.collect::<Result<Vec<_>, StoreError>>()
+        let fixes = cells.filter_map(|(agent, cell)| {
+            damage::readable("newest fix", || format!("{org} {agent}"), decode(class, org, &agent, &cell))
+        });
+        Ok::<_, StoreError>(fixes.collect::<Vec<_>>())
     };
     let fixes = try_join_all(FixClass::ALL.map(of_class)).await?;
     Ok(newest(fixes.into_iter().flatten().filter(|stored| stored.fix.time > since)))

@@ -7,7 +7,10 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{file, schema};
+use super::{
+    file::{self, with_suffix},
+    schema,
+};
 use crate::store::StoreError;
 
 /// The names of a database's files: itself, and those that SQLite may leave beside it.
@@ -130,12 +133,6 @@ fn set_aside(files: &[PathBuf], dir: &Path) -> Result<PathBuf, CopyError> {
     }
     file::sync_dir(&aside)?;
     Ok(aside)
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 fn sync_parent(path: &Path) -> Result<(), CopyError> {

@@ -8,6 +8,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::{file, stats::Counters};
+use crate::limit::Repeats;
 
 /// The log is looked at once in so many batches.
 const EVERY: u32 = 8;
@@ -26,17 +27,13 @@ pub(super) struct Wal {
     dirty: bool,
     /// Not to wait for readers before.
     wait_from: Option<Instant>,
+    failures: Repeats,
 }
 
 impl Wal {
     pub(super) const fn new(counters: Arc<Counters>) -> Self {
         // A file that was not closed may come with a log, so it counts as written to.
-        Self { counters, batches: 0, dirty: true, wait_from: None }
-    }
-
-    /// There may be something in the log.
-    pub(super) const fn dirty(&self) -> bool {
-        self.dirty
+        Self { counters, batches: 0, dirty: true, wait_from: None, failures: Repeats::new() }
     }
 
     /// A batch was committed.
@@ -70,7 +67,7 @@ impl Wal {
         let patient = connection.busy_timeout(patience);
         let log = self.checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
         if let Err(error) = patient.and_then(|()| connection.busy_timeout(file::BUSY)) {
-            tracing::warn!(%error, "cannot set how long the store waits");
+            tracing::debug!(%error, "cannot set how long the store waits");
         }
         log.is_some_and(|log| log.pages == 0)
     }
@@ -89,7 +86,9 @@ impl Wal {
                 Some(log)
             }
             Err(error) => {
-                tracing::warn!(%error, pragma, "cannot checkpoint");
+                if let Some(left_out) = self.failures.due(Instant::now()) {
+                    tracing::warn!(%error, pragma, left_out, "cannot checkpoint");
+                }
                 None
             }
         }

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 /// Earlier versions can corrupt a file whose log begins anew while another connection writes.
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// Marks a file as ours: "FANF".
-const APPLICATION: i32 = 0x4641_4e46;
+pub(super) const APPLICATION: i32 = 0x4641_4e46;
 /// How long a connection waits for another. Only recovery after a crash makes it wait at all.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
@@ -33,9 +33,32 @@ pub fn make_dir(dir: &Path) -> std::io::Result<()> {
 }
 
 /// The directory, held so that no other process (and no second store of this one) writes there.
-pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
+///
+/// The directory itself is locked, and a file in it: the file alone could be removed, and another one be locked in its
+/// place, and not every file system locks directories.
+pub(super) struct Lock {
+    _dir: Option<File>,
+    _file: File,
+}
+
+pub(super) fn lock(dir: &Path) -> Result<Lock, StoreError> {
     let failed = |error: std::io::Error| unavailable(dir, &error);
     make_dir(dir).map_err(failed)?;
+    let used = || {
+        StoreError::Unavailable(format!(
+            "{} is in use by another process: stop that one, or name another data directory",
+            dir.display()
+        ))
+    };
+    let itself = File::open(dir).map_err(failed)?;
+    let itself = match itself.try_lock() {
+        Ok(()) => Some(itself),
+        Err(TryLockError::WouldBlock) => return Err(used()),
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(dir = %dir.display(), %error, "this folder cannot be locked, only a file in it");
+            None
+        }
+    };
     let path = dir.join("lock");
     let file = OpenOptions::new()
         .create(true)
@@ -44,11 +67,8 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
         .open(&path)
         .map_err(|e| unavailable(&path, &e))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(format!(
-            "{} is in use by another process: stop that one, or name another data directory",
-            dir.display()
-        ))),
+        Ok(()) => Ok(Lock { _dir: itself, _file: file }),
+        Err(TryLockError::WouldBlock) => Err(used()),
         Err(TryLockError::Error(error)) => Err(unavailable(&path, &error)),
     }
 }
@@ -172,13 +192,20 @@ pub(super) fn named(path: &Path, error: StoreError) -> StoreError {
     }
 }
 
-fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
+pub(super) fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Unavailable(format!("{}: {error}", path.display()))
 }
 
 /// The two database files of a data directory.
 pub(super) fn paths(dir: &Path) -> (PathBuf, PathBuf) {
     (dir.join("core.db"), dir.join("ticks.db"))
+}
+
+/// A file beside another.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::{
     value::{int, nat, text},
     writer::Database,
 };
-use crate::store::{History, Keep, Put, Slot, StoreError, Version};
+use crate::store::{History, Keep, Put, Slot, StoreError, Version, damage};
 
 /// Adds a version to the history of a record, whose row is up to date but for what is kept. The versions beyond `keep`
 /// go.
@@ -85,7 +85,8 @@ pub(super) fn history(
     let (mut versions, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let by: Option<String> = row.get(2)?;
-        let by = if by.is_some() { Some(text(row, 2)?) } else { None };
+        let place = || format!("{org} {kind} {} {}", slot.partition, slot.key);
+        let by = by.and_then(|_| damage::readable("author of a version", place, text(row, 2)));
         let expires: Option<i64> = row.get(3)?;
         let expires = if expires.is_some() { Some(UnixMs(nat(row, 3)?)) } else { None };
         let value: Option<Vec<u8>> = row.get(4)?;

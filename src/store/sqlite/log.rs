@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     id::Topic,
-    store::{Append, Appended, Event, From, Head, NewEvent, Outcome, Page, StoreError},
+    store::{Append, Appended, Event, From, Head, NewEvent, Outcome, Page, StoreError, damage::Known},
 };
 
 /// What an append costs in the writer's queue.
@@ -150,18 +150,20 @@ pub(super) fn read(
     let mut rows = statement.query(params![row.id, int(after), int(before)])?;
     let (mut events, mut bytes, mut more) = (Vec::new(), 0, false);
     while let Some(next) = rows.next()? {
-        let size = next.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?.len();
+        let size = next.get_ref(5)?.as_blob().map_or(0, <[u8]>::len);
         if events.len() >= limit || (!events.is_empty() && bytes + size > max_bytes) {
             more = true;
             break;
         }
         bytes += size;
-        events.push(event(next)?);
+        let seq = Seq(nat(next, 0)?);
+        let unreadable = |why: rusqlite::Error| Event::unreadable(topic, seq, known(next), &why);
+        events.push(event(next).unwrap_or_else(unreadable));
     }
     if !rising {
         events.reverse();
     }
-    Ok(Page { head: row.to_head(epoch), events, more })
+    Ok(Page { head: row.to_head(connection, epoch)?, events, more })
 }
 
 fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
@@ -177,14 +179,25 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
     })
 }
 
+/// What can be told of a row that does not decode.
+fn known(row: &Row<'_>) -> Known {
+    let at = UnixMs(nat(row, 3).unwrap_or_default());
+    Known {
+        author: text(row, 1).ok(),
+        client_id: text(row, 2).ok(),
+        at,
+        count: nat(row, 6).unwrap_or_default(),
+    }
+}
+
 pub(super) fn heads(
     connection: &Connection,
     epoch: Epoch,
     topics: &[Topic],
 ) -> Result<Vec<Head>, StoreError> {
-    let head = |topic| {
-        let row = topic::find(connection, topic)?;
-        Ok(row.map_or(Head::empty(epoch), |row| row.to_head(epoch)))
+    let head = |topic| match topic::find(connection, topic)? {
+        Some(row) => Ok(row.to_head(connection, epoch)?),
+        None => Ok(Head::empty(epoch)),
     };
     topics.iter().map(head).collect()
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     id::Topic,
-    store::{Mark, MarkKind, Position, StoreError},
+    store::{Mark, MarkKind, Position, StoreError, damage},
 };
 
 pub(super) fn mark(
@@ -50,14 +50,19 @@ pub(super) fn mark(
 }
 
 pub(super) fn marks(connection: &Connection, topic: &Topic) -> Result<Vec<(UserId, Mark)>, StoreError> {
-    let Some(topic) = topic::find(connection, topic)? else {
+    let Some(row) = topic::find(connection, topic)? else {
         return Ok(Vec::new());
     };
     let mut statement = connection.prepare_cached(
         "SELECT delivered, delivered_count, read, read_count, user FROM mark WHERE topic = ?1 ORDER BY user",
     )?;
-    let marks = statement.query_map([topic.id], |row| Ok((text(row, 4)?, columns(row)?)))?;
-    Ok(marks.collect::<rusqlite::Result<_>>()?)
+    let mut rows = statement.query([row.id])?;
+    let mut marks = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mark = text(row, 4).and_then(|user| Ok((user, columns(row)?)));
+        marks.extend(damage::readable("mark", || topic.to_string(), mark));
+    }
+    Ok(marks)
 }
 
 pub(super) fn marks_of(
@@ -77,9 +82,11 @@ fn find(connection: &Connection, topic: i64, user: &UserId) -> rusqlite::Result<
         .prepare_cached(
             "SELECT delivered, delivered_count, read, read_count FROM mark WHERE topic = ?1 AND user = ?2",
         )?
-        .query_row(params![topic, user.as_str()], columns)
+        .query_row(params![topic, user.as_str()], |row| {
+            Ok(damage::readable("mark", || format!("topic {topic}, {user}"), columns(row)))
+        })
         .optional()
-        .map(Option::unwrap_or_default)
+        .map(|found| found.flatten().unwrap_or_default())
 }
 
 fn columns(row: &Row<'_>) -> rusqlite::Result<Mark> {

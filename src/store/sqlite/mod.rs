@@ -27,6 +27,8 @@ mod checkpoint;
 mod core;
 mod expire;
 mod file;
+mod folder;
+mod health;
 mod history;
 mod log;
 mod mark;
@@ -48,7 +50,6 @@ mod value;
 mod writer;
 
 use std::{
-    fs::File,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -59,11 +60,18 @@ use tokio::sync::watch;
 pub use self::{
     backup::{CopyError, backup, restore},
     file::make_dir,
+    folder::check_beside,
     stats::Stats,
 };
 use self::{
-    core::Core, file::Synchronous, queue::Bounds, reader::Readers, stats::Counters, ticks::Ticks,
-    writer::Writer,
+    core::Core,
+    file::{Lock, Synchronous},
+    health::{Files, Health},
+    queue::Bounds,
+    reader::Readers,
+    stats::Counters,
+    ticks::Ticks,
+    writer::{Database, Writer},
 };
 use super::{Committed, StoreError};
 
@@ -103,7 +111,9 @@ pub struct Sqlite {
     counters: [Arc<Counters>; 2],
     /// Closed once every thread has ended.
     ended: watch::Receiver<()>,
-    lock: Mutex<Option<File>>,
+    /// Of the two files.
+    health: [Arc<Health>; 2],
+    lock: Mutex<Option<Lock>>,
 }
 
 impl std::fmt::Debug for Sqlite {
@@ -123,10 +133,18 @@ impl Sqlite {
         options: &Options,
     ) -> Result<Arc<Self>, StoreError> {
         let lock = file::lock(dir)?;
+        // Wherever the process goes, and whatever becomes of the name.
+        let dir = &dir.canonicalize().map_err(|error| file::unavailable(dir, &error))?;
         let (core_path, ticks_path) = file::paths(dir);
-        let core = Core::new(file::writer(&core_path, schema::CORE, Synchronous::Full)?, committed)?;
+        folder::check(dir)?;
+        let core = file::writer(&core_path, schema::CORE, Synchronous::Full)?;
+        folder::check_ticks(&core, dir)?;
+        let core = Core::new(core, committed)?;
         let ticks = Ticks::new(file::writer(&ticks_path, schema::TICKS, Synchronous::Normal)?);
         file::sync_dir(dir)?;
+        folder::set_whole(core.connection())?;
+        let files = [Files::new(&core_path)?, Files::new(&ticks_path)?];
+        let health = [Health::new(&core_path), Health::new(&ticks_path)];
         let epoch = core.epoch;
         let readers = |path: &Path, count: usize| (0..count.max(1)).map(|_| file::reader(path)).collect();
         let (core_readers, searchers): (Result<Vec<_>, _>, Result<Vec<_>, _>) =
@@ -145,8 +163,13 @@ impl Sqlite {
         let trackers = pool("ticks-read", trackers, ticks_counters)?;
         let queue = Bounds { items: options.queue, bytes: options.queue_bytes };
         let batch = Bounds { items: options.batch, bytes: options.batch_bytes };
-        let core = Writer::spawn("core-write", core, queue, batch, Arc::clone(core_counters), alive.clone());
-        let ticks = Writer::spawn("ticks-write", ticks, queue, batch, Arc::clone(ticks_counters), alive);
+        let [core_files, ticks_files] = files;
+        let core_watch = (core_files, Arc::clone(&health[0]));
+        let ticks_watch = (ticks_files, Arc::clone(&health[1]));
+        let counters_of = [Arc::clone(core_counters), Arc::clone(ticks_counters)];
+        let [core_counters, ticks_counters] = counters_of;
+        let core = Writer::spawn("core-write", core, queue, batch, core_counters, core_watch, alive.clone());
+        let ticks = Writer::spawn("ticks-write", ticks, queue, batch, ticks_counters, ticks_watch, alive);
         Ok(Arc::new(Self {
             core: core.map_err(|e| thread(&e))?,
             ticks: ticks.map_err(|e| thread(&e))?,
@@ -156,6 +179,7 @@ impl Sqlite {
             epoch,
             counters,
             ended,
+            health,
             lock: Mutex::new(Some(lock)),
         }))
     }

@@ -11,7 +11,7 @@ use super::{
     writer::Database,
 };
 use crate::id::Tenant;
-use crate::store::{Put, Record, RecordKind, Slot, StoreError, Version};
+use crate::store::{Put, Record, RecordKind, Slot, StoreError, Version, damage};
 
 /// What a write costs in the writer's queue.
 pub(super) fn size(slot: &Slot, put: &Put) -> usize {
@@ -91,20 +91,19 @@ pub(super) fn list(
         "SELECT version, expires, value, key FROM record
          WHERE org = ?1 AND kind = ?2 AND part = ?3 AND {bound}
            AND value IS NOT NULL AND (expires IS NULL OR expires > ?5)
-         ORDER BY key LIMIT ?6"
+         ORDER BY key"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let params = params![
-        org.as_str(),
-        kind.as_str(),
-        partition,
-        after.unwrap_or_default(),
-        int(now.0),
-        int(limit as u64)
-    ];
+    let after = after.unwrap_or_default();
+    let mut rows = statement.query(params![org.as_str(), kind.as_str(), partition, after, int(now.0)])?;
     let mut records = Vec::new();
-    for entry in statement.query_map(params, |row| Ok((row.get::<_, String>(3)?, found(row)?)))? {
-        let (key, found) = entry?;
+    // Until there are enough that can be read: a page that is not full is taken for the last.
+    while records.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let entry = || -> rusqlite::Result<(String, Found)> { Ok((row.get(3)?, found(row)?)) };
+        let place = || format!("{org} {} {partition} {:?}", kind.as_str(), row.get::<_, String>(3));
+        let Some((key, found)) = damage::readable("record", place, entry()) else { continue };
         records.extend(found.record(now).map(|record| (key, record)));
     }
     Ok(records)

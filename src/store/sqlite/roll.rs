@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     id::Topic,
-    store::{Entry, Event, Put, RecordKind, Roll, RollPage, Slot, StoreError, Timer},
+    store::{Entry, Event, Put, RecordKind, Roll, RollPage, Slot, StoreError, Timer, damage},
 };
 
 /// Each list is in the order of its table's rows; the place in it is a rowid, or an offset where there is none.
@@ -51,15 +51,14 @@ pub(super) fn roll(
         Roll::Timers => ("SELECT 0, key, due, data FROM timer ORDER BY key LIMIT ?2 OFFSET ?1", timer),
     };
     let mut statement = connection.prepare_cached(sql)?;
-    let rows =
-        statement.query_map(params![after, int(limit as u64)], |row| Ok((row.get(0)?, entry(row)?)))?;
-    let (mut entries, mut last) = (Vec::new(), after);
-    for row in rows {
-        let (id, entry): (i64, _) = row?;
-        last = if id == 0 { last + 1 } else { id };
-        entries.push(entry);
+    let mut rows = statement.query(params![after, int(limit as u64)])?;
+    let (mut entries, mut last, mut any) = (Vec::new(), after, false);
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        (last, any) = (if id == 0 { last + 1 } else { id }, true);
+        entries.extend(damage::readable("row", || format!("{what:?} {last}"), entry(row)));
     }
-    let next = (!entries.is_empty()).then(|| last.to_string());
+    let next = any.then(|| last.to_string());
     Ok(RollPage { entries, next })
 }
 

@@ -237,6 +237,10 @@ impl Store for Sqlite {
         readers.call(Lane::Ordered, move |db| roll::roll(db, what, after.as_deref(), limit)).await
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.health.iter().find_map(|health| health.trouble())
+    }
+
     async fn close(&self) {
         self.end().await;
     }

@@ -9,7 +9,7 @@ use super::{
     value::{int, nat},
     writer::Database,
 };
-use crate::store::{StoreError, Timer};
+use crate::store::{StoreError, Timer, damage};
 
 /// What a timer costs in the writer's queue.
 pub(super) fn size(timer: &Timer) -> usize {
@@ -42,8 +42,11 @@ pub(super) fn due(
         )?;
         let mut rows = statement.query(params![int(now.0), int(limit as u64)])?;
         while let Some(row) = rows.next()? {
-            let data: Vec<u8> = row.get(2)?;
-            due.push(Timer { key: row.get(0)?, due: UnixMs(nat(row, 1)?), data: Bytes::from(data) });
+            let timer = || -> rusqlite::Result<Timer> {
+                let data: Vec<u8> = row.get(2)?;
+                Ok(Timer { key: row.get(0)?, due: UnixMs(nat(row, 1)?), data: Bytes::from(data) })
+            };
+            due.extend(damage::readable("timer", || format!("due at {:?}", row.get::<_, i64>(1)), timer()));
         }
     }
     let mut lease = connection.prepare_cached("UPDATE timer SET wake = ?2 WHERE key = ?1")?;

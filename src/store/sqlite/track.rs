@@ -15,7 +15,7 @@ use super::{
 };
 use crate::id::Tenant;
 use crate::store::{
-    FixClass, FixKey, StoreError, StoredFix, Window, WindowKey,
+    FixClass, FixKey, StoreError, StoredFix, Window, WindowKey, damage,
     shapes::{merged, newest},
 };
 
@@ -99,14 +99,19 @@ fn agents(
         let names = among.range::<UserId, _>((from, Bound::Unbounded)).take(LOOKED + 1);
         return names.map(|agent| Ok((id(connection, org, agent)?, agent.clone()))).collect();
     }
-    let mut statement = connection.prepare_cached(
-        "SELECT id, agent FROM agent WHERE org = ?1 AND agent >= ?2 ORDER BY agent LIMIT ?3",
-    )?;
+    let mut statement = connection
+        .prepare_cached("SELECT id, agent FROM agent WHERE org = ?1 AND agent >= ?2 ORDER BY agent")?;
     let from = from.map_or("", UserId::as_str);
-    let names = statement.query_map(params![org.as_str(), from, int(LOOKED as u64 + 1)], |row| {
-        Ok((Some(row.get(0)?), text(row, 1)?))
-    })?;
-    Ok(names.collect::<rusqlite::Result<_>>()?)
+    let mut rows = statement.query(params![org.as_str(), from])?;
+    let mut names = Vec::new();
+    while names.len() <= LOOKED
+        && let Some(row) = rows.next()?
+    {
+        let id: i64 = row.get(0)?;
+        let name = damage::readable("agent", || format!("{org} {id}"), text(row, 1));
+        names.extend(name.map(|name| (Some(id), name)));
+    }
+    Ok(names)
 }
 
 fn id(connection: &Connection, org: &Tenant, agent: &UserId) -> Result<Option<i64>, StoreError> {
@@ -142,15 +147,21 @@ fn of_day(
         let mut statement = connection.prepare_cached(&format!(
             "SELECT time, source, counter, lat, lon, accuracy, speed, heading, battery FROM {}
              WHERE agent = ?1 AND (time, source, counter) > (?2, ?3, ?4) AND time <= ?5
-             ORDER BY time, source, counter LIMIT ?6",
+             ORDER BY time, source, counter",
             fix_table(class, day)
         ))?;
-        let params = params![id, int(start.0), source, counter, int(span.end().0), int(limit as u64)];
-        let fixes = statement.query_map(params, |row| {
-            let (source, fix) = fix(row)?;
-            Ok(StoredFix { org: org.clone(), agent: agent.clone(), source, class, fix })
-        })?;
-        tracks.push(fixes.collect::<rusqlite::Result<_>>()?);
+        let mut rows = statement.query(params![id, int(start.0), source, counter, int(span.end().0)])?;
+        let mut track = Vec::new();
+        // Until there are enough that can be read: a page that is not full is taken for the last.
+        while track.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            let place = || format!("{org} {agent}, {class:?}, at {:?}", row.get::<_, i64>(0));
+            let stored =
+                |(source, fix)| StoredFix { org: org.clone(), agent: agent.clone(), source, class, fix };
+            track.extend(damage::readable("fix", place, fix(row)).map(stored));
+        }
+        tracks.push(track);
     }
     Ok(merged(tracks, limit))
 }
@@ -164,12 +175,18 @@ pub(super) fn latest(
         "SELECT time, source, counter, lat, lon, accuracy, speed, heading, battery, agent.agent, class
          FROM agent JOIN newest ON newest.agent = agent.id WHERE org = ?1 AND time > ?2",
     )?;
-    let latest = statement.query_map(params![org.as_str(), int(since.0)], |row| {
-        let (source, fix) = fix(row)?;
-        let (agent, class) = (text(row, 9)?, class(row, 10)?);
-        Ok(StoredFix { org: org.clone(), agent, source, class, fix })
-    })?;
-    Ok(newest(latest.collect::<rusqlite::Result<Vec<_>>>()?))
+    let mut rows = statement.query(params![org.as_str(), int(since.0)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let stored = || -> rusqlite::Result<StoredFix> {
+            let (source, fix) = fix(row)?;
+            let (agent, class) = (text(row, 9)?, class(row, 10)?);
+            Ok(StoredFix { org: org.clone(), agent, source, class, fix })
+        };
+        let place = || row.get::<_, String>(9).unwrap_or_default();
+        found.extend(damage::readable("newest fix", || format!("{org} {}", place()), stored()));
+    }
+    Ok(newest(found))
 }
 
 /// The days from `first` to `last` that have a table, rising.

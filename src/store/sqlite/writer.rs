@@ -7,7 +7,7 @@
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fanfare_proto::Lane;
@@ -16,6 +16,8 @@ use tokio::sync::oneshot;
 
 use super::{
     checkpoint::Wal,
+    file,
+    health::{Files, Health},
     queue::{Bounds, Queue, Refused, Taken},
     stats::Counters,
 };
@@ -40,6 +42,9 @@ trait Request<D>: Send {
     /// Answers whether its changes are to be kept.
     fn run(&mut self, database: &mut D) -> bool;
 
+    /// Whether its own outcome is that the file cannot be used.
+    fn is_refused(&self) -> bool;
+
     /// `batch` is how the transaction as a whole ended; it overrides what the request itself came to.
     fn answer(self: Box<Self>, batch: &Result<(), StoreError>);
 }
@@ -58,6 +63,7 @@ impl<D: Database> Writer<D> {
         queue: Bounds,
         batch: Bounds,
         counters: Arc<Counters>,
+        (files, health): (Files, Arc<Health>),
         alive: tokio::sync::watch::Sender<()>,
     ) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::new(queue));
@@ -66,7 +72,7 @@ impl<D: Database> Writer<D> {
             // Dropped last, also when something panics: whoever still waits is told, and so is `close`.
             let _alive = alive;
             let guard = Abandon(taken);
-            serve(database, &guard.0, batch, &counted);
+            serve(database, &guard.0, batch, &counted, (files, &health));
         })?;
         Ok(Self { queue, counters, thread: Mutex::new(Some(thread)) })
     }
@@ -152,6 +158,10 @@ where
         matches!(self.outcome, Some(Ok(_)))
     }
 
+    fn is_refused(&self) -> bool {
+        matches!(self.outcome, Some(Err(StoreError::Unavailable(_))))
+    }
+
     fn answer(self: Box<Self>, batch: &Result<(), StoreError>) {
         let answer = match batch {
             Ok(()) => self.outcome.unwrap_or_else(|| Err(closed())),
@@ -162,7 +172,7 @@ where
     }
 }
 
-/// After so long without a write, the write-ahead log is emptied.
+/// After so long without a write, the write-ahead log is emptied and the file is looked at.
 const IDLE: Duration = Duration::from_secs(1);
 
 fn serve<D: Database>(
@@ -170,30 +180,62 @@ fn serve<D: Database>(
     queue: &Queue<Box<dyn Request<D>>>,
     most: Bounds,
     counters: &Arc<Counters>,
+    (mut files, health): (Files, &Health),
 ) {
     let mut wal = Wal::new(Arc::clone(counters));
+    let mut probed = Instant::now();
     loop {
-        match queue.take(most, wal.dirty().then_some(IDLE)) {
+        match queue.take(most, Some(IDLE)) {
             Taken::Batch(mut batch) => {
-                let outcome = transact(&mut database, &mut batch);
+                // What is written to a file that has been removed is lost, although every write of it succeeds: so the
+                // files are looked at before the batch, and after its commit before anyone is answered.
+                let outcome = files.check().and_then(|()| transact(&mut database, &mut batch));
+                let outcome = outcome.and_then(|()| files.check());
                 counters.batch(batch.len(), outcome.is_ok());
                 match &outcome {
                     Ok(()) => database.committed(),
-                    Err(error) => {
-                        tracing::warn!(%error, requests = batch.len(), "a batch of writes failed");
-                        database.forget();
+                    Err(_) => database.forget(),
+                }
+                match &outcome {
+                    // Each may have failed for a reason of its own, such as a file that is read-only now.
+                    Ok(()) if batch.iter().all(|request| request.is_refused()) => {
+                        health.set(probe(database.connection(), health));
                     }
+                    Ok(()) => {}
+                    Err(error) => health.set(Err(error.clone())),
                 }
                 for request in batch {
                     request.answer(&outcome);
                 }
                 wal.written(database.connection());
             }
-            Taken::Idle => wal.empty(database.connection()),
+            Taken::Idle => match files.check() {
+                Ok(()) => wal.empty(database.connection()),
+                Err(error) => health.set(Err(error)),
+            },
             Taken::Closed => break,
+        }
+        // Nobody may write while the server is not ready, and what little is written may fit where more does not: so it is
+        // tried here.
+        if health.trouble().is_some() && probed.elapsed() >= IDLE {
+            probed = Instant::now();
+            health.set(files.check().and_then(|()| probe(database.connection(), health)));
         }
     }
     wal.empty(database.connection());
+}
+
+/// Writes something that changes nothing.
+fn probe(connection: &Connection, health: &Health) -> Result<(), StoreError> {
+    health.room()?;
+    exec(connection, "BEGIN IMMEDIATE")?;
+    let written = connection
+        .pragma_update(None, "application_id", file::APPLICATION)
+        .and_then(|()| exec(connection, "COMMIT").map(drop));
+    if written.is_err() && !connection.is_autocommit() {
+        let _ = exec(connection, "ROLLBACK");
+    }
+    Ok(written?)
 }
 
 fn transact<D: Database>(database: &mut D, batch: &mut [Box<dyn Request<D>>]) -> Result<(), StoreError> {
@@ -201,7 +243,7 @@ fn transact<D: Database>(database: &mut D, batch: &mut [Box<dyn Request<D>>]) ->
     if outcome.is_err() && !database.connection().is_autocommit() {
         // A failure of the rollback shows when the next transaction cannot begin.
         if let Err(error) = exec(database.connection(), "ROLLBACK") {
-            tracing::error!(%error, "cannot roll back");
+            tracing::debug!(%error, "cannot roll back");
         }
     }
     outcome

@@ -1,6 +1,8 @@
 //! What is particular to this backend; what every backend must do is in the conformance suite.
 
+mod damaged;
 mod keeping;
+mod lost;
 mod steps;
 
 use std::{
