@@ -18,10 +18,14 @@ set +m
 exec {told}<"$words"
 rm -f "$words"
 
+replay=
 finish() {
     trap '' INT TERM
-    kill -TERM "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
+    # The taxis first: what they sent is stored then.
+    for process in $replay $server; do
+        kill -TERM "$process" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
+    done
 }
 trap finish EXIT
 trap : INT
@@ -56,7 +60,13 @@ Open that address in browsers, and type in other terminals:
 
 EOF
 
-# Ended by Ctrl-C, it has done what it should.
+# In the background: a shell that waits takes its signals at once, one that runs a program only after it has ended.
+"$fanfare" replay --dev --url "$url" --speed 150 --loop samples/wuxi-taxis.csv &
+replay=$!
+# Ended by Ctrl-C, which reaches it as well, it has done what it should.
 status=0
-"$fanfare" replay --dev --url "$url" --speed 150 --loop samples/wuxi-taxis.csv || status=$?
+while kill -0 "$replay" 2>/dev/null; do
+    status=0
+    wait "$replay" || status=$?
+done
 [ "$status" -eq 0 ] || [ "$status" -eq 130 ]

@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod store;
 
 pub mod error;
+pub mod files;
 pub mod id;
 pub mod limit;
 pub mod metrics;

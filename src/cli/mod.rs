@@ -2,6 +2,7 @@
 
 mod backup;
 mod chat;
+mod health;
 mod link;
 mod migrate;
 mod replay;
@@ -48,6 +49,8 @@ struct Common {
 enum Command {
     /// Serve (the default)
     Serve(serve::Serve),
+    /// Ask the running server whether it takes clients: ends with 0 if it does, with 1 otherwise
+    Health(health::Health),
     /// Bring the tables of the CQL database up to date
     Migrate,
     /// Make a token with the configured shared secret
@@ -74,6 +77,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let command = command.unwrap_or_else(|| Command::Serve(serve::Serve::default()));
     let done = match command {
         Command::Serve(serve) => serve.run(&common).await,
+        Command::Health(health) => health.run(&common).await,
         Command::Migrate => migrate::run(&common),
         Command::Token(token) => token.run(&common),
         Command::Replay(replay) => replay.run(&common).await,

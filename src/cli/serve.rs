@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use fanfare::{
     auth::Units,
-    config::{Config, Log},
+    config::{self, Config, Log},
     server::{self, Server, StartError},
     time::Clock,
 };
@@ -40,17 +40,26 @@ impl Serve {
             return Ok(());
         }
         log_to_stderr(&config.log)?;
+        server::raise_open_files();
+        let ignored = config::ignored_variables();
+        if !ignored.is_empty() {
+            tracing::info!(
+                variables = ignored.join(" "),
+                "ignored: Kubernetes' own, for a Service of this name"
+            );
+        }
         // Before anything can be told to stop.
         let mut terminate = signal(SignalKind::terminate()).context("signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("signals")?;
         let token = if common.dev { Some(development_token(&config)?) } else { None };
         // Until the database is there, which may take long.
         let started = tokio::select! {
-            started = start(config) => started?,
+            started = start(config.clone()) => started?,
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
         let server = started?;
+        server.log(&config);
         tracing::info!(tcp = %server.tcp(), udp = %server.udp(), "serving");
         if let Some(token) = token {
             println!("{}", introduction(&server, &token));

@@ -1,8 +1,7 @@
 //! `fanfare token`: a token for trying things out, signed with the configured shared secret.
 
 use std::{
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -11,6 +10,7 @@ use clap::Args;
 use fanfare::{
     auth::{Units, jwt, policy::Role},
     config::{Algorithm, Config},
+    files,
     store::sqlite,
     time::Clock,
 };
@@ -80,22 +80,38 @@ pub(super) fn mint(
     Ok(jwt::mint(&claims, &config.secret()?)?)
 }
 
+/// Digits of a development secret.
+const SECRET: usize = 64;
+
 /// Where a data folder's development secret is.
 pub(super) fn development_path(data_dir: &Path) -> PathBuf {
     data_dir.join("development.secret")
 }
 
 /// The development secret of a data folder, made at first use and readable by its owner only.
+///
+/// One that is empty or cut off is replaced: tokens made with it count no more, and new ones cost nothing.
 pub(super) fn development_secret(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let path = development_path(data_dir);
-    if !path.exists() {
-        sqlite::make_dir(data_dir).with_context(|| format!("making {}", data_dir.display()))?;
-        let mut bytes = [0; 32];
-        aws_lc_rs::rand::fill(&mut bytes).context("no random numbers")?;
-        let text = id::hex(&bytes);
-        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        file.and_then(|mut file| file.write_all(text.as_bytes()))
-            .with_context(|| format!("writing {}", path.display()))?;
+    let whole = match fs::read(&path) {
+        Ok(kept) => Some(kept.trim_ascii().len() >= SECRET),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    };
+    if whole == Some(true) {
+        return Ok(path);
     }
+    sqlite::make_dir(data_dir).with_context(|| format!("making {}", data_dir.display()))?;
+    let mut bytes = [0; SECRET / 2];
+    aws_lc_rs::rand::fill(&mut bytes).context("no random numbers")?;
+    let text = id::hex(&bytes);
+    let written = if whole.is_some() {
+        eprintln!("fanfare: {} is empty or cut off: another secret is made", path.display());
+        files::write(&path, text.as_bytes())
+    } else {
+        // Another process may do the same: then its secret is the one.
+        files::write_new(&path, text.as_bytes()).map(drop)
+    };
+    written.with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
 }

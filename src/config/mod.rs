@@ -5,6 +5,7 @@ mod choice;
 mod compression;
 mod drain;
 mod issuers;
+mod kubernetes;
 mod limits;
 mod retention;
 mod secret;
@@ -316,7 +317,19 @@ fn text(file: Option<&Path>) -> Result<String, Invalid> {
 fn variables() -> HashMap<String, String> {
     let texts = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    texts.filter(|(name, _)| !name.starts_with("FANFARE_TEST_")).collect()
+    texts
+        .filter(|(name, value)| !name.starts_with("FANFARE_TEST_") && !kubernetes::is_injected(name, value))
+        .collect()
+}
+
+/// Variables that look like settings, and are Kubernetes' own: they are ignored. Rising.
+pub fn ignored_variables() -> Vec<String> {
+    let texts = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut names: Vec<_> =
+        texts.filter(|(name, value)| kubernetes::is_injected(name, value)).map(|(name, _)| name).collect();
+    names.sort();
+    names
 }
 
 fn require(ok: bool, key: &'static str, allowed: &'static str) -> Result<(), Invalid> {

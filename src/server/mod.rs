@@ -1,5 +1,6 @@
 //! Start-up, in order, and the way down.
 
+mod about;
 mod check;
 mod chores;
 mod drain;
@@ -22,8 +23,8 @@ use tokio::{
     task::JoinHandle,
 };
 
-pub use self::check::check;
 use self::thread::ShardThread;
+pub use self::{about::raise_open_files, check::check};
 use crate::{
     auth::revocation::Revocations,
     config::{Config, Invalid},
@@ -97,7 +98,10 @@ impl Server {
     /// Must be called within a tokio runtime. Blocks while the store is opened.
     pub fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
         let chosen = config.clone();
-        Self::start_on(config, clock, |hub| store::open(&chosen, hub.clone()))
+        Self::start_on(config, clock, |hub| {
+            store::check_folder(&chosen)?;
+            store::open(&chosen, hub.clone())
+        })
     }
 
     /// Starts on the store that `open` opens. What the store has made durable is to be told to the hub given.

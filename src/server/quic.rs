@@ -1,16 +1,20 @@
 //! QUIC, served by the shards themselves: each has a socket of the port, and an endpoint on its own thread, so that a
 //! packet wakes the thread that owns its connection and no other.
 
-use std::{io::Write, net::UdpSocket, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
+use std::{net::UdpSocket, path::Path, sync::Arc, time::Duration};
 
 use super::StartError;
 use crate::{
     config::Config,
     crowd::Visitor,
     domain::Services,
+    files,
     metrics::Label,
     net::{tls::Identity, udp, webtransport::Tuning},
 };
+
+/// The file with the keys, in the data folder. A server makes it once its store is open.
+pub(super) const KEY: &str = "quic.key";
 
 /// Time for the last packets to leave.
 const LAST: Duration = Duration::from_millis(500);
@@ -104,17 +108,19 @@ struct Keys {
 
 impl Keys {
     fn of(data_dir: &Path) -> std::io::Result<Self> {
-        let path = data_dir.join("quic.key");
+        let path = data_dir.join(KEY);
         let mut key = [0; 40];
         match std::fs::read(&path) {
             Ok(kept) if kept.len() == key.len() => key.copy_from_slice(&kept),
-            Ok(_) => return Err(std::io::Error::other(format!("{} is damaged: remove it", path.display()))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            kept => {
+                if kept.is_ok() {
+                    // Connections of an earlier life then end by their idle time-out: no more is lost.
+                    tracing::warn!(path = %path.display(), "this key is empty or cut off: another one is made");
+                }
                 aws_lc_rs::rand::fill(&mut key).map_err(std::io::Error::other)?;
-                let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-                file?.write_all(&key)?;
+                files::write(&path, &key)?;
             }
-            Err(error) => return Err(error),
         }
         let (reset, ids) = key.split_at(32);
         Ok(Self {

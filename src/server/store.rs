@@ -25,6 +25,15 @@ pub fn open(config: &Config, committed: Arc<dyn Committed>) -> Result<Arc<dyn St
     }
 }
 
+/// A server has been here before, but its database has not: nobody wants to begin anew then, except with another store in
+/// mind, such as for an import.
+pub fn check_folder(config: &Config) -> Result<(), StartError> {
+    match config.store.kind {
+        StoreKind::Sqlite => Ok(sqlite::check_beside(&config.data_dir, super::quic::KEY)?),
+        StoreKind::Scylla => Ok(()),
+    }
+}
+
 /// What it is called, in messages.
 pub fn name(config: &Config) -> String {
     match config.store.kind {

@@ -7,5 +7,6 @@ mod chat;
 mod config;
 mod drain;
 mod harness;
+mod operations;
 mod replay;
 mod transfer;

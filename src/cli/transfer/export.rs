@@ -7,9 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use fanfare::store::{
-    Store,
-    transfer::{self, Footer, Header, Place, Row, Total},
+use fanfare::{
+    files,
+    store::{
+        Store,
+        transfer::{self, Footer, Header, Place, Row, Total},
+    },
 };
 use fanfare_proto::UnixMs;
 
@@ -61,7 +64,7 @@ pub(super) async fn run(
     let large = compared?;
     writeln!(out, "{}", serde_json::to_string(&Footer { total })?)?;
     out.into_inner()?.sync_all().context("writing the file")?;
-    fs::rename(&part, file).with_context(|| file.display().to_string())?;
+    files::rename(&part, file).with_context(|| file.display().to_string())?;
     fs::remove_file(&notes_path).with_context(|| notes_path.display().to_string())?;
     bar.finish_and_clear();
     Ok((total, large))

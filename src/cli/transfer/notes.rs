@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::Context;
-use fanfare::store::transfer::{Place, Total};
+use fanfare::{
+    files,
+    store::transfer::{Place, Total},
+};
 use fanfare_proto::UnixMs;
 use serde::{Deserialize, Serialize};
 
@@ -52,8 +55,6 @@ impl Notes {
 
     /// Replaces them, all or nothing.
     pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
-        let new = beside(path, ".new");
-        fs::write(&new, serde_json::to_vec(self)?).with_context(|| new.display().to_string())?;
-        fs::rename(&new, path).with_context(|| path.display().to_string())
+        files::write(path, &serde_json::to_vec(self)?).with_context(|| path.display().to_string())
     }
 }

@@ -2,8 +2,7 @@
 //! most two weeks.
 
 use std::{
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -12,6 +11,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P2
 use time::OffsetDateTime;
 
 use super::TlsError;
+use crate::files;
 
 const DAY: Duration = Duration::from_hours(24);
 /// A day below the limit, for clocks that differ.
@@ -34,13 +34,16 @@ pub(super) fn read(directory: &Path, now: SystemTime) -> Result<Vec<u8>, TlsErro
     let path = path(directory);
     let fail = |error| TlsError::Io { path: path.clone(), error };
     match fs::read(&path) {
-        Ok(pem) if until(&pem).is_some_and(|until| fresh(until, now)) => return Ok(pem),
+        Ok(pem) if is_whole(&pem) && until(&pem).is_some_and(|until| fresh(until, now)) => return Ok(pem),
+        Ok(pem) if !is_whole(&pem) => {
+            tracing::warn!(path = %path.display(), "the development certificate is cut off: another one is made");
+        }
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
         Ok(_) | Err(_) => {}
     }
     let pem = generate(now)?;
     fs::create_dir_all(directory).map_err(fail)?;
-    write(&path, pem.as_bytes()).map_err(fail)?;
+    files::write(&path, pem.as_bytes()).map_err(fail)?;
     Ok(pem.into_bytes())
 }
 
@@ -56,6 +59,11 @@ fn until(pem: &[u8]) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
+/// Whether the file ends as one that was written to its end.
+fn is_whole(pem: &[u8]) -> bool {
+    pem.trim_ascii_end().ends_with(b"-----END PRIVATE KEY-----")
+}
+
 fn generate(now: SystemTime) -> Result<String, TlsError> {
     let from = now - BACKDATE;
     let until = from + VALID;
@@ -68,17 +76,4 @@ fn generate(now: SystemTime) -> Result<String, TlsError> {
     let certificate = params.self_signed(&key)?;
     let seconds = until.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Ok(format!("{UNTIL}{seconds}\n{}{}", certificate.pem(), key.serialize_pem()))
-}
-
-/// Replaces the file in one step. Only its owner may read it.
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)
 }
