@@ -4,13 +4,13 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::{
     code::ErrorCode,
     event::ErrorBody,
-    fix::JsonFix,
+    fix::{BadFix, Fix, JsonFix},
     id::{ClientId, ConversationId, Cursor, DepartmentId, DeviceId, Seq, UnixMs, UserId},
     presence::{MAX_WATCHED, PresenceGet, PresenceSet},
 };
@@ -486,7 +486,83 @@ impl Check for MessageMark {}
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct LocationUpdate {
     /// The fixes, each told apart by its counter.
-    pub fixes: Vec<JsonFix>,
+    #[cfg_attr(feature = "typescript", ts(as = "Vec<JsonFix>"))]
+    pub fixes: Vec<GivenFix>,
+}
+
+/// One entry of a `location:update`. One that cannot be read must not keep the others from being stored.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum GivenFix {
+    /// It can be read.
+    Fix(JsonFix),
+    /// A field is missing or of another type.
+    Unreadable {
+        /// Its counter; 0 where that cannot be read either.
+        counter: u64,
+    },
+}
+
+impl GivenFix {
+    /// What names it; 0 where that cannot be read.
+    pub const fn counter(&self) -> u64 {
+        match self {
+            Self::Fix(fix) => fix.counter,
+            Self::Unreadable { counter } => *counter,
+        }
+    }
+}
+
+impl TryFrom<GivenFix> for Fix {
+    type Error = BadFix;
+    fn try_from(given: GivenFix) -> Result<Self, BadFix> {
+        match given {
+            GivenFix::Fix(json) => json.try_into(),
+            GivenFix::Unreadable { .. } => Err(BadFix::Malformed),
+        }
+    }
+}
+
+impl From<Fix> for GivenFix {
+    fn from(fix: Fix) -> Self {
+        Self::Fix(fix.into())
+    }
+}
+
+impl From<JsonFix> for GivenFix {
+    fn from(fix: JsonFix) -> Self {
+        Self::Fix(fix)
+    }
+}
+
+impl Serialize for GivenFix {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Fix(fix) => fix.serialize(s),
+            Self::Unreadable { counter } => Counter { counter: *counter }.serialize(s),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for GivenFix {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(d)?;
+        // Serde would take an array for an object.
+        let object = Some(raw.get()).filter(|text| text.starts_with('{'));
+        let fix = object.and_then(|text| serde_json::from_str(text).ok());
+        Ok(fix.map_or_else(
+            || {
+                let counter = object.and_then(|text| serde_json::from_str::<Counter>(text).ok());
+                Self::Unreadable { counter: counter.map_or(0, |read| read.counter) }
+            },
+            Self::Fix,
+        ))
+    }
+}
+
+/// What names a fix that cannot be read.
+#[derive(Serialize, Deserialize)]
+struct Counter {
+    counter: u64,
 }
 
 impl Check for LocationUpdate {
@@ -505,8 +581,17 @@ pub struct LocationLatest {
     /// Most agents to answer (1 to 100).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u16>,
+    /// Only agents of whom fixes were refused lately, also those without any other.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<_>"))]
+    pub refused: bool,
 }
 impl Check for LocationLatest {}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
 
 /// See [`Command::LocationHistory`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -625,10 +625,13 @@ pub struct LocationStored {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct RejectedFix {
-    /// Its counter.
+    /// Its counter; 0 where that cannot be read.
     pub counter: u64,
     /// Why.
     pub reason: BadFix,
+    /// Of `location:update`: which one of its fixes, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
 }
 
 /// Answers `location:latest`.
@@ -636,10 +639,36 @@ pub struct RejectedFix {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct LatestFixes {
     /// A page, by agent.
-    pub agents: Vec<AgentFix>,
+    pub agents: Vec<LatestAgent>,
     /// Where the next page starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<UserId>,
+}
+
+/// An agent as it is known now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
+pub struct LatestAgent {
+    /// The agent.
+    pub agent_id: UserId,
+    /// Its newest fix. Only agents that were asked for by `refused` may have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<JsonFix>,
+    /// Fixes of the agent that were refused lately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedFixes>,
+}
+
+/// Fixes that were refused since the last one that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
+pub struct RefusedFixes {
+    /// Why the last of them was.
+    pub reason: BadFix,
+    /// How many.
+    pub count: u64,
+    /// When the last of them came, by the server's clock.
+    pub last_at: UnixMs,
 }
 
 /// An agent's fix.

@@ -1,6 +1,6 @@
 //! A GPS fix: where an agent was, in fixed-point units that hold only possible values.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::id::{MAX_NUMBER, UnixMs};
 
@@ -13,9 +13,12 @@ pub enum BadFix {
     /// A number is NaN or infinite.
     #[error("a number is not finite")]
     NotFinite,
-    /// Counter, time, latitude, longitude, heading or battery is outside its range, or a size is negative.
+    /// Counter, time, latitude or longitude is outside its range.
     #[error("a value is out of range")]
     OutOfRange,
+    /// Counter, time, latitude or longitude is missing or of another type.
+    #[error("a field is missing or of another type")]
+    Malformed,
     /// The fix's time is further ahead of the server's clock than allowed.
     #[error("the time lies in the future")]
     ClockAhead,
@@ -30,13 +33,15 @@ pub enum BadFix {
 
 impl BadFix {
     /// Every reason that is given, for metrics and tests.
-    pub const ALL: [Self; 4] = [Self::NotFinite, Self::OutOfRange, Self::ClockAhead, Self::TooOld];
+    pub const ALL: [Self; 5] =
+        [Self::NotFinite, Self::OutOfRange, Self::Malformed, Self::ClockAhead, Self::TooOld];
 
     /// The reason's name on the wire and in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotFinite => "not_finite",
             Self::OutOfRange => "out_of_range",
+            Self::Malformed => "malformed",
             Self::ClockAhead => "clock_ahead",
             Self::TooOld => "too_old",
             Self::Unknown => "unknown",
@@ -90,6 +95,12 @@ impl Position {
     pub fn lon(self) -> f64 {
         f64::from(self.lon_e7) / Self::UNITS
     }
+
+    /// Whether it is a place that was measured. Receivers without a fix report latitude 0 and longitude 0 without an
+    /// accuracy: nobody draws, measures or fits to that.
+    pub const fn is_known(self, motion: Motion) -> bool {
+        self.lat_e7 != 0 || self.lon_e7 != 0 || motion.accuracy_dm.is_some()
+    }
 }
 
 /// What a device says about a fix besides place and time. `None` is "not known".
@@ -107,28 +118,42 @@ impl Motion {
 
     /// From metres, metres a second, degrees clockwise from north, percent.
     ///
-    /// Accuracy (to 6,553 m) and speed (to 655 m/s) are capped: beyond, the exact value tells nobody anything.
+    /// What cannot be is "not known", as devices write it: -1, NaN, a heading beyond 360 degrees. A heading of 360 degrees is
+    /// 0. Accuracy (to 6,553 m) and speed (to 655 m/s) are capped: beyond, the exact value tells nobody anything.
     pub fn from_units(
         accuracy_m: Option<f64>,
         speed_mps: Option<f64>,
         heading_deg: Option<f64>,
         battery_pct: Option<f64>,
-    ) -> Result<Self, BadFix> {
-        let scaled = |value: Option<f64>, scale: f64, max: f64| match value {
-            None => Ok(None),
-            Some(v) if !v.is_finite() => Err(BadFix::NotFinite),
-            Some(v) if v < 0.0 || v > max => Err(BadFix::OutOfRange),
-            Some(v) => Ok(Some((v * scale).round().min(f64::from(Self::MAX)) as u16)),
+    ) -> Self {
+        let scaled = |value: Option<f64>, scale: f64, max: f64| {
+            let possible = value.filter(|value| value.is_finite() && (0.0..=max).contains(value));
+            possible.map(|value| (value * scale).round().min(f64::from(Self::MAX)) as u16)
         };
-        Self::from_raw(
-            scaled(accuracy_m, 10.0, f64::INFINITY)?,
-            scaled(speed_mps, 100.0, f64::INFINITY)?,
-            scaled(heading_deg, 100.0, 360.0)?.map(|h| h % 36_000),
-            scaled(battery_pct, 1.0, 100.0)?.map(|b| b as u8),
-        )
+        Self {
+            accuracy_dm: scaled(accuracy_m, 10.0, f64::INFINITY),
+            speed_cms: scaled(speed_mps, 100.0, f64::INFINITY),
+            heading_cdeg: scaled(heading_deg, 100.0, 360.0).map(|heading| heading % 36_000),
+            battery_pct: scaled(battery_pct, 1.0, 100.0).map(|battery| battery as u8),
+        }
     }
 
-    /// From the units that ticks carry: decimetres, centimetres a second, 1/100 degree, percent.
+    /// From the units that ticks carry, as a peer sent them: as [`Motion::from_units`].
+    pub(crate) fn from_peer(
+        accuracy_dm: Option<u16>,
+        speed_cms: Option<u16>,
+        heading_cdeg: Option<u16>,
+        battery_pct: Option<u8>,
+    ) -> Self {
+        Self {
+            accuracy_dm: accuracy_dm.map(|accuracy| accuracy.min(Self::MAX)),
+            speed_cms: speed_cms.map(|speed| speed.min(Self::MAX)),
+            heading_cdeg: heading_cdeg.filter(|heading| *heading <= 36_000).map(|heading| heading % 36_000),
+            battery_pct: battery_pct.filter(|battery| *battery <= 100),
+        }
+    }
+
+    /// From the units that ticks carry: decimetres, centimetres a second, 1/100 degree, percent. For what was checked before.
     pub fn from_raw(
         accuracy_dm: Option<u16>,
         speed_cms: Option<u16>,
@@ -195,6 +220,11 @@ impl Fix {
     }
 }
 
+/// Devices write what they do not know in many ways: only a number counts.
+fn known<'de, D: Deserializer<'de>>(d: D) -> Result<Option<f64>, D::Error> {
+    Ok(serde_json::Value::deserialize(d)?.as_f64())
+}
+
 /// A fix as JSON carries it, in everyday units. [`Fix::try_from`] checks it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
@@ -208,16 +238,16 @@ pub struct JsonFix {
     /// Degrees.
     pub lon: f64,
     /// Metres.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
     /// Metres a second.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
     pub speed: Option<f64>,
     /// Degrees clockwise from north.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
     pub heading: Option<f64>,
     /// Percent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
     pub battery: Option<f64>,
 }
 
@@ -228,7 +258,7 @@ impl TryFrom<JsonFix> for Fix {
             json.counter,
             json.time,
             Position::from_degrees(json.lat, json.lon)?,
-            Motion::from_units(json.accuracy, json.speed, json.heading, json.battery)?,
+            Motion::from_units(json.accuracy, json.speed, json.heading, json.battery),
         )
     }
 }
@@ -247,5 +277,51 @@ impl From<Fix> for JsonFix {
             heading: fix.motion.heading_cdeg.map(hundredth),
             battery: fix.motion.battery_pct.map(f64::from),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn motion(json: &str) -> Motion {
+        let text = format!(r#"{{"counter":1,"time":1,"lat":1,"lon":2,{json}}}"#);
+        let fix: JsonFix = serde_json::from_str(&text).unwrap();
+        Fix::try_from(fix).unwrap().motion
+    }
+
+    #[test]
+    fn what_a_device_does_not_know_is_not_known() {
+        for field in ["accuracy", "speed", "heading", "battery"] {
+            for value in ["-1", "-1.0", "null", "\"NaN\"", "true", "[]", "-1e300"] {
+                assert_eq!(motion(&format!(r#""{field}":{value}"#)), Motion::default(), "{field} {value}");
+            }
+        }
+        for value in [r#""heading":361"#, r#""heading":65535"#, r#""battery":101"#, r#""battery":255"#] {
+            assert_eq!(motion(value), Motion::default(), "{value}");
+        }
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.5] {
+            let value = Some(value);
+            assert_eq!(Motion::from_units(value, value, value, value), Motion::default());
+        }
+    }
+
+    #[test]
+    fn north_is_one_heading() {
+        for heading in ["360", "359.999", "0", "-0.0"] {
+            assert_eq!(motion(&format!(r#""heading":{heading}"#)).heading_cdeg(), Some(0), "{heading}");
+        }
+    }
+
+    #[test]
+    fn zero_without_accuracy_is_no_place() {
+        let known = |lat, lon, accuracy: Option<f64>| {
+            let motion = Motion::from_units(accuracy, None, None, None);
+            Position::from_degrees(lat, lon).unwrap().is_known(motion)
+        };
+        assert!(!known(0.0, 0.0, None));
+        assert!(!known(-0.0, 0.0, Some(-1.0)));
+        assert!(known(0.0, 0.0, Some(0.0)));
+        assert!(known(0.0, 1e-7, None));
     }
 }

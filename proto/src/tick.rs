@@ -66,12 +66,12 @@ impl WirePlace {
 
     fn check(&self) -> Result<(Position, Motion), BadFix> {
         let position = Position::from_e7(self.lat_e7, self.lon_e7)?;
-        let motion = Motion::from_raw(
+        let motion = Motion::from_peer(
             self.accuracy_dm.checked_sub(1),
             self.speed_cms.checked_sub(1),
             self.heading_cdeg.checked_sub(1),
             self.battery_pct.checked_sub(1),
-        )?;
+        );
         Ok((position, motion))
     }
 }

@@ -63,7 +63,7 @@ export type Authenticated = {
 export type Availability = "offline" | "away" | "online" | "busy";
 
 /** Why a value is no fix. Also the label under which the server counts the rejection. */
-export type BadFix = "not_finite" | "out_of_range" | "clock_ahead" | "too_old" | "unknown";
+export type BadFix = "not_finite" | "out_of_range" | "malformed" | "clock_ahead" | "too_old" | "unknown";
 
 /** What can be subscribed to. */
 export type Channel = "locations" | "presence";
@@ -235,10 +235,20 @@ export type JsonFix = {
   battery?: number,
 };
 
+/** An agent as it is known now. */
+export type LatestAgent = {
+  /** The agent. */
+  agent_id: UserId,
+  /** Its newest fix. Only agents that were asked for by `refused` may have none. */
+  fix?: JsonFix,
+  /** Fixes of the agent that were refused lately. */
+  refused?: RefusedFixes,
+};
+
 /** Answers `location:latest`. */
 export type LatestFixes = {
   /** A page, by agent. */
-  agents: Array<AgentFix>,
+  agents: Array<LatestAgent>,
   /** Where the next page starts. */
   next?: UserId,
 };
@@ -273,6 +283,8 @@ export type LocationLatest = {
   after?: UserId,
   /** Most agents to answer (1 to 100). */
   limit?: number,
+  /** Only agents of whom fixes were refused lately, also those without any other. */
+  refused?: boolean,
 };
 
 /** See [`name::LOCATION_REMOVED`]. */
@@ -484,12 +496,24 @@ export type Receipt = {
   seq: Seq,
 };
 
+/** Fixes that were refused since the last one that was taken. */
+export type RefusedFixes = {
+  /** Why the last of them was. */
+  reason: BadFix,
+  /** How many. */
+  count: number,
+  /** When the last of them came, by the server's clock. */
+  last_at: UnixMs,
+};
+
 /** A fix that was refused. */
 export type RejectedFix = {
-  /** Its counter. */
+  /** Its counter; 0 where that cannot be read. */
   counter: number,
   /** Why. */
   reason: BadFix,
+  /** Of `location:update`: which one of its fixes, from 0. */
+  index?: number,
 };
 
 /** Position of an event in its topic: 1, 2, 3 … without gaps. 0 stands before the first event. */

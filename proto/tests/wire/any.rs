@@ -200,10 +200,14 @@ pub(crate) fn command(name: &str) -> BoxedStrategy<Command> {
         "message:received" => message_mark().prop_map(Command::MessageReceived).boxed(),
         "message:read" => message_mark().prop_map(Command::MessageRead).boxed(),
         "location:update" => vec(fix().prop_map(JsonFix::from), 0..8)
-            .prop_map(|fixes| Command::LocationUpdate(LocationUpdate { fixes }))
+            .prop_map(|fixes| {
+                Command::LocationUpdate(LocationUpdate { fixes: fixes.into_iter().map(Into::into).collect() })
+            })
             .boxed(),
-        "location:latest" => (of(user_id()), limit())
-            .prop_map(|(after, limit)| Command::LocationLatest(LocationLatest { after, limit }))
+        "location:latest" => (of(user_id()), limit(), any::<bool>())
+            .prop_map(|(after, limit, refused)| {
+                Command::LocationLatest(LocationLatest { after, limit, refused })
+            })
             .boxed(),
         "location:history" => location_history().prop_map(Command::LocationHistory).boxed(),
         "location:window" => location_window().prop_map(Command::LocationWindow).boxed(),

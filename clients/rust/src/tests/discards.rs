@@ -31,7 +31,7 @@ async fn update(peer: &mut Peer) -> (Request, Vec<u64>) {
     let Command::LocationUpdate(LocationUpdate { fixes }) = &request.command else {
         panic!("{request:?}");
     };
-    let counters = fixes.iter().map(|fix| fix.counter).collect();
+    let counters = fixes.iter().map(|fix| fix.counter()).collect();
     (request, counters)
 }
 
@@ -111,7 +111,7 @@ async fn rejected_fixes_are_told_and_forgotten() {
     let mut discarded = tracker.discarded();
     tracker.record(sample(1)).await.unwrap();
     packet(&mut peer).await;
-    let rejected = |counter| RejectedFix { counter, reason: BadFix::TooOld };
+    let rejected = |counter| RejectedFix { counter, reason: BadFix::TooOld, index: None };
     let word = LocationStored {
         // Nonsense of a peer harms nobody.
         stored: vec![(9, 3), (5, MAX_NUMBER)],
@@ -242,7 +242,8 @@ fn the_largest_request_is_small_enough() {
         motion: Motion::from_raw(Some(65_533), Some(65_533), Some(35_999), Some(100)).unwrap(),
     };
     let fixes = vec![JsonFix::from(fix); fanfare_proto::command::MAX_FIXES];
-    let command = Command::LocationUpdate(LocationUpdate { fixes });
+    let command =
+        Command::LocationUpdate(LocationUpdate { fixes: fixes.into_iter().map(Into::into).collect() });
     let json = Request { id: None, command }.to_json().unwrap();
     assert!(json.len() < 128 * 1024, "{}", json.len());
 }

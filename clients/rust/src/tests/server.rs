@@ -140,7 +140,11 @@ impl Server {
         for fix in fixes {
             if impossible(fix) {
                 model.repeats += u64::from(!model.rejected.insert(fix.counter));
-                told.rejected.push(RejectedFix { counter: fix.counter, reason: BadFix::OutOfRange });
+                told.rejected.push(RejectedFix {
+                    counter: fix.counter,
+                    reason: BadFix::OutOfRange,
+                    index: None,
+                });
                 continue;
             }
             if let Some(before) = model.stored.insert(fix.counter, *fix) {
