@@ -29,6 +29,9 @@ use crate::{
 /// Messages that may wait for a shard, for each of its two inboxes.
 const INBOX: usize = 1024;
 
+/// Connections looked up at once.
+const PART: usize = 256;
+
 /// What a shard is told.
 #[derive(Debug, Clone)]
 pub enum Publication {
@@ -75,6 +78,8 @@ pub struct Flush {
     pub from: u64,
     /// … has it at this version with `changes`.
     pub to: u64,
+    /// Aliases mean something else since this version: a receiver with an older one begins with a snapshot.
+    pub renewed: Option<u64>,
     /// Events for the ordered lane, to be sent first: new aliases, removals.
     pub events: Vec<Frame>,
     /// New values.
@@ -206,9 +211,20 @@ impl Hub {
         Joined { hub: self.clone(), shard, connection: connection.id, org, user }
     }
 
-    /// The connections of an organisation to this node.
-    pub fn connections(&self, org: &Tenant) -> Vec<Arc<Connection>> {
-        lock(&self.interest).here.of(org)
+    /// The connections of an organisation to this node, in the order of their ids. However many they are, nobody who publishes
+    /// waits for more than some of them to be looked up.
+    pub fn connections(&self, org: &Tenant, mut after: Option<u64>) -> impl Iterator<Item = Arc<Connection>> {
+        let part = move || {
+            let part = lock(&self.interest).here.of(org, after, PART);
+            after = part.last().map(|last| last.id);
+            Some(part).filter(|part| !part.is_empty())
+        };
+        std::iter::from_fn(part).flatten()
+    }
+
+    /// A connection of an organisation to this node.
+    pub fn connection(&self, org: &Tenant, id: u64) -> Option<Arc<Connection>> {
+        lock(&self.interest).here.one(org, id)
     }
 
     /// Closes a connection, and answers whether the organisation has it.
@@ -244,7 +260,7 @@ impl Hub {
     pub fn publish_flush(&self, flush: Flush) {
         let shards = with_receivers(lock(&self.interest).views.get(&flush.view));
         // Ticks that are dropped come again; aliases and removals do not.
-        let (view, events) = (flush.view, !flush.events.is_empty());
+        let (view, events) = (flush.view, !flush.events.is_empty() || flush.renewed.is_some());
         let flush = Publication::Flush(Arc::new(flush));
         for shard in shards {
             if self.ports[shard].ordinary.try_send(flush.clone()).is_err() {

@@ -1,5 +1,10 @@
 //! Every number that the server tells about itself, named once.
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -17,6 +22,34 @@ impl Label {
     /// The label of this value.
     pub const fn of(kind: &'static str) -> Self {
         Self { kind }
+    }
+}
+
+/// An organisation as a label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Organisation {
+    /// Its name.
+    pub organisation: String,
+}
+
+/// Organisations that have a number of their own; further ones share one. So there is never more than that to be told.
+const ORGANISATIONS: usize = 100;
+
+/// A number for each organisation that ever had one.
+#[derive(Debug, Clone, Default)]
+pub struct ByOrganisation {
+    family: Family<Organisation, Counter>,
+    known: Arc<Mutex<HashSet<String>>>,
+}
+
+impl ByOrganisation {
+    fn inc(&self, name: &str) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = known.contains(name) || known.len() < ORGANISATIONS && known.insert(name.to_owned());
+        drop(known);
+        // No organisation has such a name.
+        let organisation = if is_known { name } else { "(others)" }.to_owned();
+        self.family.get_or_create(&Organisation { organisation }).inc();
     }
 }
 
@@ -60,7 +93,9 @@ pub struct Metrics {
     /// Fixes rejected, by reason.
     pub fixes_rejected: Family<Label, Counter>,
     /// Fixes of agents that were not shown live, as limits.agents_per_organisation was reached.
-    pub fixes_not_shown: Counter,
+    pub fixes_not_shown: ByOrganisation,
+    /// Agents that had departed and made room for others, as that limit was reached.
+    pub agents_made_room: ByOrganisation,
     /// Fixes stored.
     pub fixes_stored: Counter,
     /// Fixes that were not stored because the store or its queue could not take them. Their senders keep them.
@@ -110,7 +145,12 @@ impl Metrics {
         r.register(
             "fixes_not_shown",
             "Fixes not shown live, as the table is full",
-            self.fixes_not_shown.clone(),
+            self.fixes_not_shown.family.clone(),
+        );
+        r.register(
+            "agents_made_room",
+            "Departed agents that made room for others in the full table",
+            self.agents_made_room.family.clone(),
         );
         r.register("fixes_stored", "Fixes stored", self.fixes_stored.clone());
         r.register("fixes_deferred", "Fixes left with their senders", self.fixes_deferred.clone());
@@ -125,6 +165,16 @@ impl Metrics {
         );
         r.register("packets_sent", "Tick packets sent", self.packets_sent.clone());
         r.register("ticks_skipped", "Tick flushes skipped for a slow receiver", self.ticks_skipped.clone());
+    }
+
+    /// A fix of an organisation's agent was not shown.
+    pub fn not_shown(&self, organisation: &str) {
+        self.fixes_not_shown.inc(organisation);
+    }
+
+    /// A departed agent of an organisation made room.
+    pub fn made_room(&self, organisation: &str) {
+        self.agents_made_room.inc(organisation);
     }
 
     /// All numbers in Prometheus' text format.

@@ -258,7 +258,7 @@ fn close(services: &Services, mut orgs: Vec<Tenant>) {
     orgs.dedup();
     let now = services.clock.now();
     for org in orgs {
-        for connection in services.hub.connections(&org) {
+        for connection in services.hub.connections(&org, None) {
             let device = connection.device.as_ref();
             if services.revocations.refuses(&connection.identity(), device, now) {
                 services.hub.close(&org, connection.id, CloseCode::Revoked);

@@ -1,5 +1,7 @@
 //! `/api/v1/connections`: who is connected to this node.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use fanfare_proto::{CloseCode, DeviceId, OrgId, UnixMs, UserId};
 use serde::{Deserialize, Serialize};
@@ -64,13 +66,12 @@ pub(super) async fn list(
     let tenant = by.tenant(Action::SeeConnections, which.organization_id.as_ref())?;
     let after = which.after.as_deref().map(|after| u64::from_str_radix(after, 16).unwrap_or(u64::MAX));
     let scope = Scope::granted(&by.0, Action::SeeConnections);
-    let mut found = routes.services.hub.connections(&tenant);
-    found.retain(|connection| after.is_none_or(|after| connection.id > after));
-    found.retain(|connection| scope.covers(&connection.identity().units));
-    if let Some(user) = &which.user_id {
-        found.retain(|connection| connection.identity().user == *user);
-    }
-    found.sort_by_key(|connection| connection.id);
+    let shown = |connection: &Arc<hub::Connection>| {
+        let identity = connection.identity();
+        scope.covers(&identity.units) && which.user_id.as_ref().is_none_or(|user| identity.user == *user)
+    };
+    let all = routes.services.hub.connections(&tenant, after);
+    let mut found: Vec<_> = all.filter(shown).take(PAGE + 1).collect();
     let next = found.get(PAGE).is_some().then(|| format!("{:x}", found[PAGE - 1].id));
     found.truncate(PAGE);
     Ok(Json(List { connections: found.iter().map(|connection| row(connection)).collect(), next }))
@@ -87,9 +88,8 @@ pub(super) async fn close(
     let number = u64::from_str_radix(&id, 16).map_err(|_| Problem::not_found())?;
     let (hub, scope) = (&routes.services.hub, Scope::granted(&by.0, Action::Disconnect));
     // One of other departments looks like one that does not exist.
-    let here = hub.connections(&tenant);
-    let granted =
-        here.iter().find(|connection| connection.id == number && scope.covers(&connection.identity().units));
+    let here = hub.connection(&tenant, number);
+    let granted = here.filter(|connection| scope.covers(&connection.identity().units));
     let Some(closed) = granted.filter(|_| hub.close(&tenant, number, CloseCode::Disconnected)) else {
         return Err(Problem::not_found());
     };

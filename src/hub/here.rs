@@ -1,7 +1,8 @@
 //! Who is connected to this node.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
+    ops::Bound,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -49,7 +50,7 @@ impl Connection {
 
 /// The connections of a node, each with its shard.
 #[derive(Debug, Default)]
-pub(super) struct Here(HashMap<Tenant, HashMap<u64, (usize, Arc<Connection>)>>);
+pub(super) struct Here(HashMap<Tenant, BTreeMap<u64, (usize, Arc<Connection>)>>);
 
 impl Here {
     pub(super) fn add(&mut self, org: Tenant, shard: usize, connection: Arc<Connection>) {
@@ -65,9 +66,15 @@ impl Here {
         }
     }
 
-    pub(super) fn of(&self, org: &Tenant) -> Vec<Arc<Connection>> {
-        let of_org = self.0.get(org).into_iter().flat_map(HashMap::values);
-        of_org.map(|(_, connection)| connection.clone()).collect()
+    /// Connections of an organisation in the order of their ids, those after `after` only, at most `limit`.
+    pub(super) fn of(&self, org: &Tenant, after: Option<u64>, limit: usize) -> Vec<Arc<Connection>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let of_org = self.0.get(org).into_iter().flat_map(|of_org| of_org.range((from, Bound::Unbounded)));
+        of_org.take(limit).map(|(_, (_, connection))| connection.clone()).collect()
+    }
+
+    pub(super) fn one(&self, org: &Tenant, id: u64) -> Option<Arc<Connection>> {
+        self.0.get(org)?.get(&id).map(|(_, connection)| connection.clone())
     }
 
     pub(super) fn shard_of(&self, org: &Tenant, id: u64) -> Option<usize> {

@@ -128,7 +128,7 @@ impl Server {
             store: store.clone(),
             hub: hub.clone(),
             // Aliases of an earlier life must not be taken for this one's.
-            locations: location::Locations::new(Epoch(now.0 as u32), &config.limits),
+            locations: location::Locations::new(Epoch(now.0 as u32), &config.limits, &config.retention),
             presences: presence::Presences::new(&config, Epoch(now.0 as u32), metrics.clone()),
             conversations: chat::Directory::default(),
             crowd: Crowd::new(&config.limits, &config.trusted_proxies),

@@ -91,8 +91,12 @@ impl ShardThread {
         } = self;
         let shard = Shard::new(index, services.hub.clone(), services.store.clone(), services.metrics.clone());
         let acknowledge = Duration::from_millis(services.config.ticks.acknowledge_ms);
-        let recorder =
-            location::recorder::Recorder::new(services.store.clone(), services.metrics.clone(), acknowledge);
+        let recorder = location::recorder::Recorder::new(
+            services.store.clone(),
+            services.metrics.clone(),
+            services.locations.units(),
+            acknowledge,
+        );
         tokio::task::spawn_local(shard.clone().fan_out(inbox));
         tokio::task::spawn_local(recorder.clone().write());
         tokio::task::spawn_local(recorder.clone().acknowledge());

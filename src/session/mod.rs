@@ -145,7 +145,7 @@ impl Session {
     pub fn take_packet(&self, packet: &Bytes) {
         let services = &self.local.services;
         let now = services.clock.now();
-        let dropped = |why| services.metrics.fixes_rejected.get_or_create(&Label::of(why)).inc();
+        let dropped = |why| location::note_dropped(services, &self.identity(), why);
         if !self.allowance.borrow_mut().take_packet(now) {
             dropped("rate");
             return;

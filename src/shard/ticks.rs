@@ -9,7 +9,11 @@ use std::{
 };
 
 use fanfare_proto::{CloseCode, Lane};
-use tokio::sync::Notify;
+use futures::future::LocalBoxFuture;
+use tokio::{
+    sync::Notify,
+    task::{AbortHandle, spawn_local},
+};
 
 use super::{Member, Shard, TURN};
 use crate::{
@@ -84,6 +88,9 @@ impl TickPort {
 pub trait Changes: std::fmt::Debug + Send + Sync {
     /// What changed after `version`, and the version that a receiver has with it.
     fn since(&self, version: u64) -> (u64, Vec<Packet>);
+
+    /// A snapshot for a receiver, whatever it has: the version that it has with it, and what sends it.
+    fn begin(&self, member: Rc<Member>) -> (u64, LocalBoxFuture<'static, ()>);
 }
 
 /// Those who follow one view, by connection.
@@ -97,6 +104,23 @@ pub(super) struct Follower {
     version: Cell<u64>,
     /// It follows no longer. A flush that is being delivered may still hold it.
     over: Cell<bool>,
+    /// What sends the snapshot of a new life of the aliases.
+    beginning: RefCell<Option<AbortHandle>>,
+}
+
+impl Follower {
+    /// Begins with a snapshot, if the aliases that the receiver has mean something else since `renewed`.
+    fn begin_anew(&self, renewed: u64) {
+        if self.version.get() >= renewed {
+            return;
+        }
+        let (version, sending) = self.changes.begin(self.member.clone());
+        self.version.set(version);
+        let before = self.beginning.replace(Some(spawn_local(sending).abort_handle()));
+        if let Some(before) = before {
+            before.abort();
+        }
+    }
 }
 
 impl Shard {
@@ -110,7 +134,8 @@ impl Shard {
         watching: hub::Watching,
     ) -> Following {
         let (version, over) = (Cell::new(version), Cell::new(false));
-        let follower = Rc::new(Follower { member: member.clone(), changes, version, over });
+        let beginning = RefCell::default();
+        let follower = Rc::new(Follower { member: member.clone(), changes, version, over, beginning });
         self.followers.borrow_mut().entry(view).or_default().insert(member.id, follower.clone());
         Following { shard: self.clone(), view, follower, _watching: watching }
     }
@@ -153,6 +178,9 @@ impl Shard {
             // Others have worked in between: somebody may have lost the right to see this. One that is being closed still
             // follows as long as a request of it is under way.
             if !follower.over.get() && follower.member.outbox.closing().is_none() {
+                if let Some(renewed) = flush.renewed {
+                    follower.begin_anew(renewed);
+                }
                 for event in &flush.events {
                     follower.member.outbox.push(Lane::Ordered, event.clone());
                 }
@@ -177,6 +205,9 @@ pub struct Following {
 impl Drop for Following {
     fn drop(&mut self) {
         self.follower.over.set(true);
+        if let Some(beginning) = self.follower.beginning.take() {
+            beginning.abort();
+        }
         if let TickPort::Slot(slot) = &self.follower.member.ticks {
             slot.clear();
         }

@@ -31,6 +31,7 @@ mod closing;
 mod compression;
 mod cut;
 mod drain;
+mod fixes;
 mod forged;
 mod groups;
 mod hearing;

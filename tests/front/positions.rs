@@ -18,7 +18,7 @@ pub fn fix(counter: u64, time: u64, lat: f64, lon: f64) -> Fix {
         counter,
         time: UnixMs(time),
         position: Position::from_degrees(lat, lon).unwrap(),
-        motion: Motion::from_units(Some(4.5), Some(13.9), Some(271.25), Some(87.0)).unwrap(),
+        motion: Motion::from_units(Some(4.5), Some(13.9), Some(271.25), Some(87.0)),
     }
 }
 
@@ -166,11 +166,11 @@ async fn impossible_fixes_are_refused_by_reason() {
             [json!({ "counter": 2, "reason": "clock_ahead" }), json!({ "counter": 3, "reason": "too_old" })]
         );
         let far = json!({ "counter": 4, "time": now, "lat": 91.0, "lon": 0.0 });
-        let fast = json!({ "counter": 5, "time": now, "lat": 1.0, "lon": 0.0, "speed": -1.0 });
+        let fast = json!({ "counter": 5, "time": now, "lat": 1.0, "lon": 181.0 });
         let answer = agent.request("location:update", json!({ "fixes": [far, fast] })).await.unwrap();
         assert_eq!(answer["stored"], json!([]));
-        assert_eq!(answer["rejected"][0], json!({ "counter": 4, "reason": "out_of_range" }));
-        assert_eq!(answer["rejected"][1], json!({ "counter": 5, "reason": "out_of_range" }));
+        assert_eq!(answer["rejected"][0], json!({ "counter": 4, "reason": "out_of_range", "index": 0 }));
+        assert_eq!(answer["rejected"][1], json!({ "counter": 5, "reason": "out_of_range", "index": 1 }));
         let text = r#"{"event":"location:update","id":77,"data":{"fixes":[{"counter":1,"time":1,"lat":NaN,"lon":0}]}}"#;
         agent.send_text(text).await;
         assert_eq!(agent.expect("error").await["data"]["code"], "INVALID_MESSAGE");

@@ -1,8 +1,10 @@
 //! Positions: taken from agents, shown live to who may see them, kept as tracks.
 
 pub mod recorder;
+mod refusals;
 pub mod scope;
 pub mod table;
+pub mod units;
 mod window;
 
 use std::{
@@ -18,27 +20,33 @@ use fanfare_proto::{
     BadFix, Epoch, ErrorBody, ErrorCode, Fix, Lane, UnixMs,
     command::{Channel, LocationHistory, LocationLatest, LocationUpdate},
     event::{
-        self, AgentFix, LatestFixes, LocationSnapshot, LocationStored, RejectedFix, Subscription, Track,
+        self, LatestAgent, LatestFixes, LocationSnapshot, LocationStored, RejectedFix, Subscription, Track,
     },
     frame::MAX_SENT,
     tick,
 };
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::Instant};
 
 pub use self::window::window;
 use self::{
     recorder::{Receipts, Recorder},
+    refusals::Refusals,
     scope::Scope,
-    table::{Lagging, Placed, Table},
+    table::{Arrival, Lagging, Placed, Table},
+    units::Keeper,
 };
 use super::{Answer, Caller, Services, answer};
 use crate::{
-    auth::policy::{self, Action},
-    config::Limits,
+    auth::{
+        Identity,
+        policy::{self, Action},
+    },
+    config::{Limits, Retention},
     error::refused,
     id::Tenant,
+    metrics::Label,
     shard::{Following, Member, Shard},
-    store::{FixKey, StoredFix},
+    store::{FixClass, FixKey, StoredFix},
 };
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -60,6 +68,7 @@ pub struct Locations {
     epoch: Epoch,
     agents: usize,
     views: usize,
+    units: Arc<Keeper>,
 }
 
 /// A table, and whether it holds yet what was stored before the server started.
@@ -67,24 +76,28 @@ pub struct Locations {
 struct Slot {
     table: Arc<Table>,
     restored: OnceCell<()>,
+    refusals: Refusals,
 }
 
 impl Locations {
     /// No tables. `epoch` must differ from those of earlier lives of the server.
-    pub fn new(epoch: Epoch, limits: &Limits) -> Self {
+    pub fn new(epoch: Epoch, limits: &Limits, retention: &Retention) -> Self {
         let (agents, views) = (limits.agents_per_organisation, limits.views_per_organisation);
-        Self { tables: Mutex::default(), next_view: AtomicU32::new(1), epoch, agents, views }
+        let days = FixClass::ALL.into_iter().map(|class| retention.days_of(class)).max().unwrap_or(0);
+        let units = Arc::new(Keeper::new(days));
+        Self { tables: Mutex::default(), next_view: AtomicU32::new(1), epoch, agents, views, units }
+    }
+
+    /// What stores where agents work.
+    pub fn units(&self) -> Arc<Keeper> {
+        self.units.clone()
     }
 
     fn slot(&self, org: &Tenant) -> Arc<Slot> {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let table = || Arc::new(Table::new(self.epoch, self.agents, self.views));
-        let new = || Slot { table: table(), restored: OnceCell::new() };
+        let new = || Slot { table: table(), restored: OnceCell::new(), refusals: Refusals::default() };
         tables.entry(org.clone()).or_insert_with(|| Arc::new(new())).clone()
-    }
-
-    fn table(&self, org: &Tenant) -> Arc<Table> {
-        self.slot(org).table.clone()
     }
 }
 
@@ -92,10 +105,15 @@ impl Locations {
 async fn whole_table(services: &Services, org: &Tenant) -> Result<Arc<Table>, ErrorBody> {
     let slot = services.locations.slot(org);
     let restore = || async {
-        let since = oldest(services, org, services.clock.now());
-        for stored in services.store.latest(org, since).await.map_err(refused)? {
-            slot.table.restore(&stored.agent, stored.fix);
-        }
+        let now = services.clock.now();
+        let latest = services.store.latest(org, oldest(services, org, now)).await.map_err(refused)?;
+        let mut units = units::read(&*services.store, org, now).await.map_err(refused)?;
+        let restored = latest.into_iter().map(|stored| {
+            let units = units.remove(&stored.agent).unwrap_or_default();
+            let arrival = Arrival { fix: stored.fix, source: stored.source, at: now, heard: None };
+            (stored.agent, units, arrival)
+        });
+        slot.table.restore(restored.collect());
         Ok::<_, ErrorBody>(())
     };
     slot.restored.get_or_try_init(restore).await?;
@@ -108,7 +126,9 @@ pub fn flush(services: &Services, now: UnixMs) {
         let tables = services.locations.tables.lock().unwrap_or_else(PoisonError::into_inner);
         tables.iter().map(|(org, slot)| (org.clone(), Arc::clone(slot))).collect()
     };
+    let instant = Instant::now();
     for (org, slot) in slots {
+        slot.refusals.flush(&org, now, instant);
         for flush in slot.table.flush(now, oldest(services, &org, now), |view| services.hub.watched(view)) {
             services.hub.publish_flush(flush);
         }
@@ -124,16 +144,16 @@ pub fn take_packet(
     receipts: &Rc<Receipts>,
     now: UnixMs,
 ) -> Result<(), tick::BadPacket> {
-    let table = services.locations.table(&caller.identity.org);
+    let slot = services.locations.slot(&caller.identity.org);
     for fix in tick::unpack_fixes(packet)? {
         let checked = fix.map_err(|refused| (refused.counter, refused.reason)).and_then(|fix| {
             check_time(services, &caller.identity.org, &fix, now).map_err(|reason| (fix.counter, reason))?;
             Ok(fix)
         });
         match checked {
-            Ok(fix) => recorder.record(show(services, caller, &table, fix), receipts),
+            Ok(fix) => recorder.record(show(services, caller, &slot, fix, now), receipts),
             Err((counter, reason)) => {
-                count_rejected(services, reason);
+                refuse(services, caller, &slot, reason, now);
                 recorder.reject(counter, reason, receipts);
             }
         }
@@ -142,38 +162,65 @@ pub fn take_packet(
     Ok(())
 }
 
+/// A packet of fixes was not taken, for a reason that says nothing about the fixes.
+pub fn note_dropped(services: &Services, identity: &Identity, why: &'static str) {
+    services.metrics.fixes_rejected.get_or_create(&Label::of(why)).inc();
+    services.locations.slot(&identity.org).refusals.note(&identity.user, why);
+}
+
 /// `location:update`
 pub async fn update(services: &Services, caller: &Caller<'_>, command: LocationUpdate) -> Answer {
     let now = services.clock.now();
-    let table = services.locations.table(&caller.identity.org);
+    let slot = services.locations.slot(&caller.identity.org);
     let mut fixes = Vec::new();
     let mut rejected = Vec::new();
-    for json in command.fixes {
-        let checked = Fix::try_from(json)
+    for (index, given) in (0..).zip(command.fixes) {
+        let checked = Fix::try_from(given)
             .and_then(|fix| check_time(services, &caller.identity.org, &fix, now).map(|()| fix));
         match checked {
-            Ok(fix) => fixes.push(show(services, caller, &table, fix)),
+            Ok(fix) => fixes.push(show(services, caller, &slot, fix, now)),
             Err(reason) => {
-                count_rejected(services, reason);
-                rejected.push(RejectedFix { counter: json.counter, reason });
+                refuse(services, caller, &slot, reason, now);
+                rejected.push(RejectedFix { counter: given.counter(), reason, index: Some(index) });
             }
         }
     }
     let counters: Vec<u64> = fixes.iter().map(|fix| fix.fix.counter).collect();
+    // Once the fixes are stored, those see the agent after a restart who see it now.
+    services.locations.units.write(&*services.store).await.map_err(refused)?;
     services.store.put_fixes(fixes).await.map_err(refused)?;
     services.metrics.fixes_stored.inc_by(counters.len() as u64);
     answer(&LocationStored { stored: recorder::ranges(counters), rejected })
 }
 
 /// Shows a good fix to whoever follows, and answers it as it is to be stored.
-fn show(services: &Services, caller: &Caller<'_>, table: &Table, fix: Fix) -> StoredFix {
+fn show(services: &Services, caller: &Caller<'_>, slot: &Slot, fix: Fix, now: UnixMs) -> StoredFix {
     services.metrics.fixes_accepted.inc();
     let (identity, agent) = (caller.identity, caller.user());
-    if table.place(agent, &identity.units, fix) == Placed::Full {
-        services.metrics.fixes_not_shown.inc();
+    let arrival = Arrival { fix, source: caller.source, at: now, heard: Some(Instant::now()) };
+    match slot.table.place(agent, &identity.units, &arrival) {
+        Placed::Full => {
+            services.metrics.not_shown(identity.org.as_str());
+            slot.refusals.note(agent, refusals::NOT_SHOWN);
+        }
+        Placed::MadeRoom => {
+            services.metrics.made_room(identity.org.as_str());
+            slot.refusals.note(agent, refusals::MADE_ROOM);
+        }
+        Placed::Newest | Placed::Older => {}
     }
+    if slot.table.is_unkept(agent, now) {
+        services.locations.units.note(&identity.org, agent, &identity.units, now);
+    }
+    slot.refusals.taken(agent);
     let class = services.config.retention.fix_class(identity.org.org());
     StoredFix { org: identity.org.clone(), agent: agent.clone(), source: caller.source, class, fix }
+}
+
+/// Counts a fix that is refused, and notes it for those who watch the agent.
+fn refuse(services: &Services, caller: &Caller<'_>, slot: &Slot, reason: BadFix, now: UnixMs) {
+    services.metrics.fixes_rejected.get_or_create(&Label::of(reason.as_str())).inc();
+    slot.refusals.refused(caller.user(), &caller.identity.units, reason, now);
 }
 
 fn check_time(services: &Services, org: &Tenant, fix: &Fix, now: UnixMs) -> Result<(), BadFix> {
@@ -191,10 +238,6 @@ fn oldest(services: &Services, org: &Tenant, now: UnixMs) -> UnixMs {
     let retention = &services.config.retention;
     let days = retention.days_of(retention.fix_class(org.org()));
     UnixMs(now.since(UnixMs(u64::from(days) * DAY_MS)))
-}
-
-fn count_rejected(services: &Services, reason: BadFix) {
-    services.metrics.fixes_rejected.get_or_create(&crate::metrics::Label::of(reason.as_str())).inc();
 }
 
 /// `subscribe` to positions: follow first, then the snapshot, so that nothing falls in between.
@@ -236,7 +279,9 @@ impl LocationParts {
         let mut parts = snapshot.aliases.chunks(AGENTS_PER_PART).peekable();
         loop {
             member.outbox.room(Lane::Ordered).await;
-            let agents = table.aliased(&scope, parts.next().unwrap_or_default());
+            let part = table.aliased(snapshot.epoch, &scope, parts.next().unwrap_or_default());
+            // An epoch has begun meanwhile: another snapshot is sent.
+            let Some(agents) = part else { return };
             let more = parts.peek().is_some();
             let data = LocationSnapshot { view: snapshot.view, epoch: snapshot.epoch, agents, more };
             member
@@ -252,11 +297,25 @@ impl LocationParts {
 /// `location:latest`
 pub async fn latest(services: &Services, caller: &Caller<'_>, command: LocationLatest) -> Answer {
     let table = whole_table(services, &caller.identity.org).await?;
+    let slot = services.locations.slot(&caller.identity.org);
     let limit = usize::from(command.limit.unwrap_or(100).clamp(1, 100));
-    let found =
-        table.latest(&Scope::granted(caller.identity, Action::WatchLocations), command.after.as_ref(), limit);
-    let next = if found.len() == limit { found.last().map(|(agent, _)| agent.clone()) } else { None };
-    let agents = found.into_iter().map(|(agent_id, fix)| AgentFix { agent_id, fix: fix.into() }).collect();
+    let scope = Scope::granted(caller.identity, Action::WatchLocations);
+    let after = command.after.as_ref();
+    let agents: Vec<LatestAgent> = if command.refused {
+        let refused = slot.refusals.page(&scope, after, limit).into_iter();
+        let agent = |(agent_id, fixes)| {
+            let fix = table.newest(&scope, &agent_id).map(Into::into);
+            LatestAgent { agent_id, fix, refused: Some(fixes) }
+        };
+        refused.map(agent).collect()
+    } else {
+        let agent = |(agent_id, fix): (_, Fix)| {
+            let refused = slot.refusals.of(&agent_id);
+            LatestAgent { agent_id, fix: Some(fix.into()), refused }
+        };
+        table.latest(&scope, after, limit).into_iter().map(agent).collect()
+    };
+    let next = agents.last().filter(|_| agents.len() == limit).map(|last| last.agent_id.clone());
     answer(&LatestFixes { agents, next })
 }
 

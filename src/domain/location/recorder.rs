@@ -17,6 +17,7 @@ use fanfare_proto::{
 };
 use tokio::{sync::Notify, time::Instant};
 
+use super::units::Keeper;
 use crate::{
     limit::Repeats,
     metrics::Metrics,
@@ -48,6 +49,7 @@ const MAX_RANGES: usize = MAX_SENT / 64;
 pub struct Recorder {
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
+    units: Arc<Keeper>,
     waiting: RefCell<VecDeque<(StoredFix, Rc<Receipts>)>>,
     arrived: Notify,
     interval: Duration,
@@ -83,10 +85,16 @@ impl Receipts {
 
 impl Recorder {
     /// A recorder with nothing to do, which tells each sender every `interval` what is stored.
-    pub fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>, interval: Duration) -> Rc<Self> {
+    pub fn new(
+        store: Arc<dyn Store>,
+        metrics: Arc<Metrics>,
+        units: Arc<Keeper>,
+        interval: Duration,
+    ) -> Rc<Self> {
         Rc::new(Self {
             store,
             metrics,
+            units,
             waiting: RefCell::default(),
             arrived: Notify::new(),
             interval,
@@ -109,7 +117,7 @@ impl Recorder {
 
     /// Notes that a fix will never be stored.
     pub fn reject(&self, counter: u64, reason: BadFix, receipts: &Rc<Receipts>) {
-        receipts.rejected.borrow_mut().push(RejectedFix { counter, reason });
+        receipts.rejected.borrow_mut().push(RejectedFix { counter, reason, index: None });
         self.owe(receipts);
     }
 
@@ -143,7 +151,12 @@ impl Recorder {
         if fixes.is_empty() {
             return true;
         }
-        if let Err(error) = self.store.put_fixes(fixes.clone()).await {
+        // Once the fixes are stored, those see the agents after a restart who see them now.
+        let stored = async {
+            self.units.write(&*self.store).await?;
+            self.store.put_fixes(fixes.clone()).await
+        };
+        if let Err(error) = stored.await {
             if let Some(left_out) = FAILED.due(std::time::Instant::now()) {
                 tracing::warn!(%error, fixes = fixes.len(), left_out, "fixes are not stored yet");
             }

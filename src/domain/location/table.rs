@@ -3,102 +3,33 @@
 //! A view is the table as somebody with certain rights sees it. What changed is packed once for each view and shared
 //! by all who follow it, so nobody ever receives what another may see.
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+mod entry;
+mod follow;
+mod order;
+mod state;
+#[cfg(test)]
+mod tests;
+mod view;
 
-use fanfare_proto::{
-    Epoch, Fix, UnixMs, UserId,
-    event::{self, AliasedAgent, LocationAgents, LocationRemoved},
-    frame::MAX_SENT,
-    tick::{self, Tick},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use fanfare_proto::{Epoch, Fix, UnixMs, UserId, event::AliasedAgent, tick::Tick};
+use tokio::time::Instant;
+
+pub use self::{entry::Arrival, follow::Lagging, state::Placed};
+use self::{
+    state::State,
+    view::{View, pack},
+};
 use super::scope::Scope;
-use crate::{auth::Units, frame::Frame, hub::Flush, net::Packet, shard::Changes};
-
-/// A value that no newer one followed is sent once more after this time, in milliseconds. A little over a second, so
-/// that an agent that sends every second is not repeated each time.
-const HEAL_MS: u64 = 1_100;
-
-/// The whole table is looked at for repeats within this time.
-const SWEEP_MS: u64 = 250;
-
-/// Every value passes at least every 10 s.
-const REPEAT_MS: u64 = 9_500;
-
-/// Agents in one event: at about 200 bytes each they fit in one frame.
-const AGENTS_PER_EVENT: usize = MAX_SENT / 2 / 200;
+use crate::{auth::Units, hub::Flush};
 
 /// Positions of one organisation's agents.
 #[derive(Debug)]
 pub struct Table {
-    epoch: Epoch,
     limit: usize,
     views: usize,
     state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Rises with every change. An entry's version is that of its last change.
-    version: u64,
-    aliases: HashMap<UserId, u32>,
-    /// By alias. An alias is never reused, so a tick on its way can never be taken for another agent's.
-    entries: Vec<Entry>,
-    /// Aliases of entries that changed since the last flush.
-    changed: Vec<u32>,
-    views: Vec<View>,
-    /// When entries were last looked at for repeats, and the next one to look at.
-    swept: UnixMs,
-    next: usize,
-}
-
-#[derive(Debug)]
-struct Entry {
-    agent: UserId,
-    units: Units,
-    fix: Fix,
-    version: u64,
-    /// Forgotten. The alias stays taken: it must never stand for another agent.
-    gone: bool,
-    /// Stands in `changed`.
-    dirty: bool,
-    /// When it was last sent, and whether that was a repeat.
-    sent: UnixMs,
-    healed: bool,
-}
-
-impl Entry {
-    fn tick(&self, alias: u32) -> Tick {
-        Tick { alias, time: self.fix.time, position: self.fix.position, motion: self.fix.motion }
-    }
-
-    fn aliased(&self, alias: u32) -> AliasedAgent {
-        AliasedAgent { alias, agent_id: self.agent.clone(), fix: Some(self.fix.into()) }
-    }
-}
-
-#[derive(Debug)]
-struct View {
-    id: u32,
-    scope: Scope,
-    /// The version of the last flush.
-    flushed: u64,
-    joined: HashSet<u32>,
-    removed: HashSet<u32>,
-}
-
-/// What was done with a fix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placed {
-    /// It is the agent's newest.
-    Newest,
-    /// The agent has a newer one.
-    Older,
-    /// The table is full and the agent is not in it.
-    Full,
 }
 
 /// A view as a new follower gets it.
@@ -115,46 +46,30 @@ pub struct Snapshot {
 }
 
 impl Table {
-    /// A table of at most `limit` agents in `views` views. `epoch` must differ from those that clients may remember.
+    /// A table of at most `limit` agents in `views` views. `epoch` must differ from those that clients may remember, and so
+    /// must those that follow it by one.
     pub fn new(epoch: Epoch, limit: usize, views: usize) -> Self {
-        Self { epoch, limit, views, state: Mutex::default() }
+        Self { limit, views, state: State::new(epoch).into() }
     }
 
-    /// Takes a fix of an agent, who works in `units`, if it is newer than what is there.
-    pub fn place(&self, agent: &UserId, units: &Units, fix: Fix) -> Placed {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        let Some(&alias) = state.aliases.get(agent) else {
-            if state.aliases.len() >= self.limit {
-                return Placed::Full;
-            }
-            state.add(agent, units, fix);
-            return Placed::Newest;
-        };
-        let entry = &mut state.entries[alias as usize];
-        if entry.units != *units {
-            for view in &mut state.views {
-                view.moved(alias, view.scope.covers(&entry.units), view.scope.covers(units));
-            }
-            entry.units.clone_from(units);
-        }
-        if fix.time <= entry.fix.time {
-            return Placed::Older;
-        }
-        state.renew(alias, fix);
-        Placed::Newest
+    /// Takes a fix of an agent, who works in `units`, if it is newer than what is there. Where the table is full, the agent
+    /// of whom nothing has come for longest makes room, unless something has come lately.
+    pub fn place(&self, agent: &UserId, units: &Units, arrival: &Arrival) -> Placed {
+        self.lock().place(agent, units, arrival, self.limit)
     }
 
-    /// Takes a fix that was stored by an earlier life of the server. Where the agent works is not known, so until
-    /// the agent is back only those see it who may see everyone.
-    pub fn restore(&self, agent: &UserId, fix: Fix) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        match state.aliases.get(agent).copied() {
-            // The agent is back already, with what it sent late.
-            Some(alias) => state.renew(alias, fix),
-            None if state.aliases.len() < self.limit => state.add(agent, &Units::default(), fix),
-            None => {}
+    /// Whether it is to be stored where an agent works. It will be: the next answer is no.
+    pub fn is_unkept(&self, agent: &UserId, now: UnixMs) -> bool {
+        self.lock().is_unkept(agent, now)
+    }
+
+    /// Takes what was stored by an earlier life of the server: the newest fixes, and where their agents worked.
+    pub fn restore(&self, mut stored: Vec<(UserId, Units, Arrival)>) {
+        // The newest first, where there are too many.
+        stored.sort_by_key(|(_, _, arrival)| std::cmp::Reverse(arrival.fix.time));
+        let mut state = self.lock();
+        for (agent, units, arrival) in stored {
+            state.restore(&agent, &units, &arrival, self.limit);
         }
     }
 
@@ -174,53 +89,50 @@ impl Table {
             return None;
         } else {
             let id = new_id();
-            state.views.push(View {
-                id,
-                scope: scope.clone(),
-                flushed: version,
-                joined: HashSet::new(),
-                removed: HashSet::new(),
-            });
+            state.views.push(View::new(id, scope.clone(), version));
             id
         };
         let following = follow(view);
-        let aliases = state.visible(scope).map(|(alias, _)| alias).collect();
-        Some((Snapshot { view, epoch: self.epoch, version, aliases }, following))
+        Some((state.snapshot(view, scope), following))
     }
 
-    /// Those of `aliases` that a scope sees now, with their newest fixes.
-    pub fn aliased(&self, scope: &Scope, aliases: &[u32]) -> Vec<AliasedAgent> {
+    /// Those of `aliases` that a scope sees now, with their newest fixes; `None` where the aliases are of an earlier epoch.
+    pub fn aliased(&self, epoch: Epoch, scope: &Scope, aliases: &[u32]) -> Option<Vec<AliasedAgent>> {
         let state = self.lock();
-        let entries = aliases.iter().filter_map(|alias| Some((*alias, state.entries.get(*alias as usize)?)));
-        let seen = entries.filter(|(_, entry)| !entry.gone && scope.covers(&entry.units));
-        seen.map(|(alias, entry)| entry.aliased(alias)).collect()
+        let agent = |alias: &u32| {
+            let entry = state.entries.get(alias).filter(|entry| scope.covers(&entry.units))?;
+            Some(entry.aliased(*alias))
+        };
+        (state.epoch == epoch).then(|| aliases.iter().filter_map(agent).collect())
     }
 
     /// Agents of a scope in order of their ids, those after `after` only, with their newest fixes.
     pub fn latest(&self, scope: &Scope, after: Option<&UserId>, limit: usize) -> Vec<(UserId, Fix)> {
         let state = self.lock();
-        let mut found: Vec<_> = state
-            .visible(scope)
-            .filter(|(_, entry)| after.is_none_or(|after| entry.agent > *after))
-            .map(|(_, entry)| (entry.agent.clone(), entry.fix))
-            .collect();
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        found.truncate(limit);
-        found
+        let page = state.order.of(scope, after).take(limit);
+        let newest =
+            page.filter_map(|(agent, alias)| Some((agent.clone(), state.entries.get(&alias)?.newest)));
+        newest.map(|(agent, newest)| (agent, newest.shown)).collect()
     }
 
-    /// The agents that a scope sees now.
-    pub fn agents(&self, scope: &Scope) -> BTreeSet<UserId> {
-        self.lock().visible(scope).map(|(_, entry)| entry.agent.clone()).collect()
+    /// The newest fix of an agent, if it is shown and a scope sees it.
+    pub fn newest(&self, scope: &Scope, agent: &UserId) -> Option<Fix> {
+        let state = self.lock();
+        let entry = state.aliases.get(agent).and_then(|alias| state.entries.get(alias))?;
+        scope.covers(&entry.units).then_some(entry.newest.shown)
+    }
+
+    /// The agents that a scope sees now, from `from` on, at most `limit`.
+    pub fn agents(&self, scope: &Scope, from: Option<&UserId>, limit: usize) -> Vec<UserId> {
+        let state = self.lock();
+        let first = from.filter(|agent| state.sees(scope, agent) && state.aliases.contains_key(*agent));
+        let rest = state.order.of(scope, from).map(|(agent, _)| agent);
+        first.into_iter().chain(rest).take(limit).cloned().collect()
     }
 
     /// Whether a scope sees an agent now.
     pub fn sees(&self, scope: &Scope, agent: &UserId) -> bool {
-        let state = self.lock();
-        match state.aliases.get(agent) {
-            Some(alias) => scope.covers(&state.entries[*alias as usize].units),
-            None => scope.covers(&Units::default()),
-        }
+        self.lock().sees(scope, agent)
     }
 
     /// What changed since the last flush, for each view that somebody follows. Other views are forgotten.
@@ -230,25 +142,39 @@ impl Table {
         let mut guard = self.lock();
         let state = &mut *guard;
         state.views.retain(|view| followed(view.id));
+        if state.has_used_up_aliases(self.limit) {
+            state.renew();
+        }
         let changed = std::mem::take(&mut state.changed);
         for alias in &changed {
-            let entry = &mut state.entries[*alias as usize];
-            entry.dirty = false;
-            entry.sent = now;
+            if let Some(entry) = state.entries.get_mut(alias) {
+                entry.dirty = false;
+                entry.sent = now;
+            }
         }
         let repeats = state.sweep(now, oldest);
-        let (entries, to) = (&state.entries, state.version);
+        let State { entries, epoch, version: to, renewed, .. } = state;
+        let (to, epoch, renewed) = (*to, *epoch, renewed.take());
         let mut flushes = Vec::new();
         for view in &mut state.views {
             let ticks = |aliases: &[u32]| -> Vec<Tick> {
-                let mine = aliases.iter().filter(|alias| view.scope.covers(&entries[**alias as usize].units));
-                mine.map(|alias| entries[*alias as usize].tick(*alias)).collect()
+                let entries = aliases.iter().filter_map(|alias| Some((*alias, entries.get(alias)?)));
+                let mine = entries.filter(|(_, entry)| view.scope.covers(&entry.units));
+                mine.map(|(alias, entry)| entry.tick(alias)).collect()
             };
-            let changes = pack(view.id, self.epoch, now, &ticks(&changed));
-            let repeats = pack(view.id, self.epoch, now, &ticks(&repeats));
-            let events = view.take_events(self.epoch, entries);
-            if !(changes.is_empty() && repeats.is_empty() && events.is_empty()) {
-                flushes.push(Flush { view: view.id, from: view.flushed, to, events, changes, repeats });
+            let changes = pack(view.id, epoch, now, &ticks(&changed));
+            let repeats = pack(view.id, epoch, now, &ticks(&repeats));
+            let events = view.take_events(epoch, |alias| Some(entries.get(&alias)?.aliased(alias)));
+            if renewed.is_some() || !(changes.is_empty() && repeats.is_empty() && events.is_empty()) {
+                flushes.push(Flush {
+                    view: view.id,
+                    from: view.flushed,
+                    to,
+                    renewed,
+                    events,
+                    changes,
+                    repeats,
+                });
                 // Only now: what changed without being seen in this view leaves its followers where they are.
                 view.flushed = to;
             }
@@ -262,137 +188,13 @@ impl Table {
     }
 }
 
-impl State {
-    fn add(&mut self, agent: &UserId, units: &Units, fix: Fix) {
-        let alias = self.entries.len() as u32;
-        self.version += 1;
-        self.aliases.insert(agent.clone(), alias);
-        self.entries.push(Entry {
-            agent: agent.clone(),
-            units: units.clone(),
-            fix,
-            version: self.version,
-            gone: false,
-            dirty: true,
-            sent: UnixMs(0),
-            healed: false,
-        });
-        self.changed.push(alias);
-        for view in &mut self.views {
-            view.moved(alias, false, view.scope.covers(units));
-        }
-    }
+/// Nothing has come of an agent for so long: it may make room for another one. Longer than anyone who moves is silent.
+const DEPARTED: std::time::Duration = std::time::Duration::from_mins(10);
 
-    /// Takes a fix of a known agent, if it is newer.
-    fn renew(&mut self, alias: u32, fix: Fix) {
-        let entry = &mut self.entries[alias as usize];
-        if fix.time <= entry.fix.time {
-            return;
-        }
-        self.version += 1;
-        entry.fix = fix;
-        entry.version = self.version;
-        entry.healed = false;
-        if !entry.dirty {
-            entry.dirty = true;
-            self.changed.push(alias);
-        }
-    }
-
-    fn visible<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = (u32, &'a Entry)> {
-        (0..).zip(&self.entries).filter(|(_, entry)| !entry.gone && scope.covers(&entry.units))
-    }
-
-    /// Values to be sent again: once soon after their last change, then now and then. Looks at a part of the table
-    /// each time, so that all of it is looked at once a second and repeats are spread.
-    fn sweep(&mut self, now: UnixMs, oldest: UnixMs) -> Vec<u32> {
-        let mut due = Vec::new();
-        let share = (self.entries.len() as u64 * now.since(self.swept).min(SWEEP_MS)).div_ceil(SWEEP_MS);
-        self.swept = now;
-        for _ in 0..share {
-            let alias = self.next % self.entries.len();
-            self.next = alias + 1;
-            let entry = &mut self.entries[alias];
-            if entry.gone {
-                continue;
-            }
-            let alias = alias as u32;
-            if entry.fix.time < oldest {
-                entry.gone = true;
-                self.aliases.remove(&entry.agent);
-                for view in &mut self.views {
-                    view.moved(alias, view.scope.covers(&entry.units), false);
-                }
-                continue;
-            }
-            let age = now.since(entry.sent);
-            if (!entry.healed && age >= HEAL_MS) || age >= REPEAT_MS {
-                entry.healed = true;
-                entry.sent = now;
-                due.push(alias);
-            }
-        }
-        due
-    }
-}
-
-impl View {
-    fn moved(&mut self, alias: u32, before: bool, after: bool) {
-        match (before, after) {
-            (false, true) => {
-                self.removed.remove(&alias);
-                self.joined.insert(alias);
-            }
-            (true, false) => {
-                self.joined.remove(&alias);
-                self.removed.insert(alias);
-            }
-            _ => {}
-        }
-    }
-
-    fn take_events(&mut self, epoch: Epoch, entries: &[Entry]) -> Vec<Frame> {
-        let mut events = Vec::new();
-        let removed: Vec<u32> = self.removed.drain().collect();
-        for aliases in removed.chunks(MAX_SENT / 16) {
-            let data = LocationRemoved { view: self.id, epoch, aliases: aliases.to_vec() };
-            events.push(event::write(event::name::LOCATION_REMOVED, None, &data).into());
-        }
-        let joined: Vec<u32> = self.joined.drain().collect();
-        for aliases in joined.chunks(AGENTS_PER_EVENT) {
-            let agents = aliases.iter().map(|alias| entries[*alias as usize].aliased(*alias)).collect();
-            let data = LocationAgents { view: self.id, epoch, agents };
-            events.push(event::write(event::name::LOCATION_AGENTS, None, &data).into());
-        }
-        events
-    }
-}
-
-fn pack(view: u32, epoch: Epoch, base: UnixMs, ticks: &[Tick]) -> Vec<Packet> {
-    let packets = tick::pack_ticks(&[Packet::PREFIX], view, epoch, base, ticks);
-    packets.into_iter().map(|packet| Packet::new(packet.into())).collect()
-}
-
-/// A view, for receivers that lag.
-#[derive(Debug)]
-pub struct Lagging {
-    /// The table.
-    pub table: Arc<Table>,
-    /// The view's id.
-    pub view: u32,
-    /// The view's scope.
-    pub scope: Scope,
-}
-
-impl Changes for Lagging {
-    fn since(&self, version: u64) -> (u64, Vec<Packet>) {
-        let state = self.table.lock();
-        let changed: Vec<Tick> = state
-            .visible(&self.scope)
-            .filter(|(_, entry)| entry.version > version)
-            .map(|(alias, entry)| entry.tick(alias))
-            .collect();
-        let base = changed.first().map_or(UnixMs(0), |tick| tick.time);
-        (state.version, pack(self.view, self.table.epoch, base, &changed))
+fn has_departed(heard: Option<Instant>, now: Option<Instant>) -> bool {
+    match (heard, now) {
+        (None, _) => true,
+        (Some(heard), Some(now)) => now.duration_since(heard) >= DEPARTED,
+        (Some(_), None) => false,
     }
 }

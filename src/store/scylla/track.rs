@@ -1,6 +1,9 @@
 //! Reading fixes: tracks, windows and newest positions, each over the tables of all classes.
 
-use std::{collections::BTreeSet, ops::RangeInclusive};
+use std::{
+    collections::BTreeSet,
+    ops::{Bound, RangeInclusive},
+};
 
 use fanfare_proto::{UnixMs, UserId};
 use futures::future::try_join_all;
@@ -149,6 +152,11 @@ async fn agents(
     day: u64,
     from: Option<&UserId>,
 ) -> Result<BTreeSet<UserId>, StoreError> {
+    // Those who are asked for are few: a list of all who were there would be longer.
+    if let Some(among) = among {
+        let from = from.map_or(Bound::Unbounded, Bound::Included);
+        return Ok(among.range::<UserId, _>((from, Bound::Unbounded)).cloned().collect());
+    }
     let mut from = from.map_or("", UserId::as_str).to_owned();
     let mut found = BTreeSet::new();
     loop {
@@ -163,10 +171,7 @@ async fn agents(
                 continue;
             }
             let place = || format!("{org} {agent}");
-            let Some(agent) = damage::readable::<UserId, _>("agent", place, checked(&agent)) else {
-                continue;
-            };
-            if among.is_none_or(|among| among.contains(&agent)) {
+            if let Some(agent) = damage::readable::<UserId, _>("agent", place, checked(&agent)) {
                 found.insert(agent);
             }
         }

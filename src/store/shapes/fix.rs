@@ -74,7 +74,7 @@ pub struct FixKey {
 
 impl FixKey {
     /// After every fix.
-    pub(in crate::store) const END: Self =
+    pub(crate) const END: Self =
         Self { time: UnixMs(u64::MAX), source: u32::MAX, counter: i64::MAX.cast_unsigned() };
 
     /// Tables hold counters as signed numbers, so that is the order of a track.

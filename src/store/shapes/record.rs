@@ -20,6 +20,8 @@ pub enum RecordKind {
     Shift,
     /// Partition `people`. Key: a bucket of people: what they show, and when they were last seen.
     Presence,
+    /// Partition `agents`. Key: a bucket of agents: in which departments and teams they work.
+    Units,
     /// Of the servers. Partition: a node. Key: an organisation and a page: who is there.
     Present,
     /// Of the servers. Partition `nodes`. Key: a node: its lease, and what it has changed last.
@@ -37,13 +39,14 @@ pub struct Keep {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Membership,
         Self::Conversation,
         Self::Document,
         Self::Incident,
         Self::Shift,
         Self::Presence,
+        Self::Units,
         Self::Present,
         Self::Node,
     ];
@@ -62,6 +65,7 @@ impl RecordKind {
             Self::Incident => "incident",
             Self::Shift => "shift",
             Self::Presence => "presence",
+            Self::Units => "units",
             Self::Present => "present",
             Self::Node => "node",
         }
@@ -73,7 +77,12 @@ impl RecordKind {
     /// database a record with its history is one partition, so the bytes stay well below 100 MB.
     pub const fn keep(self) -> Option<Keep> {
         match self {
-            Self::Membership | Self::Conversation | Self::Presence | Self::Present | Self::Node => None,
+            Self::Membership
+            | Self::Conversation
+            | Self::Presence
+            | Self::Units
+            | Self::Present
+            | Self::Node => None,
             Self::Document => Some(Keep { versions: 1_000, bytes: 32 << 20 }),
             Self::Incident => Some(Keep { versions: 1_000, bytes: 8 << 20 }),
             Self::Shift => Some(Keep { versions: 100, bytes: 1 << 20 }),
