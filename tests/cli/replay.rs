@@ -11,8 +11,9 @@ const CSV: &str = "longitude,latitude,timestamp,name_id\n\
     119.70,31.31,2020-07-18 12:10:00,taxi-2\n";
 
 const GPX: &str = r#"<gpx version="1.1" creator="test" xmlns="http://www.topografix.com/GPX/1/1">
-    <trk><name>Night bus</name><trkseg>
+    <trk><name>夜行バス</name><url>http://bus</url><trkseg>
       <trkpt lat="52.5" lon="13.4"><time>2024-05-01T10:00:00Z</time></trkpt>
+      <trkpt lat="91" lon="13.4"><time>2024-05-01T10:05:00Z</time><course>0</course></trkpt>
       <trkpt lat="52.6" lon="13.4"><time>2024-05-01T10:10:00Z</time></trkpt>
     </trkseg></trk></gpx>"#;
 
@@ -57,9 +58,9 @@ async fn replayed_agents_are_watched_and_stored() {
         assert!(lines[0].starts_with(name), "{table}");
         assert!(lines[0].contains("agents 3"), "{table}");
         let agents: Vec<_> = lines[2..].iter().map(|line| line.split_whitespace().next().unwrap()).collect();
-        assert_eq!(agents, ["Night-bus", "taxi-1", "taxi-2"], "{table}");
+        assert_eq!(agents, ["taxi-1", "taxi-2", "夜行バス"], "{table}");
         // The bus goes north, 11 km in ten minutes.
-        assert!(lines[2].contains("18.6 m/s  0° N"), "{table}");
+        assert!(lines[4].contains("18.6 m/s  0° N"), "{table}");
 
         replay.interrupt().await;
         let summary = replay.line("3 agents in").await;
@@ -87,6 +88,26 @@ async fn without_a_loop_it_ends_with_the_tracks() {
     let summary = replay.line("2 agents in").await;
     assert!((8..=12).contains(&number(&summary, " fixes made")), "{summary}");
     assert!(replay.ended().await);
+}
+
+/// What cannot be read is named; what can be is played.
+#[tokio::test]
+async fn what_is_left_out_is_told() {
+    let server = Server::start().await;
+    let path = server.dir.path().join("odd.csv");
+    let text = "Lat;Lon;Time;Name\n1,5;2;2024-05-01 10:00:00;J\u{fc}rgen\nx;2;2024-05-01 10:05:00;a\n1,6;2;2024-05-01 10:10:00;J\u{fc}rgen\n";
+    // As western spreadsheets write it.
+    let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    std::fs::write(&path, bytes).unwrap();
+    let path = path.to_str().unwrap();
+    let done = output(server.command("replay", &[path, "--speed", "1200", "--hz", "10"])).await;
+    let error = String::from_utf8(done.stderr).unwrap();
+    assert!(error.contains("odd.csv:3:1: latitude \"x\" is no number"), "{error}");
+    assert!(error.contains("odd.csv: 1 left out"), "{error}");
+    let summary = String::from_utf8(done.stdout).unwrap();
+    assert!(summary.contains("1 agents in") && done.status.success(), "{summary} {error}");
+    let done = output(server.command("replay", &[path, "--zone", "Mars/Olympus"])).await;
+    assert!(String::from_utf8(done.stderr).unwrap().contains("no time zone is named"));
 }
 
 #[tokio::test]

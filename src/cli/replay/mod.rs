@@ -42,7 +42,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Options of `fanfare replay`.
 #[derive(Debug, Args)]
 pub(super) struct Replay {
-    /// Tracks: .csv with the columns longitude, latitude, timestamp (YYYY-MM-DD HH:MM:SS) and name_id, or .gpx
+    /// Tracks: .gpx, or .csv with the columns longitude, latitude, timestamp and name_id, in any order
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -71,6 +71,9 @@ pub(super) struct Replay {
     /// Tokens to use instead of minted ones: a file with one a line, for the tracks in their order
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
+    /// The time zone of times in .csv files that name none, such as Europe/Berlin. UTC, if not given
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<read::Zone>,
     /// How often a line is printed where there is no terminal
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     every: f64,
@@ -81,7 +84,7 @@ impl Replay {
         let pace = self.pace()?;
         let duration = self.duration.map(|s| seconds("--duration", s)).transpose()?;
         let every = seconds("--every", self.every)?;
-        let mut tracks = read::tracks(&self.files)?;
+        let mut tracks = read::tracks(&self.files, self.zone.as_ref(), |told| eprintln!("{told}"))?;
         tracks.truncate(self.agents.unwrap_or(usize::MAX));
         let tokens = self.tokens(common, &tracks)?;
         // Longer than tokens, tracks have nobody to play them.

@@ -83,7 +83,7 @@ fn motion(here: &Recorded, next: &Recorded, geodesic: &Geodesic) -> Motion {
     let speed = if moved { metres / seconds } else { 0.0 };
     let heading = moved.then(|| heading.rem_euclid(360.0));
     // Not known is better than nonsense.
-    Motion::from_units(None, Some(speed), heading, None).unwrap_or_default()
+    Motion::from_units(None, Some(speed), heading, None)
 }
 
 /// A place on the straight line, the short way round the earth.

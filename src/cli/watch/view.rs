@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use fanfare_client::{AgentPosition, State, Stats};
+use fanfare_client::{AgentPosition, State, Stats, proto::unescape_id};
 use indicatif::HumanCount;
 
 use crate::cli::link;
@@ -36,7 +36,7 @@ pub(super) type Row = [String; COLUMNS.len()];
 /// The rows of those whose name contains `filter`.
 pub(super) fn rows(mut agents: Vec<AgentPosition>, sort: Sort, filter: &str) -> Vec<Row> {
     let filter = filter.to_lowercase();
-    agents.retain(|agent| agent.agent_id.as_str().to_lowercase().contains(&filter));
+    agents.retain(|agent| name(agent).to_lowercase().contains(&filter));
     match sort {
         Sort::Name => agents.sort_by(|a, b| a.agent_id.cmp(&b.agent_id)),
         Sort::Age => agents.sort_by(|a, b| a.age.cmp(&b.age).then_with(|| a.agent_id.cmp(&b.agent_id))),
@@ -47,15 +47,25 @@ pub(super) fn rows(mut agents: Vec<AgentPosition>, sort: Sort, filter: &str) -> 
 fn row(agent: &AgentPosition) -> Row {
     let motion = agent.motion;
     let known = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+    let is_known = agent.position.is_known(motion);
     [
-        agent.agent_id.to_string(),
-        format!("{:.6}", agent.position.lat()),
-        format!("{:.6}", agent.position.lon()),
+        name(agent),
+        known(is_known.then(|| format!("{:.6}", agent.position.lat()))),
+        known(is_known.then(|| format!("{:.6}", agent.position.lon()))),
         age(agent.age),
         known(motion.speed_cms().map(|v| format!("{:.1} m/s", f64::from(v) / 100.0))),
         known(motion.heading_cdeg().map(heading)),
         known(motion.battery_pct().map(|v| format!("{v} %"))),
     ]
+}
+
+/// The agent's name in its own script, without what a terminal would act on or what changes the order of what is shown.
+fn name(agent: &AgentPosition) -> String {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    unescape_id(agent.agent_id.as_str()).replace(acts, "\u{fffd}")
 }
 
 fn age(age: Duration) -> String {
@@ -129,7 +139,7 @@ pub(super) mod tests {
             agent_id: UserId::new(name).expect("an id"),
             time: UnixMs(0),
             position: Position::from_degrees(31.5, -120.25).expect("a place"),
-            motion: Motion::from_units(None, Some(8.25), Some(349.0), None).expect("a motion"),
+            motion: Motion::from_units(None, Some(8.25), Some(349.0), None),
             age: Duration::from_millis(age_ms),
         }
     }
