@@ -10,6 +10,7 @@ import { Name } from '../lib/Bidi';
 import { named } from '../lib/plain';
 import { Button, IconButton } from '../ui/Button';
 import css from './agents.module.css';
+import { useRefused, whyRefused } from './useRefused';
 
 interface Props {
   fleet: Fleet;
@@ -25,6 +26,7 @@ interface Props {
 /** All that is known of one agent. */
 export function AgentCard({ fleet, id, following, onFollow, onClose, onMessage, children }: Props) {
   const agent = useFleetAgent(fleet, id);
+  const refused = useRefused(id);
   const now = useNow(1000, fleet);
   const [opening, setOpening] = useState(false);
   const fix = agent?.fix;
@@ -53,6 +55,11 @@ export function AgentCard({ fleet, id, following, onFollow, onClose, onMessage, 
         <IconButton label="Close" onClick={onClose}><X size={17} /></IconButton>
       </header>
       {lost && <p className={css.notice} role="status"><MapPinOff size={15} aria-hidden /> Position unknown: the device sends 0, 0 and no accuracy</p>}
+      {refused && (
+        <p className={css.refused} role="status">
+          {refused.count === 1 ? '1 position was' : `${refused.count} positions were`} refused, the last at {clockSeconds(refused.last_at)}: {whyRefused(refused)}.
+        </p>
+      )}
       <div className={css.actions}>
         <Button icon={<Crosshair size={15} />} aria-pressed={following} disabled={!fix || lost} onClick={() => onFollow(!following)}>
           {following ? 'Following' : 'Follow'}

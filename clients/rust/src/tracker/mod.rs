@@ -1,6 +1,7 @@
 //! Fixes that arrive in the end: by datagram at once, again by request until the server has stored them, and kept
 //! meanwhile, on disk if asked.
 
+mod clock;
 #[cfg(feature = "disk")]
 mod disk;
 mod ledger;
@@ -33,6 +34,9 @@ pub struct TrackerConfig {
     /// The counter of the first fix ever. Without one it is the time of day in milliseconds, so that it never meets
     /// counters of an earlier installation or, without a disk, of an earlier run.
     pub first_counter: Option<u64>,
+    /// Whether fresh samples whose time was given by the device's clock get the server's time where that clock is wrong by more
+    /// than 10 s. Known after the first connection; what is kept already stays as it is. Default: yes.
+    pub correct_clock: bool,
     /// Where fixes are kept; without, in memory.
     #[cfg(feature = "disk")]
     pub disk: Option<Disk>,
@@ -55,6 +59,7 @@ impl Default for TrackerConfig {
             keep: 100_000,
             repeat_after: Duration::from_secs(5),
             first_counter: None,
+            correct_clock: true,
             #[cfg(feature = "disk")]
             disk: None,
         }
@@ -114,6 +119,11 @@ pub struct TrackerStats {
     pub stored: u64,
     /// Fixes that were rejected or refused.
     pub rejected: u64,
+    /// Why the server rejected the last one that it did, as long as it has stored none since. `ClockAhead`: the device's clock
+    /// is fast; `TooOld`: it is far behind, or its receiver is.
+    pub rejecting: Option<BadFix>,
+    /// Fixes whose time was corrected: see [`TrackerConfig::correct_clock`].
+    pub corrected: u64,
     /// Fixes that were dropped because there was no room.
     pub dropped: u64,
     /// Why the server refused the last request with fixes; they are kept, and sent again. `Unauthorized`: the user

@@ -14,12 +14,19 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Discarded, Sample, TrackerConfig, TrackerStats, Why, ledger::Ledger, store::Store};
+use super::{
+    Discarded, Sample, TrackerConfig, TrackerStats, Why,
+    clock::corrected,
+    ledger::{Ledger, Settled},
+    store::Store,
+};
 use crate::{Client, Error, actor::until};
 
 /// The first and the longest wait after a request that failed.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_mins(1);
+/// That fixes are rejected is written to the log no more often than this.
+const WARN_EVERY: Duration = Duration::from_mins(1);
 /// Most fixes kept in one go.
 const MAX_RECORDED: usize = 256;
 
@@ -48,6 +55,9 @@ pub(super) struct Task {
     most: usize,
     /// The session that fixes fly in.
     session: u64,
+    correct_clock: bool,
+    /// When it was last written to the log that fixes are rejected.
+    warned: Option<Instant>,
 }
 
 impl Task {
@@ -72,6 +82,8 @@ impl Task {
             retry: RETRY,
             most: MAX_FIXES,
             session: 0,
+            correct_clock: config.correct_clock,
+            warned: None,
         };
         task.publish();
         task
@@ -113,7 +125,9 @@ impl Task {
 
     /// Keeps what was recorded; only then does it fly.
     async fn record(&mut self, orders: &mut Vec<Order>) {
-        let samples: Vec<Sample> = orders.iter().map(|order| order.sample).collect();
+        let samples: Vec<Sample> = orders.iter().map(|order| self.timed(order.sample)).collect();
+        let pairs = samples.iter().zip(orders.iter());
+        let corrected = pairs.filter(|(sample, order)| sample.time != order.sample.time).count();
         match self.store.append(&samples).await {
             Ok(fixes) => {
                 let now = Instant::now();
@@ -121,6 +135,7 @@ impl Task {
                     self.ledger.record(*fix, now);
                 }
                 self.counted.recorded += fixes.len() as u64;
+                self.counted.corrected += corrected as u64;
                 // Before the callers go on: they may ask at once whether everything is stored.
                 self.publish();
                 for (order, fix) in orders.drain(..).zip(fixes) {
@@ -137,6 +152,31 @@ impl Task {
         }
     }
 
+    /// A sample with the server's time, where its own is that of a clock that is wrong.
+    fn timed(&self, sample: Sample) -> Sample {
+        if !self.correct_clock {
+            return sample;
+        }
+        let shared = self.client.shared();
+        let time = corrected(sample.time, shared.environment.now(), shared.server_now());
+        Sample { time, ..sample }
+    }
+
+    /// Notes why fixes are rejected, or that they no longer are.
+    fn note(&mut self, settled: &Settled) {
+        if let Some((_, reason)) = settled.rejected.last() {
+            self.counted.rejecting = Some(*reason);
+            let now = Instant::now();
+            if self.warned.is_none_or(|at| now.duration_since(at) >= WARN_EVERY) {
+                self.warned = Some(now);
+                let count = settled.rejected.len();
+                tracing::warn!(%reason, count, "the server rejects fixes: they are lost");
+            }
+        } else if !settled.stored.is_empty() {
+            self.counted.rejecting = None;
+        }
+    }
+
     async fn make_room(&mut self) {
         let dropped = self.ledger.overflow();
         self.counted.dropped += dropped.len() as u64;
@@ -145,6 +185,7 @@ impl Task {
 
     async fn settle(&mut self, word: &LocationStored) {
         let settled = self.ledger.settle(word);
+        self.note(&settled);
         self.counted.stored += settled.stored.len() as u64;
         self.counted.rejected += settled.rejected.len() as u64;
         self.store.remove(settled.stored).await;
