@@ -17,7 +17,7 @@ use std::{
 };
 
 use fanfare_proto::{
-    BadFix, Epoch, ErrorBody, ErrorCode, Fix, Lane, UnixMs,
+    BadFix, Epoch, ErrorBody, ErrorCode, Fix, Lane, UnixMs, UserId,
     command::{Channel, LocationHistory, LocationLatest, LocationUpdate},
     event::{
         self, LatestAgent, LatestFixes, LocationSnapshot, LocationStored, RejectedFix, Subscription, Track,
@@ -276,13 +276,14 @@ impl LocationParts {
     /// meanwhile, which the client has been told, must not come back with it.
     pub async fn send(self, member: Rc<Member>) {
         let Self { table, scope, snapshot } = self;
-        let mut parts = snapshot.aliases.chunks(AGENTS_PER_PART).peekable();
+        let mut after: Option<UserId> = None;
         loop {
             member.outbox.room(Lane::Ordered).await;
-            let part = table.aliased(snapshot.epoch, &scope, parts.next().unwrap_or_default());
+            let part = table.part(snapshot.epoch, &scope, after.as_ref(), AGENTS_PER_PART);
             // An epoch has begun meanwhile: another snapshot is sent.
             let Some(agents) = part else { return };
-            let more = parts.peek().is_some();
+            let more = agents.len() == AGENTS_PER_PART;
+            after = agents.last().map(|agent| agent.agent_id.clone());
             let data = LocationSnapshot { view: snapshot.view, epoch: snapshot.epoch, agents, more };
             member
                 .outbox

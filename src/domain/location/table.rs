@@ -41,8 +41,6 @@ pub struct Snapshot {
     pub epoch: Epoch,
     /// Everything that changes after this version will follow.
     pub version: u64,
-    /// The agents that were in it.
-    pub aliases: Vec<u32>,
 }
 
 impl Table {
@@ -73,7 +71,7 @@ impl Table {
         }
     }
 
-    /// The view of this scope, made if it is not there, and all that is in it. `follow` is called with the view's id
+    /// The view of this scope, made if it is not there, as it is now: see [`Self::part`]. `follow` is called with the view's id
     /// before anything can be flushed, so that nothing is missed in between. `None` where there are too many views.
     pub fn snapshot<F>(
         &self,
@@ -93,17 +91,24 @@ impl Table {
             id
         };
         let following = follow(view);
-        Some((state.snapshot(view, scope), following))
+        Some((state.snapshot(view), following))
     }
 
-    /// Those of `aliases` that a scope sees now, with their newest fixes; `None` where the aliases are of an earlier epoch.
-    pub fn aliased(&self, epoch: Epoch, scope: &Scope, aliases: &[u32]) -> Option<Vec<AliasedAgent>> {
+    /// Part of what a scope sees: agents in order of their ids, those after `after` only, at most `limit`. `None` where an epoch
+    /// has begun since.
+    pub fn part(
+        &self,
+        epoch: Epoch,
+        scope: &Scope,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Option<Vec<AliasedAgent>> {
         let state = self.lock();
-        let agent = |alias: &u32| {
-            let entry = state.entries.get(alias).filter(|entry| scope.covers(&entry.units))?;
-            Some(entry.aliased(*alias))
-        };
-        (state.epoch == epoch).then(|| aliases.iter().filter_map(agent).collect())
+        if state.epoch != epoch {
+            return None;
+        }
+        let agents = state.order.of(scope, after).take(limit);
+        Some(agents.filter_map(|(_, alias)| Some(state.entries.get(&alias)?.aliased(alias))).collect())
     }
 
     /// Agents of a scope in order of their ids, those after `after` only, with their newest fixes.

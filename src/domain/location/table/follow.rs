@@ -33,7 +33,7 @@ impl Changes for Lagging {
     }
 
     fn begin(&self, member: Rc<Member>) -> (u64, LocalBoxFuture<'static, ()>) {
-        let snapshot = self.table.lock().snapshot(self.view, &self.scope);
+        let snapshot = self.table.lock().snapshot(self.view);
         let version = snapshot.version;
         let parts = LocationParts { table: self.table.clone(), scope: self.scope.clone(), snapshot };
         (version, Box::pin(parts.send(member)))

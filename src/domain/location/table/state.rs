@@ -226,9 +226,8 @@ impl State {
         }
     }
 
-    pub(super) fn snapshot(&self, view: u32, scope: &Scope) -> Snapshot {
-        let aliases = self.order.of(scope, None).map(|(_, alias)| alias).collect();
-        Snapshot { view, epoch: self.epoch, version: self.version, aliases }
+    pub(super) const fn snapshot(&self, view: u32) -> Snapshot {
+        Snapshot { view, epoch: self.epoch, version: self.version }
     }
 
     /// Entries of a scope that changed after a version.

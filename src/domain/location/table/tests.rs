@@ -171,14 +171,14 @@ fn a_new_epoch_keeps_what_is_shown() {
     let before = table.latest(&Scope::Organisation, None, 9);
     let (snapshot, ()) = table.snapshot(&blue, || 0, |_| ()).unwrap();
     table.lock().renew();
-    assert_eq!(table.aliased(snapshot.epoch, &blue, &snapshot.aliases), None, "they mean others now");
+    assert_eq!(table.part(snapshot.epoch, &blue, None, 9), None, "aliases mean others now");
     let flushes = table.flush(UnixMs(T + 1), UnixMs(0), |_| true);
     assert_eq!(flushes.len(), 1);
     assert!(flushes[0].renewed.is_some_and(|renewed| renewed > snapshot.version));
     let (after, ()) = table.snapshot(&blue, || 0, |_| ()).unwrap();
     assert_eq!((after.view, after.epoch), (3, Epoch(8)));
     assert!(after.version >= flushes[0].renewed.unwrap());
-    let shown = table.aliased(after.epoch, &blue, &after.aliases).unwrap();
+    let shown = table.part(after.epoch, &blue, None, 9).unwrap();
     assert_eq!(shown.iter().map(|agent| agent.agent_id.as_str()).collect::<Vec<_>>(), ["b"]);
     assert_eq!(table.latest(&Scope::Organisation, None, 9), before);
     assert!(table.flush(UnixMs(T + 2), UnixMs(0), |_| true).is_empty(), "told once");
