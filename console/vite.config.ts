@@ -11,7 +11,8 @@ export default defineConfig({
   resolve: { dedupe: ['react', 'react-dom'] },
   server: {
     port: 5173,
-    proxy: { '/api': { target: server }, '/ws': { target: server, ws: true } },
+    // By the server's own name, so that it tells its own port for QUIC.
+    proxy: { '/api': { target: server, changeOrigin: true }, '/ws': { target: server, ws: true, changeOrigin: true } },
   },
   build: {
     target: 'es2023',

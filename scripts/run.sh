@@ -41,7 +41,9 @@ if [ ${#lines[@]} -lt 3 ]; then
     echo "The server did not start." >&2
     exit 1
 fi
-url=$(sed -E 's#.*(https?)://localhost:([0-9]+).*#\1://127.0.0.1:\2#' <<<"${lines[0]}")
+url=$(sed -nE 's#.*(https?)://localhost:([0-9]+).*#\1://127.0.0.1:\2#p' <<<"${lines[0]}")
+# Its public address may lead elsewhere, or nowhere yet.
+[ -n "$url" ] || url=http://$(sed -nE 's#.*tcp=([^ ]+).*#\1#p' data/serve.log | tail -n 1)
 
 there="--dev"
 [ "$url" = http://127.0.0.1:4433 ] || there="$there --url $url"

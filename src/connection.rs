@@ -42,6 +42,9 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// When to come back after too much was held of messages that were not finished.
 const UNFINISHED_RETRY_MS: u64 = 5000;
 
+/// Signs of life, and parts of a message, from a peer that has not said who it is.
+const MAX_SIGNS: usize = 256;
+
 /// What lets connections in, shared by all shards.
 #[derive(Debug)]
 pub struct Door {
@@ -124,7 +127,7 @@ async fn greet(
 ) -> Result<Rc<Session>, Option<Ended>> {
     let deadline = Duration::from_millis(local.services.config.session.auth_timeout_ms);
     let first = async {
-        loop {
+        for _ in 0..MAX_SIGNS {
             match incoming.recv(true).await {
                 Ok(Received::Event(_, text)) => return Ok(Some(text)),
                 // Nothing is inflated for who has not said who they are.
@@ -133,6 +136,7 @@ async fn greet(
                 Err(ended) => return Err(ended),
             }
         }
+        Err(Ended::Violation("too many signs of life before authenticate".to_owned()))
     };
     let mut stages = local.stages.clone();
     let first = tokio::select! {
@@ -310,7 +314,8 @@ fn hear(
             session.refuse_compressed(lane, "compression was not agreed upon here");
         }
         Received::Ticks(packet) => session.take_packet(&packet),
-        Received::Part | Received::Alive => {}
+        Received::Alive => session.take_sign(),
+        Received::Part => {}
     }
     Ok(())
 }

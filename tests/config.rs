@@ -150,7 +150,7 @@ fn the_settings_without_a_default_are_known() {
             || setting.is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
     };
     let text = example();
-    assert_eq!(text.lines().filter(commented).count(), 31);
+    assert_eq!(text.lines().filter(commented).count(), 33);
     let all: Vec<_> = text.lines().map(|line| if commented(&line) { &line[2..] } else { line }).collect();
     let config = load(&all.join("\n")).unwrap();
     assert_eq!(config.tls.key.as_deref(), Some(Path::new("key.pem")));
@@ -182,13 +182,26 @@ fn what_does_not_exist_or_cannot_be_stops_the_start() {
     assert_eq!(kind, "store.kind: it must be one of sqlite, scylla");
     let algorithm = error("[auth]\nalgorithm = \"none\"");
     assert!(algorithm.contains("HS256, RS256") && algorithm.contains("auth.algorithm"), "{algorithm}");
-    for origin in
-        ["example.org", "https://example.org/", "https://example.org/path", "ftp://example.org", "*"]
+    for origin in ["example.org", "https://example.org/path", "ftp://example.org", "*", "https://a.example:0"]
     {
         let refused = error(&format!("origins = [\"{origin}\"]"));
-        assert!(refused.starts_with("origins must be a list of `https://host`"), "{origin}: {refused}");
+        assert!(refused.starts_with("origins: it must be `https://host`"), "{origin}: {refused}");
     }
-    assert!(load("origins = [\"https://a.example\", \"http://[::1]:80\"]").is_ok());
+    let wildcard = error("origins = [\"https://*.example.org\"]");
+    assert!(wildcard.starts_with("origins: `*` stands for any port only"), "{wildcard}");
+    let other_ways = ["https://a.example:443/", "http://[::1]:80", "https://A.Example", "http://localhost:*"];
+    assert!(load(&format!("origins = {other_ways:?}")).is_ok());
+    for url in ["app.example.org", "https://app.example.org/?x", "wss://app.example.org", "https://a b"] {
+        let refused = error(&format!("public_url = \"{url}\""));
+        assert!(refused.starts_with("public_url: it must be `https://host`"), "{url}: {refused}");
+    }
+    for quic in ["0", "70000", "\"quic.example\"", "true", "[]", "\"\""] {
+        let refused = error(&format!("public_quic = {quic}"));
+        assert!(refused.starts_with("public_quic: it must be a port"), "{quic}: {refused}");
+    }
+    for quic in ["443", "\"443\"", "\"quic.example:443\"", "\"none\"", "false"] {
+        load(&format!("public_quic = {quic}")).unwrap();
+    }
     let both = load("[auth]\nsecret = \"x\"\nsecret_file = \"x\"").unwrap().secret().unwrap_err().to_string();
     assert_eq!(both, "auth.secret is set beside auth.secret_file: one of the two is meant");
     let nobody = load("[store.scylla]\nuser = \"ann\"").unwrap().store.scylla.credentials();

@@ -30,6 +30,9 @@ pub(super) struct Link {
     /// Where the server answers HTTP
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4433")]
     url: String,
+    /// Another host that the server may name as its own; may be given more than once
+    #[arg(long = "allow-host", value_name = "HOST")]
+    hosts: Vec<String>,
     /// How it is reached
     #[arg(long, value_enum, default_value_t)]
     transport: Way,
@@ -52,7 +55,8 @@ impl Link {
             Way::Webtransport => Preference::Only(Transport::WebTransport),
             Way::Websocket => Preference::Only(Transport::WebSocket),
         };
-        ClientConfig::new(&self.url, token, device).transport(preference)
+        let config = ClientConfig::new(&self.url, token, device).transport(preference);
+        self.hosts.iter().fold(config, |config, host| config.allow_host(host))
     }
 
     /// Whether QUIC may be used.

@@ -120,6 +120,16 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     cause.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
+/// In development somebody's own page may be on whatever port.
+const PAGES_OF_THIS_MACHINE: [&str; 6] = [
+    "http://localhost:*",
+    "https://localhost:*",
+    "http://127.0.0.1:*",
+    "https://127.0.0.1:*",
+    "http://[::1]:*",
+    "https://[::1]:*",
+];
+
 /// Stands for a development secret where none is made.
 const STAND_IN: &str = "no secret, but long enough for one";
 
@@ -149,6 +159,9 @@ impl Common {
         let mut config = Config::load(self.config.as_deref()).context("configuration")?;
         if let Some(dir) = &self.data_dir {
             config.data_dir.clone_from(dir);
+        }
+        if self.dev {
+            config.origins.extend(PAGES_OF_THIS_MACHINE.map(str::to_owned));
         }
         let auth = &config.auth;
         let keyless = auth.secret.is_none() && auth.secret_file.is_none();

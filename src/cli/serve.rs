@@ -1,12 +1,16 @@
 //! `fanfare serve`.
 
-use std::{io::IsTerminal, net::SocketAddr};
+use std::{
+    io::IsTerminal,
+    net::{IpAddr, SocketAddr},
+};
 
 use anyhow::Context;
 use clap::Args;
 use fanfare::{
     auth::Units,
     config::{self, Config, Log},
+    net::public::PublicUrl,
     server::{self, Server, StartError},
     time::Clock,
 };
@@ -52,6 +56,7 @@ impl Serve {
         let mut terminate = signal(SignalKind::terminate()).context("signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("signals")?;
         let token = if common.dev { Some(development_token(&config)?) } else { None };
+        let public = config.public_url.clone();
         // Until the database is there, which may take long.
         let started = tokio::select! {
             started = start(config.clone()) => started?,
@@ -62,7 +67,7 @@ impl Serve {
         server.log(&config);
         tracing::info!(tcp = %server.tcp(), udp = %server.udp(), "serving");
         if let Some(token) = token {
-            println!("{}", introduction(&server, &token));
+            println!("{}", introduction(&server, public.as_ref(), &token));
         }
         tokio::select! {
             _ = terminate.recv() => {}
@@ -116,12 +121,44 @@ fn development_token(config: &Config) -> anyhow::Result<String> {
 }
 
 /// What a person who starts it for the first time wants to do next.
-fn introduction(server: &Server, token: &str) -> String {
+fn introduction(server: &Server, public: Option<&PublicUrl>, token: &str) -> String {
     let scheme = if server.is_development() { "http" } else { "https" };
-    let url = format!("{scheme}://localhost:{}", server.tcp().port());
+    let url = match public {
+        Some(public) => public.to_string(),
+        None => format!("{scheme}://{}", called(server.tcp())),
+    };
     format!(
         "Fanfare serves {url} (and UDP port {}). Its console, for an admin of organisation `demo`:\n\n\
          {url}/#token={token}",
         server.udp().port()
     )
+}
+
+/// How a browser on this machine calls the server: `localhost`, unless it listens elsewhere.
+fn called(address: SocketAddr) -> String {
+    let port = address.port();
+    match address.ip() {
+        IpAddr::V6(ip) if ip.is_loopback() => format!("[::1]:{port}"),
+        ip if ip.is_unspecified() || ip.is_loopback() => format!("localhost:{port}"),
+        _ => address.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::called;
+
+    #[test]
+    fn the_console_is_where_the_server_listens() {
+        for (address, name) in [
+            ("127.0.0.1:4433", "localhost:4433"),
+            ("0.0.0.0:80", "localhost:80"),
+            ("[::]:80", "localhost:80"),
+            ("[::1]:4433", "[::1]:4433"),
+            ("192.0.2.7:4433", "192.0.2.7:4433"),
+            ("[2001:db8::1]:4433", "[2001:db8::1]:4433"),
+        ] {
+            assert_eq!(called(address.parse().unwrap()), name);
+        }
+    }
 }

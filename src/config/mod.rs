@@ -7,6 +7,7 @@ mod drain;
 mod issuers;
 mod kubernetes;
 mod limits;
+mod public;
 mod retention;
 mod secret;
 mod session;
@@ -40,7 +41,15 @@ pub use self::{
     tiles::Tiles,
     unreadable::Unreadable,
 };
-use crate::{auth::policy, outbox::Bounds, store::scylla::LARGEST};
+use crate::{
+    auth::policy,
+    net::{
+        BadOrigin, Origins,
+        public::{PublicQuic, PublicUrl},
+    },
+    outbox::Bounds,
+    store::scylla::LARGEST,
+};
 
 /// Everything that can be set. `fanfare.toml` holds the same names; a variable is `FANFARE_` and the path with `__`
 /// for each step, such as `FANFARE_AUTH__SECRET_FILE`.
@@ -55,7 +64,12 @@ pub struct Config {
     pub shards: usize,
     /// Origins of web pages that may connect. Programs send none and are not concerned.
     pub origins: Vec<String>,
-    /// Networks of proxies that pass HTTP on, and are believed about whose it is (`X-Forwarded-For`).
+    /// Where clients reach the server, if not where they say that they do. Its pages may connect.
+    pub public_url: Option<PublicUrl>,
+    /// Where they reach it by QUIC, if not on the host and port of HTTP.
+    pub public_quic: Option<PublicQuic>,
+    /// Networks of proxies that pass HTTP on, and are believed about whose it is and how they were reached
+    /// (`X-Forwarded-*`, `Forwarded`).
     pub trusted_proxies: Vec<IpNet>,
     /// Where what must last is kept.
     pub store: Store,
@@ -136,6 +150,8 @@ impl Default for Config {
             data_dir: "data".into(),
             shards: 0,
             origins: vec!["http://localhost:4433".into(), "http://127.0.0.1:4433".into()],
+            public_url: None,
+            public_quic: None,
             trusted_proxies: Vec::new(),
             store: Store::default(),
             tls: Tls::default(),
@@ -261,11 +277,7 @@ impl Config {
 
     fn check(&self) -> Result<(), Invalid> {
         self.policy()?;
-        require(
-            self.origins.iter().all(|origin| is_origin(origin)),
-            "origins",
-            "a list of `https://host` or `https://host:port` (or http), with nothing behind it",
-        )?;
+        self.allowed_origins()?;
         within(self.shards, 0..=64, "shards")?;
         self.limits.check()?;
         self.compression.check()?;
@@ -288,6 +300,16 @@ impl Config {
             "tls.key",
             "given together with tls.certificate",
         )
+    }
+
+    /// The pages that may connect: those listed, and the server's own at its public address.
+    pub fn allowed_origins(&self) -> Result<Origins, Invalid> {
+        let listed = Origins::parse(self.origins.iter().map(String::as_str))
+            .map_err(|bad: BadOrigin| Invalid::Content { key: "origins".into(), problem: bad.to_string() })?;
+        Ok(match &self.public_url {
+            Some(public) => listed.with(public),
+            None => listed,
+        })
     }
 
     /// Bounds of a connection's lanes.
@@ -345,15 +367,6 @@ fn within<T: Copy + PartialOrd + Display>(
         return Ok(());
     }
     Err(Invalid::Value { key, allowed: format!("{} to {}", bounds.start(), bounds.end()).into() })
-}
-
-/// Whether it is written as browsers write it. Any other form would never match.
-fn is_origin(text: &str) -> bool {
-    let Ok(uri) = text.parse::<http::Uri>() else { return false };
-    let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return false;
-    };
-    text == format!("{scheme}://{authority}") && !authority.as_str().contains('@')
 }
 
 fn read(key: impl Into<Cow<'static, str>>, path: &Path) -> Result<Vec<u8>, Invalid> {

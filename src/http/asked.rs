@@ -3,7 +3,7 @@
 use axum::{
     body::{Bytes, to_bytes},
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
-    http::request::Parts,
+    http::{header, request::Parts},
 };
 use fanfare_proto::ErrorCode;
 use serde::de::DeserializeOwned;
@@ -29,8 +29,14 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Answer<Self> {
-        let too_large = |_| ErrorCode::MessageTooLarge.with(format!("a body has at most {MAX_BODY} bytes"));
-        let body: Bytes = to_bytes(request.into_body(), MAX_BODY).await.map_err(too_large)?;
+        let too_large = || ErrorCode::MessageTooLarge.with(format!("a body has at most {MAX_BODY} bytes"));
+        // Before any of it is read: who asks whether to send it at all (`Expect: 100-continue`) is told not to.
+        let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        if declared.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > MAX_BODY as u64)
+        {
+            return Err(too_large().into());
+        }
+        let body: Bytes = to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| too_large())?;
         // By position is no order that the API has.
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(ErrorCode::InvalidMessage.with("an object in JSON is expected").into());

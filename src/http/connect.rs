@@ -5,19 +5,21 @@ use std::net::SocketAddr;
 use axum::{
     Extension, Json,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, StatusCode, header, uri::Authority},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use fanfare_proto::id;
 use serde::Serialize;
 
-use super::{Answer, Routes, address::ByProxy, door};
+use super::{Answer, Routes, address::ByProxy, door, reached::Reached};
 use crate::{crowd::Visitor, net::websocket};
 
 /// How to connect. A page pins the certificate by these hashes where it is not signed by an authority.
 #[derive(Debug, Serialize)]
 struct Transports {
-    webtransport: WebTransport,
+    /// Absent where nothing forwards UDP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webtransport: Option<WebTransport>,
     websocket: WebSocket,
 }
 
@@ -33,38 +35,18 @@ struct WebSocket {
     url: String,
 }
 
-impl Routes {
-    /// What the client calls this server.
-    pub(super) fn authority(headers: &HeaderMap) -> Option<Authority> {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        host.parse().ok()
-    }
-
-    /// Where somebody who calls the server so finds WebTransport.
-    pub(super) fn webtransport(&self, authority: &Authority) -> String {
-        // A browser may take `localhost` for ::1, where nobody listens.
-        let name = match authority.host() {
-            "localhost" if self.identity.is_development() => "127.0.0.1",
-            name => name,
-        };
-        format!("https://{name}:{}", self.udp)
-    }
-}
-
-pub(super) async fn transport(State(routes): State<Routes>, headers: HeaderMap) -> Response {
-    let Some(authority) = Routes::authority(&headers) else {
-        return StatusCode::BAD_REQUEST.into_response();
-    };
+/// `GET /api/v1/transport`
+pub(super) async fn transport(
+    State(routes): State<Routes>,
+    Extension(Reached { public, .. }): Extension<Reached>,
+) -> Response {
+    // Nothing stands between a client and the server's own QUIC, so its certificate is what the client meets.
     let hashes = if routes.identity.is_development() { routes.identity.hashes() } else { Vec::new() };
-    let scheme = if routes.tls { "wss" } else { "ws" };
-    let told = Transports {
-        webtransport: WebTransport {
-            url: format!("{}{}", routes.webtransport(&authority), routes.net.path),
-            certificate_hashes: hashes.iter().map(|hash| id::hex(hash)).collect(),
-        },
-        websocket: WebSocket { url: format!("{scheme}://{authority}/ws") },
-    };
-    Json(told).into_response()
+    let webtransport = routes.webtransport(&public).map(|origin| WebTransport {
+        url: format!("{origin}{}", routes.net.path),
+        certificate_hashes: hashes.iter().map(|hash| id::hex(hash)).collect(),
+    });
+    Json(Transports { webtransport, websocket: WebSocket { url: public.websocket("/ws") } }).into_response()
 }
 
 /// `GET /ws`
@@ -72,16 +54,20 @@ pub(super) async fn upgrade(
     State(routes): State<Routes>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     Extension(mut visitor): Extension<Visitor>,
+    Extension(reached): Extension<Reached>,
     request: Request,
 ) -> Answer {
     let (mut parts, _) = request.into_parts();
     if parts.extensions.get::<ByProxy>().is_some() {
-        visitor = door::arrive(&routes.services, client.ip())?;
+        visitor = door::arrive(&routes, client.ip())?;
     }
-    Ok(match websocket::upgrade(&mut parts, client, &routes.net) {
+    Ok(match websocket::upgrade(&mut parts, client, &reached.own, &routes.net) {
         Ok(upgrade) => match routes.upgrades.try_send((upgrade.pending, visitor)) {
             Ok(()) => upgrade.response,
-            Err(_) => (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response(),
+            Err(_) => {
+                routes.net.refusals.note("busy", client.ip(), "more WebSockets wait than may");
+                (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response()
+            }
         },
         Err(refusal) => refusal,
     })

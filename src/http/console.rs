@@ -3,12 +3,14 @@
 //! Everything but the page itself has its content's hash in its name, so browsers may keep it for good.
 
 use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    extract::Request,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use super::Routes;
+use super::{Routes, reached::Reached};
+use crate::net::public::PublicUrl;
 
 /// Read from the folder in development builds, held by the program in release builds.
 #[derive(RustEmbed)]
@@ -18,8 +20,9 @@ struct Files;
 const PAGE: &str = "index.html";
 
 /// A file of the console.
-pub(super) fn file(routes: &Routes, uri: &Uri, headers: &HeaderMap) -> Response {
-    let path = match uri.path().trim_start_matches('/') {
+pub(super) fn file(routes: &Routes, request: &Request) -> Response {
+    let headers = request.headers();
+    let path = match request.uri().path().trim_start_matches('/') {
         "" => PAGE,
         path => path,
     };
@@ -46,7 +49,7 @@ pub(super) fn file(routes: &Routes, uri: &Uri, headers: &HeaderMap) -> Response 
         set.insert(header::ETAG, tag);
     }
     if path == PAGE {
-        protect(routes, headers, set);
+        protect(routes, request.extensions().get::<Reached>().map(|reached| &reached.public), set);
     }
     answer
 }
@@ -55,9 +58,10 @@ pub(super) fn file(routes: &Routes, uri: &Uri, headers: &HeaderMap) -> Response 
 fn content(path: &str, plain: EmbeddedFile, headers: &HeaderMap) -> Response {
     let kind = plain.metadata.mimetype().to_owned();
     let takes_gzip = headers
-        .get(header::ACCEPT_ENCODING)
-        .and_then(|accepted| accepted.to_str().ok())
-        .is_some_and(|accepted| accepted.split(',').any(|coding| coding.trim() == "gzip"));
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|accepted| accepted.to_str().ok())
+        .any(|accepted| accepted.split(',').any(|coding| coding.trim() == "gzip"));
     let packed = if takes_gzip { Files::get(&format!("{path}.gz")) } else { None };
     match packed {
         Some(packed) => {
@@ -69,9 +73,10 @@ fn content(path: &str, plain: EmbeddedFile, headers: &HeaderMap) -> Response {
 }
 
 /// What the page may load: its own files, this server on both transports, and the map tiles of the configuration.
-fn protect(routes: &Routes, asked: &HeaderMap, headers: &mut HeaderMap) {
-    let server =
-        Routes::authority(asked).map(|authority| routes.webtransport(&authority)).unwrap_or_default();
+fn protect(routes: &Routes, public: Option<&PublicUrl>, headers: &mut HeaderMap) {
+    let websocket = public.map(PublicUrl::websocket_origin);
+    let webtransport = public.and_then(|public| routes.webtransport(public));
+    let server = [websocket, webtransport].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let tiles = routes.services.config.tiles.origin().map(|origin| format!(" {origin}")).unwrap_or_default();
     let policy = format!(
         "default-src 'self'; img-src 'self' data: blob:{tiles}; connect-src 'self'{tiles} {server}; \

@@ -13,14 +13,14 @@ use axum::{
 };
 use fanfare_proto::{CloseCode, ErrorCode, OrgId};
 
-use super::{Answer, Problem, Routes};
+use super::{Answer, Problem, Routes, reached::Reached};
 use crate::{
     auth::{
         Identity,
         policy::{self, Action},
     },
     crowd::{Cost, Turned, Visitor},
-    domain::{Caller, Services, revocation},
+    domain::{Caller, revocation},
     id::Tenant,
     metrics::Label,
     net,
@@ -71,7 +71,7 @@ pub(super) async fn enter(
     };
     let services = &*routes.services;
     let now = services.clock.now();
-    services.crowd.may_try(client.ip(), now).map_err(|turned| turned_away(services, turned))?;
+    services.crowd.may_try(client.ip(), now).map_err(|turned| turned_away(&routes, client.ip(), turned))?;
     let admitted = revocation::admit(services, &routes.verifier, &token, None).await;
     let identity = admitted.map_err(|refused| {
         if refused.close() == CloseCode::AuthFailed {
@@ -90,21 +90,24 @@ pub(super) async fn enter(
 }
 
 /// Somebody comes by a proxy.
-pub(super) fn arrive(services: &Services, address: IpAddr) -> Answer<Visitor> {
+pub(super) fn arrive(routes: &Routes, address: IpAddr) -> Answer<Visitor> {
+    let services = &routes.services;
     let arrived = services.crowd.arrive(address, services.clock.now());
-    arrived.map_err(|turned| turned_away(services, turned))
+    arrived.map_err(|turned| turned_away(routes, address, turned))
 }
 
-fn turned_away(services: &Services, turned: Turned) -> Problem {
-    services.metrics.turned_away.get_or_create(&Label::of(turned.kind())).inc();
+fn turned_away(routes: &Routes, address: IpAddr, turned: Turned) -> Problem {
+    routes.services.metrics.turned_away.get_or_create(&Label::of(turned.kind())).inc();
+    routes.net.refusals.note(turned.kind(), address, turned);
     ErrorCode::RateLimitExceeded.with(turned.to_string()).retry_after(turned.retry_after_ms()).into()
 }
 
 /// Charges a request to its address, whoever asks: one connection may bring any number. One that is too many costs its
 /// sender the connection, and the next one an attempt.
-fn charge(services: &Services, client: SocketAddr) -> Answer<()> {
+fn charge(routes: &Routes, client: SocketAddr) -> Answer<()> {
+    let services = &routes.services;
     let charged = services.crowd.ask(client.ip(), services.clock.now());
-    charged.map_err(|turned| turned_away(services, turned))
+    charged.map_err(|turned| turned_away(routes, client.ip(), turned))
 }
 
 fn too_often(problem: Problem) -> Response {
@@ -121,7 +124,7 @@ pub(super) async fn screen(
     request: Request,
     next: Next,
 ) -> Response {
-    let charged = charge(&routes.services, client);
+    let charged = charge(&routes, client);
     if !request.uri().path().starts_with(API) {
         return match charged {
             Ok(()) => next.run(request).await,
@@ -129,7 +132,11 @@ pub(super) async fn screen(
         };
     }
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let allowed = routes.net.origins.allow(origin.as_ref());
+    let own = request.extensions().get::<Reached>().map(|reached| &reached.own);
+    let allowed = routes.net.origins.allow(origin.as_ref(), own);
+    if let (Some(origin), false) = (&origin, allowed) {
+        routes.net.refusals.note_origin(origin, client.ip());
+    }
     let mut response = if let Err(problem) = charged {
         too_often(problem)
     } else if is_preflight(&request) {

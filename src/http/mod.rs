@@ -7,14 +7,16 @@ mod connect;
 mod connections;
 mod console;
 mod door;
+mod forwarded;
 mod map;
 mod me;
 mod problem;
+mod reached;
 mod revocations;
 mod table;
 mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -46,8 +48,8 @@ pub struct Routes {
     pub net: Arc<net::Config>,
     /// The certificate.
     pub identity: Arc<Identity>,
-    /// The UDP port.
-    pub udp: u16,
+    /// The address that is listened on, by TCP and UDP.
+    pub bound: SocketAddr,
     /// Whether TCP speaks TLS.
     pub tls: bool,
     /// The server's numbers.
@@ -97,7 +99,7 @@ async fn other(State(routes): State<Routes>, request: Request) -> Response {
         return Problem::not_found().into_response();
     }
     match *request.method() {
-        Method::GET | Method::HEAD => console::file(&routes, request.uri(), request.headers()),
+        Method::GET | Method::HEAD => console::file(&routes, &request),
         _ => Problem::method().into_response(),
     }
 }

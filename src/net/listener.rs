@@ -4,7 +4,10 @@ use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     thread,
     time::Duration,
@@ -133,13 +136,16 @@ pub async fn serve(
         None => Stream::Plain(stream),
         Some(config) => {
             let handshake = timeout(patience.head, TlsAcceptor::from(config).accept(stream)).await;
-            let mut stream = handshake.map_err(|_| HandshakeError::Timeout)?.map_err(lost)?;
+            let mut stream = handshake.map_err(|_| HandshakeError::Timeout)?.map_err(refused)?;
             stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
             Stream::Tls(Box::new(stream))
         }
     };
     let router = TowerToHyperService::new(router);
+    let asked = Arc::<AtomicBool>::default();
+    let has_asked = asked.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
+        has_asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(tag.clone());
         router.call(request)
@@ -164,9 +170,23 @@ pub async fn serve(
             timeout(patience.head, connection).await.map_err(|_| HandshakeError::Timeout)?
         }
     };
-    ended.map_err(|e| {
-        if e.is_timeout() { HandshakeError::Timeout } else { HandshakeError::Protocol(e.to_string()) }
-    })
+    match ended {
+        Ok(()) => Ok(()),
+        // It was kept open for another request.
+        Err(error) if error.is_timeout() && asked.load(Ordering::Relaxed) => Ok(()),
+        Err(error) if error.is_timeout() => Err(HandshakeError::Timeout),
+        Err(error) if error.is_parse() => Err(HandshakeError::Protocol(error.to_string())),
+        Err(error) => Err(HandshakeError::Lost(error.to_string())),
+    }
+}
+
+/// Why TLS did not come about. A peer that just went away has refused nothing.
+fn refused(error: io::Error) -> HandshakeError {
+    if error.kind() == io::ErrorKind::InvalidData {
+        HandshakeError::Tls(error.to_string())
+    } else {
+        HandshakeError::Lost(error.to_string())
+    }
 }
 
 /// Sends small writes at once, and keeps the kernel's unsent part short.

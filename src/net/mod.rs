@@ -2,6 +2,7 @@
 //!
 //! Every transport yields a [`Link`] once its own handshake is done; from there on all are treated alike.
 
+pub mod authority;
 mod frame;
 mod incoming;
 pub mod listener;
@@ -9,34 +10,42 @@ pub mod memory;
 mod origin;
 mod outgoing;
 mod part;
+pub mod public;
+mod refusals;
+pub mod single;
 mod task;
 pub mod tls;
 pub mod udp;
 pub mod websocket;
 pub mod webtransport;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fanfare_proto::{Lane, deflate};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 pub use incoming::Incoming;
-pub use origin::{Origins, bearer};
+pub use origin::{BadOrigin, Origin, Origins, Own, bearer};
 pub use outgoing::{Outgoing, PipeWriter};
 pub use part::Unfinished;
+pub use refusals::Refusals;
 pub use webtransport::{Closer, Datagrams, StreamWriter};
 
 /// Most bytes of an event, on one pipe of all events, from a peer that has not been [admitted](Incoming::admit).
 pub const GREETING_BYTES: usize = 64 * 1024;
 
 /// What both network transports hold a connecting peer to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// The path of WebTransport sessions. WebSockets are routed by the HTTP router.
     pub path: String,
     /// Which web pages may connect.
     pub origins: Origins,
+    /// Whether an authority vouches for the server's name, so that its own pages may connect by whatever name.
+    pub vouched: bool,
+    /// What was refused, for the log.
+    pub refusals: Arc<Refusals>,
     /// Largest event and largest binary message a peer may send, in bytes.
     pub max_frame: usize,
     /// How long a transport's own handshake may take, TLS included.
@@ -49,7 +58,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             path: "/wt".to_owned(),
-            origins: Origins::Only(Vec::new()),
+            origins: Origins::default(),
+            vouched: false,
+            refusals: Arc::default(),
             max_frame: 32 * 1024,
             handshake: Duration::from_secs(10),
             http_life: Duration::from_mins(5),
@@ -66,6 +77,9 @@ pub enum HandshakeError {
     /// The path broke, or the peer went away.
     #[error("connection lost: {0}")]
     Lost(String),
+    /// The two did not agree on how to encrypt, or one did not take the other's certificate.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// The peer did not speak the protocol.
     #[error("protocol violation: {0}")]
     Protocol(String),

@@ -13,11 +13,11 @@ use std::{
 use ::aws_lc_rs::digest;
 use arc_swap::ArcSwap;
 use rustls::{
-    ServerConfig,
+    ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
-    version::TLS13,
+    version::{TLS12, TLS13},
 };
 
 /// How often the files are looked at.
@@ -137,20 +137,24 @@ impl Identity {
         }
     }
 
-    /// The TLS configuration for TCP: 1.3, HTTP/1.1.
+    /// The TLS configuration for TCP: 1.3, or 1.2, which some proxies speak to servers unless told otherwise; HTTP/1.1.
     pub fn tcp(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
-        self.config(b"http/1.1")
+        self.config(b"http/1.1", &[&TLS13, &TLS12])
     }
 
     /// The TLS configuration for QUIC: HTTP/3.
     pub fn quic(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
-        self.config(b"h3")
+        self.config(b"h3", &[&TLS13])
     }
 
-    fn config(self: &Arc<Self>, protocol: &[u8]) -> Result<ServerConfig, TlsError> {
+    fn config(
+        self: &Arc<Self>,
+        protocol: &[u8],
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Result<ServerConfig, TlsError> {
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Self>::clone(self);
         let mut config = ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&TLS13])
+            .with_protocol_versions(versions)
             .map_err(|e| TlsError::Config(e.to_string()))?
             .with_no_client_auth()
             .with_cert_resolver(resolver);

@@ -18,7 +18,10 @@ use std::{
 use bytes::Bytes;
 use fanfare_proto::{Lane, deflate};
 use futures::{Sink, Stream as _};
-use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWriteExt, ReadBuf},
+    time::timeout,
+};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -43,6 +46,10 @@ const READ_BUFFER: usize = 4 * 1024;
 const MAX_SENT: usize = 4 * 1024 * 1024;
 /// Longest reason that fits a close frame.
 const MAX_REASON: usize = 123;
+/// Most that is dropped of what a peer still sends after a close.
+const MAX_REST: usize = 8 * 1024 * 1024;
+/// A peer that has sent nothing for this long after a close has read it.
+const REST_PAUSE: Duration = Duration::from_millis(250);
 /// Longest wait for the peer to answer a close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -160,7 +167,12 @@ impl Writer {
         let closing = async {
             self.feed(Message::Close(Some(frame))).await.ok()?;
             self.flush().await.ok()?;
-            while let Some(Ok(_)) = self.next().await {}
+            while let Some(next) = self.next().await {
+                if next.is_err() {
+                    self.drop_rest().await;
+                    break;
+                }
+            }
             Some(())
         };
         let _ = timeout(CLOSE_PATIENCE, closing).await;
@@ -169,6 +181,25 @@ impl Writer {
             std::pin::pin!(socket.get_mut().shutdown()).poll(cx)
         });
         let _ = timeout(CLOSE_PATIENCE, shutdown).await;
+    }
+
+    /// Takes what a peer goes on sending that cannot be read any more, and drops it: a connection that ends with something
+    /// unread is reset, and the peer may lose what it was told last.
+    async fn drop_rest(&self) {
+        let mut chunk = vec![0; WRITE_BUFFER];
+        let mut left = MAX_REST;
+        while left > 0 {
+            let read = poll_fn(|cx| {
+                let mut socket = self.socket.0.borrow_mut();
+                let mut buffer = ReadBuf::new(&mut chunk);
+                let polled = Pin::new(socket.get_mut().raw()).poll_read(cx, &mut buffer);
+                polled.map_ok(|()| buffer.filled().len())
+            });
+            match timeout(REST_PAUSE, read).await {
+                Ok(Ok(read @ 1..)) => left = left.saturating_sub(read),
+                _ => break,
+            }
+        }
     }
 
     async fn feed(&self, message: Message) -> Result<(), Error> {
@@ -206,6 +237,9 @@ fn ended(error: &Error, max_frame: usize) -> Ended {
             _ => Ended::Violation(error.to_string()),
         },
         Error::Io(error) if error.kind() == metered::TOO_MUCH => Ended::TooLarge { limit: GREETING_BYTES },
+        Error::Io(error) if error.kind() == metered::CRUMBLED => {
+            Ended::Violation("a message in too many frames".to_owned())
+        }
         _ => Ended::Lost(error.to_string()),
     }
 }

@@ -141,7 +141,8 @@ impl Server {
         let door = Arc::new(Door::new(verifier, now.0 << 20));
 
         let net = Arc::new(net::Config {
-            origins: Origins::Only(origins(&config, &identity, tcp.local_addr()?.port())),
+            origins: origins(&config, &identity, tcp.local_addr()?.port())?,
+            vouched: !identity.is_development(),
             max_frame: config.limits.message_bytes,
             handshake: Duration::from_millis(config.session.handshake_timeout_ms),
             http_life: Duration::from_millis(config.session.http_life_ms),
@@ -160,7 +161,7 @@ impl Server {
             let routes = Routes {
                 net: net.clone(),
                 identity: identity.clone(),
-                udp: udp_address.port(),
+                bound: udp_address,
                 tls: tls.is_some(),
                 registry: registry.clone(),
                 upgrades,
@@ -187,18 +188,21 @@ impl Server {
         }
 
         let mut next = 0;
-        let at_the_door = services.clone();
+        let (at_the_door, refusals) = (services.clone(), net.refusals.clone());
         let acceptor = Acceptor::spawn(tcp, move |stream, peer| {
             let visitor = match at_the_door.crowd.arrive(peer.ip(), at_the_door.clock.now()) {
                 Ok(visitor) => visitor,
                 Err(turned) => {
                     at_the_door.metrics.turned_away.get_or_create(&Label::of(turned.kind())).inc();
+                    refusals.note(turned.kind(), peer.ip(), turned);
                     return;
                 }
             };
             next += 1;
             // Full: dropped, which closes it. The client comes back.
-            let _ = arrivals[next % arrivals.len()].try_send((stream, peer, visitor));
+            if arrivals[next % arrivals.len()].try_send((stream, peer, visitor)).is_err() {
+                refusals.note("busy", peer.ip(), "more connections wait than may");
+            }
         })?;
         let chores = vec![
             tokio::spawn(chores::flush(services.clone())),
@@ -271,11 +275,13 @@ fn listen(address: SocketAddr, shards: usize) -> Result<(TcpListener, Vec<UdpSoc
 }
 
 /// Who may connect: the pages named, and in development the console, on whatever port.
-fn origins(config: &Config, identity: &Identity, port: u16) -> Vec<String> {
-    let own = |host| format!("http://{host}:{port}");
-    let console =
-        if identity.is_development() { vec![own("localhost"), own("127.0.0.1")] } else { Vec::new() };
-    config.origins.iter().cloned().chain(console).collect()
+fn origins(config: &Config, identity: &Identity, port: u16) -> Result<Origins, Invalid> {
+    let mut config = config.clone();
+    if identity.is_development() {
+        let hosts = ["localhost", "127.0.0.1", "[::1]"];
+        config.origins.extend(hosts.map(|host| format!("http://{host}:{port}")));
+    }
+    config.allowed_origins()
 }
 
 fn identity(config: &Config) -> Result<Arc<Identity>, TlsError> {

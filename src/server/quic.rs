@@ -10,7 +10,7 @@ use crate::{
     domain::Services,
     files,
     metrics::Label,
-    net::{tls::Identity, udp, webtransport::Tuning},
+    net::{Refusals, tls::Identity, udp, webtransport::Tuning},
 };
 
 /// The file with the keys, in the data folder. A server makes it once its store is open.
@@ -32,6 +32,7 @@ pub(super) struct Part {
 pub(super) struct Arrivals {
     endpoint: quinn::Endpoint,
     services: Arc<Services>,
+    refusals: Arc<Refusals>,
 }
 
 /// The parts of the port, one for each socket.
@@ -54,11 +55,15 @@ pub(super) fn parts(
 
 impl Part {
     /// Opens the endpoint. Must be called within the runtime of its shard.
-    pub(super) fn open(self, services: &Arc<Services>) -> std::io::Result<Arrivals> {
+    pub(super) fn open(
+        self,
+        services: &Arc<Services>,
+        refusals: &Arc<Refusals>,
+    ) -> std::io::Result<Arrivals> {
         let Self { socket, endpoint, server } = self;
         let runtime = Arc::new(quinn::TokioRuntime);
         let endpoint = quinn::Endpoint::new(endpoint, Some(server), socket, runtime)?;
-        Ok(Arrivals { endpoint, services: services.clone() })
+        Ok(Arrivals { endpoint, services: services.clone(), refusals: refusals.clone() })
     }
 }
 
@@ -81,6 +86,7 @@ impl Arrivals {
                 Ok(visitor) => return Some((incoming, visitor)),
                 Err(turned) => {
                     self.services.metrics.turned_away.get_or_create(&Label::of(turned.kind())).inc();
+                    self.refusals.note(turned.kind(), address, turned);
                     incoming.refuse();
                 }
             }

@@ -1,6 +1,6 @@
 //! A shard's thread: it owns connections from their handshakes to their ends.
 
-use std::{rc::Rc, sync::Arc, thread, time::Duration};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, thread, time::Duration};
 
 use fanfare_proto::CloseCode;
 use tokio::{
@@ -19,7 +19,7 @@ use crate::{
     hub::Inbox,
     metrics::Label,
     net::{
-        self, HandshakeError,
+        self, HandshakeError, Refusals,
         listener::{self, Patience},
         websocket, webtransport,
     },
@@ -67,7 +67,8 @@ impl ShardThread {
             .build()?;
         let quic = {
             let _within = runtime.enter();
-            self.quic.take().map(|part| part.open(&self.services)).transpose()?
+            let open = |part: quic::Part| part.open(&self.services, &self.net.refusals);
+            self.quic.take().map(open).transpose()?
         };
         thread::Builder::new()
             .name(format!("shard-{}", self.index))
@@ -135,6 +136,7 @@ impl ShardThread {
                     let (tls, router) = (tls.clone(), router.clone());
                     let patience = Patience { head: net.handshake, life: net.http_life };
                     let (local, open, mut stages) = (local.clone(), open.clone(), stages.clone());
+                    let refusals = net.refusals.clone();
                     tokio::task::spawn_local(async move {
                         // Whoever comes on the way down is still told so, and who has just come as well.
                         let last = async {
@@ -148,7 +150,7 @@ impl ShardThread {
                             listener::serve(stream, peer, visitor.clone(), tls, router, patience, last);
                         if let Err(error) = unless_called(&visitor, serve).await {
                             tracing::debug!(%peer, %error, "http connection ended");
-                            failed(&local, "http");
+                            failed(&local, &refusals, peer, "http", &error);
                         }
                         drop(open);
                     });
@@ -158,7 +160,7 @@ impl ShardThread {
                     tokio::task::spawn_local(async move {
                         let _counted = gather::Connection::new();
                         let (peer, proven) = (incoming.remote_address(), incoming.remote_address_validated());
-                        let may_stay = || proven || !turned_away(&local, &visitor);
+                        let may_stay = || proven || !turned_away(&local, &visitor, &net.refusals, peer);
                         let accept = webtransport::accept(incoming, &net, may_stay);
                         match unless_called(&visitor, accept).await {
                             Ok(link) => connection::run(link, local, door, visitor).await,
@@ -166,7 +168,7 @@ impl ShardThread {
                             Err(HandshakeError::TurnedAway) => {}
                             Err(error) => {
                                 tracing::debug!(%peer, %error, "handshake failed");
-                                failed(&local, "webtransport");
+                                failed(&local, &net.refusals, peer, "webtransport", &error);
                             }
                         }
                         drop(open);
@@ -174,13 +176,15 @@ impl ShardThread {
                 }
                 Some((pending, visitor)) = pending.recv() => {
                     let (local, door, open) = (local.clone(), door.clone(), open.clone());
+                    let refusals = net.refusals.clone();
                     tokio::task::spawn_local(async move {
                         let _counted = gather::Connection::new();
+                        let peer = pending.address();
                         match unless_called(&visitor, pending.link()).await {
                             Ok(link) => connection::run(link, local, door, visitor).await,
                             Err(error) => {
                                 tracing::debug!(%error, "upgrade failed");
-                                failed(&local, "websocket");
+                                failed(&local, &refusals, peer, "websocket", &error);
                             }
                         }
                         drop(open);
@@ -213,12 +217,13 @@ async fn unless_called<T>(
 }
 
 /// Whether somebody whose address is proven now comes too often.
-fn turned_away(local: &Local, visitor: &Visitor) -> bool {
+fn turned_away(local: &Local, visitor: &Visitor, refusals: &Refusals, peer: SocketAddr) -> bool {
     let services = &local.services;
     let Err(turned) = visitor.prove(services.clock.now()) else {
         return false;
     };
     services.metrics.turned_away.get_or_create(&Label::of(turned.kind())).inc();
+    refusals.note(turned.kind(), peer.ip(), turned);
     true
 }
 
@@ -236,6 +241,21 @@ async fn next_stage(stages: &mut Stages) -> Stage {
     }
 }
 
-fn failed(local: &Local, transport: &'static str) {
+/// A connection that came to nothing: counted, and in the log unless its peer just went away.
+fn failed(
+    local: &Local,
+    refusals: &Refusals,
+    peer: SocketAddr,
+    transport: &'static str,
+    error: &HandshakeError,
+) {
     local.services.metrics.handshakes_failed.get_or_create(&Label::of(transport)).inc();
+    let kind = match error {
+        HandshakeError::Tls(_) => "tls handshake",
+        HandshakeError::Timeout => "deadline",
+        HandshakeError::Protocol(_) => "protocol",
+        HandshakeError::Refused(_) => "request",
+        HandshakeError::Lost(_) | HandshakeError::TurnedAway => return,
+    };
+    refusals.note(kind, peer.ip(), format_args!("{transport}: {error}"));
 }

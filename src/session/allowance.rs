@@ -91,6 +91,11 @@ impl Allowance {
         }
     }
 
+    /// Whether another sign of life without content may be taken.
+    pub(super) fn take_sign(&mut self, now: UnixMs) -> bool {
+        self.messages.take(1.0, now).is_ok()
+    }
+
     /// Whether another packet of fixes may be taken.
     pub(super) fn take_packet(&mut self, now: UnixMs) -> bool {
         self.packets.take(1.0, now).is_ok()

@@ -25,6 +25,7 @@ use fanfare_proto::{
     CloseCode, Command, Cursor, Epoch, ErrorCode, Lane, Request, RequestId, TopicName, UnixMs,
     command::Channel,
     event::{self, ErrorBody, ServerPing, name},
+    tick::{self, BadPacket},
 };
 use tokio::sync::Notify;
 
@@ -150,6 +151,11 @@ impl Session {
             dropped("rate");
             return;
         }
+        // Of a later protocol, perhaps: the protocol says that these are ignored, whoever sends them.
+        if packet.first().is_some_and(|version| *version != tick::VERSION) {
+            dropped("version");
+            return;
+        }
         let identity = self.identity();
         if !policy::may(&identity, Action::SendFixes) {
             dropped("unauthorized");
@@ -162,9 +168,23 @@ impl Session {
         let caller = Caller { identity: &identity, source: self.source };
         let taken =
             location::take_packet(services, &caller, packet, &self.local.recorder, &self.receipts, now);
-        if let Err(error) = taken {
-            dropped("malformed");
-            self.refuse(Lane::Ordered, None, &ErrorCode::InvalidMessage.with(error.to_string()));
+        match taken {
+            Ok(()) => {}
+            Err(error @ BadPacket::Size) => {
+                dropped("malformed");
+                self.refuse(Lane::Ordered, None, &ErrorCode::InvalidMessage.with(error.to_string()));
+            }
+            // Ignored, as the protocol says.
+            Err(BadPacket::Version(_) | BadPacket::Malformed) => dropped("malformed"),
+        }
+    }
+
+    /// Takes a sign of life without content, which costs what a message costs. Nobody is told of one that is too many; who
+    /// goes on is closed.
+    pub fn take_sign(&self) {
+        let taken = self.allowance.borrow_mut().take_sign(self.local.services.clock.now());
+        if !taken {
+            self.strike();
         }
     }
 

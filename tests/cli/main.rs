@@ -8,5 +8,6 @@ mod config;
 mod drain;
 mod harness;
 mod operations;
+mod proxy;
 mod replay;
 mod transfer;

@@ -42,13 +42,115 @@ async fn malformed_input_is_answered_by_code() {
         // Still there.
         ann.request("client:ping", json!({})).await.unwrap();
         let mut agent = server.client(kind, "agent", "agent").await;
-        for packet in [vec![9, 9, 9], vec![1], vec![1, 255, 255, 255, 255, 255], vec![0; 1000]] {
+        // The protocol says that these are ignored.
+        for packet in [vec![9, 9, 9], vec![1], vec![1, 255, 255, 255, 255, 255], vec![0; 1000], vec![1, 0, 0]]
+        {
             agent.send_packet(packet).await;
-            assert_eq!(agent.expect("error").await["data"]["code"], "INVALID_MESSAGE");
         }
+        assert_eq!(agent.drain("error").await, [json!(null); 0]);
+        // Of a later protocol, perhaps.
+        ann.send_packet(vec![2, 0]).await;
+        assert_eq!(ann.drain("error").await, [json!(null); 0]);
         ann.send_packet(vec![1, 0]).await;
         assert_eq!(ann.expect("error").await["data"]["code"], "UNAUTHORIZED", "only agents send positions");
         ann.request("client:ping", json!({})).await.unwrap();
+    }
+}
+
+/// What the protocol says is ignored is no offence either.
+#[tokio::test]
+async fn packets_that_are_ignored_close_nothing() {
+    let server = TestServer::with(|config| config.limits.strikes_per_minute = 3).await;
+    for kind in BOTH {
+        let mut agent = server.client(kind, "agent", "agent").await;
+        for _ in 0..20 {
+            agent.send_packet(vec![2, 1, 7]).await;
+            agent.send_packet(vec![1, 1]).await;
+        }
+        agent.request("client:ping", json!({})).await.unwrap();
+    }
+}
+
+/// Without content, and not for nothing: a WebSocket's pings among them.
+#[tokio::test]
+async fn endless_signs_of_life_close_the_connection() {
+    use futures::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::Message;
+    let server = TestServer::with(|config| {
+        config.limits.strikes_per_minute = 10;
+        config.limits.messages_per_second = 10;
+    })
+    .await;
+    for kind in BOTH {
+        let mut ann = server.client(kind, "ann", "member").await;
+        for _ in 0..200 {
+            ann.send_text("").await;
+        }
+        assert_eq!(ann.expect_close_after_errors().await.0, 4201, "{kind:?}");
+    }
+    let url = format!("{}/ws", server.base().replace("http", "ws"));
+    for ping in [Message::Ping("x".into()), Message::Pong("x".into())] {
+        let (mut socket, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
+        let hello =
+            json!({ "event": "authenticate", "data": { "token": token("bob", "acme", "member", &[]) } });
+        socket.send(Message::text(hello.to_string())).await.unwrap();
+        // Some are allowed.
+        for _ in 0..10 {
+            socket.send(ping.clone()).await.unwrap();
+        }
+        let alive = json!({ "event": "client:ping", "id": 1 }).to_string();
+        socket.send(Message::text(alive)).await.unwrap();
+        let answered =
+            async |message: &Message| matches!(message, Message::Text(text) if text.contains("client:pong"));
+        while !answered(&socket.next().await.expect("it is open").unwrap()).await {}
+        for _ in 0..200 {
+            let _ = socket.send(ping.clone()).await;
+        }
+        let closed = loop {
+            match socket.next().await.expect("a close comes").unwrap() {
+                Message::Close(frame) => break frame.unwrap(),
+                _ => {}
+            }
+        };
+        assert_eq!(u16::from(closed.code), 4201);
+    }
+}
+
+#[tokio::test]
+async fn who_says_nothing_at_length_is_closed() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        let mut nobody = Client::connect(&server.base(), kind).await;
+        for _ in 0..300 {
+            nobody.send_text("").await;
+        }
+        assert_eq!(nobody.expect_close_after_errors().await.0, 4203, "{kind:?}");
+    }
+}
+
+/// A message in very many frames costs its sender little, and the server as much as very many messages.
+#[tokio::test]
+async fn a_message_in_too_many_frames_ends_the_connection() {
+    let server = TestServer::start().await;
+    let mut ann = server.client(Kind::WebSocket, "ann", "member").await;
+    ann.begin(b"{", 0).await;
+    for _ in 0..1100 {
+        ann.go_on(b"").await;
+    }
+    assert_eq!(ann.expect_close_after_errors().await.0, 4203);
+}
+
+#[tokio::test]
+async fn a_first_message_that_is_too_large_is_told_so() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        for size in [70_000, 1_000_000] {
+            let mut nobody = Client::connect(&server.base(), kind).await;
+            let hello = json!({ "event": "authenticate", "data": { "token": "x".repeat(size) } });
+            nobody.send(&hello).await;
+            assert_eq!(nobody.expect("error").await["data"]["code"], "MESSAGE_TOO_LARGE", "{kind:?} {size}");
+            assert_eq!(nobody.expect_close().await, (4202, "message too large".into()), "{kind:?} {size}");
+        }
     }
 }
 

@@ -151,6 +151,14 @@ impl Client {
         }
     }
 
+    /// Sends another part of it, where a message has parts of its own.
+    pub async fn go_on(&mut self, part: &[u8]) {
+        if let Out::WebSocket(sink) = &mut self.out {
+            let frame = Frame::message(part.to_vec(), OpCode::Data(Data::Continue), false);
+            let _ = sink.send(Message::Frame(frame)).await;
+        }
+    }
+
     /// Ends it.
     pub async fn end(&mut self, rest: &[u8]) {
         match &mut self.out {

@@ -120,3 +120,28 @@ async fn pages_of_other_origins_are_kept_out() {
     assert_eq!(preflight.header("access-control-allow-headers"), Some("authorization, content-type"));
     assert!(preflight.header("access-control-allow-methods").unwrap().contains("DELETE"));
 }
+
+/// Who asks first whether to send a body that is too large is told not to.
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_before_it_comes() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = TestServer::start().await;
+    let admin = token("ann", "acme", "admin", &[]);
+    let base = server.base();
+    let host = base.strip_prefix("http://").unwrap();
+    let ask = async |length: &str| {
+        let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+        let request = format!(
+            "POST /api/v1/revocations HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {admin}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\nexpect: 100-continue\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).await.unwrap();
+        String::from_utf8_lossy(&first).into_owned()
+    };
+    for length in ["65537", "1000000000", "1000000000000000"] {
+        assert_eq!(ask(length).await, "HTTP/1.1 413", "{length}");
+    }
+    assert_eq!(ask("100").await, "HTTP/1.1 100");
+}

@@ -48,6 +48,7 @@ mod positions;
 mod presence;
 mod presence_nodes;
 mod pressure;
+mod public;
 mod refreshed;
 mod reluctant;
 mod resume;

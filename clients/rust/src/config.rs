@@ -34,6 +34,8 @@ pub enum Preference {
 pub struct Config {
     /// Where the server answers HTTP: `https://example.org`.
     pub base: String,
+    /// Other hosts that the server may send the client to. Without them it goes to the host of [`base`](Self::base) alone.
+    pub hosts: Vec<String>,
     /// Who the client is.
     pub token: Token,
     /// The device. The application chooses it once and keeps it.
@@ -59,6 +61,7 @@ impl Config {
     pub fn new(base: impl Into<String>, token: impl Into<Token>, device_id: DeviceId) -> Self {
         Self {
             base: base.into(),
+            hosts: Vec::new(),
             token: token.into(),
             device_id,
             transport: Preference::Auto,
@@ -75,6 +78,13 @@ impl Config {
     #[must_use]
     pub fn transport(mut self, preference: Preference) -> Self {
         self.transport = preference;
+        self
+    }
+
+    /// The same with another host that the server may send the client to.
+    #[must_use]
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
         self
     }
 

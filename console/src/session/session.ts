@@ -45,6 +45,8 @@ export class Session {
     const { organization = '', user = '' } = this.claims;
     this.#database = `fanfare-console:${organization}:${user}`;
     this.client = new Client({
+      // Behind a proxy the page may be in a folder, and so is the server.
+      url: new URL('.', location.href).href,
       token: ({ reason }) => {
         // There is no other one until somebody pastes it: to try again with this one would be in vain.
         if (reason === 'expired' && this.#token === this.#given) throw new FanfareError('AUTH_FAILED', expired(this.#token, this.client.now()) ? EXPIRED : 'the token was refused');

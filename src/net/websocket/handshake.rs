@@ -14,7 +14,8 @@ use tokio_tungstenite::{
 
 use super::{Incoming, Metered, Socket, Writer, settings};
 use crate::net::{
-    Config, HandshakeError, Link, Outgoing, Peer, PipeWriter, Transport, listener::Stream, origin, part::Part,
+    Config, HandshakeError, Link, Outgoing, Own, Peer, PipeWriter, Transport, listener::Stream, origin,
+    part::Part, single,
 };
 
 /// The subprotocol. A page that cannot set headers offers `bearer.<token>` beside it.
@@ -41,8 +42,16 @@ pub struct Pending {
 
 /// Checks a request for a WebSocket. `Err` is the answer to one that gets none.
 #[allow(clippy::result_large_err, reason = "both are answers, made once per connection")]
-pub fn upgrade(parts: &mut Parts, address: SocketAddr, config: &Config) -> Result<Upgrade, Response> {
+pub fn upgrade(
+    parts: &mut Parts,
+    address: SocketAddr,
+    own: &Own,
+    config: &Config,
+) -> Result<Upgrade, Response> {
     let headers = &parts.headers;
+    if single::twice(headers).is_some() {
+        return Err(refusal(StatusCode::BAD_REQUEST, "a header that is one is given twice"));
+    }
     let asks = parts.method == Method::GET
         && parts.version == Version::HTTP_11
         && lists(headers, &header::CONNECTION, "upgrade")
@@ -56,7 +65,11 @@ pub fn upgrade(parts: &mut Parts, address: SocketAddr, config: &Config) -> Resul
     let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes())) else {
         return Err(refusal(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing or wrong"));
     };
-    if !config.origins.allow(headers.get(header::ORIGIN)) {
+    let origin = headers.get(header::ORIGIN);
+    if !config.origins.allow(origin, Some(own)) {
+        if let Some(origin) = origin {
+            config.refusals.note_origin(origin, address.ip());
+        }
         return Err(refusal(StatusCode::FORBIDDEN, "this origin may not connect"));
     }
     let mut response = Response::builder()
@@ -82,6 +95,11 @@ pub fn upgrade(parts: &mut Parts, address: SocketAddr, config: &Config) -> Resul
 }
 
 impl Pending {
+    /// Whose it is.
+    pub const fn address(&self) -> SocketAddr {
+        self.peer.address
+    }
+
     /// The link, once the answer has been sent. Must run on the shard whose listener accepted the connection.
     pub async fn link(self) -> Result<Link, HandshakeError> {
         let upgraded = timeout(self.handshake, self.on_upgrade)

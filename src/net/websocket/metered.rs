@@ -14,6 +14,8 @@ use crate::net::{GREETING_BYTES, listener::Stream};
 
 /// The error of a peer that sends too much before it is admitted.
 pub(super) const TOO_MUCH: io::ErrorKind = io::ErrorKind::QuotaExceeded;
+/// The error of a peer whose message comes in too many frames.
+pub(super) const CRUMBLED: io::ErrorKind = io::ErrorKind::FileTooLarge;
 /// For the heads of messages, and for pings.
 const BESIDES: usize = 4 * 1024;
 
@@ -41,6 +43,11 @@ impl Metered {
     pub(super) fn unlimited(&mut self) {
         self.left = None;
     }
+
+    /// The stream itself, of which nothing is understood any more.
+    pub(super) fn raw(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
 }
 
 impl AsyncRead for Metered {
@@ -55,7 +62,7 @@ impl AsyncRead for Metered {
             *left = left.saturating_sub(buf.filled().len() - before);
         }
         this.parts.follow(&buf.filled()[before..]);
-        polled
+        if this.parts.is_crumbled() { Poll::Ready(Err(CRUMBLED.into())) } else { polled }
     }
 }
 

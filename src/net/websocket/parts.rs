@@ -5,6 +5,9 @@ const MAX_HEAD: usize = 14;
 /// Opcodes from here on are of control frames, which may come within a message.
 const CONTROL: u8 = 8;
 
+/// Most frames of one message.
+const MAX_FRAMES: usize = 1024;
+
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     head: [u8; MAX_HEAD],
@@ -16,12 +19,20 @@ pub(super) struct Parts {
     last: bool,
     /// Bytes of the message that is not whole.
     message: usize,
+    /// Frames of it.
+    frames: usize,
 }
 
 impl Parts {
     /// Bytes that are no whole message.
     pub(super) fn unfinished(&self) -> usize {
         self.message + self.had
+    }
+
+    /// Whether a message comes in more frames than anybody sends it in. An empty one costs its sender six bytes, and as
+    /// much here as a large one.
+    pub(super) fn is_crumbled(&self) -> bool {
+        self.frames > MAX_FRAMES
     }
 
     /// Follows what has come.
@@ -42,9 +53,10 @@ impl Parts {
                 self.last = self.head[0] & 0x80 != 0;
                 self.left = length;
                 self.message += if self.data { head } else { 0 };
+                self.frames += usize::from(self.data);
             }
             if self.left == 0 && self.data && self.last {
-                self.message = 0;
+                (self.message, self.frames) = (0, 0);
             }
         }
     }

@@ -22,7 +22,8 @@ use tokio_tungstenite::{
 
 use super::{CLOSE_PATIENCE, PROTOCOL, upgrade};
 use crate::net::{
-    Config, Ended, Event, Item, Link, Origins, Outgoing, Packet, Received, Transport,
+    Config, Ended, Event, Item, Link, Origins, Outgoing, Own, Packet, Received, Transport,
+    authority::Host,
     listener::{self, Patience},
 };
 
@@ -33,12 +34,13 @@ thread_local! {
 
 /// Serves connections on this shard; their links come out of the channel.
 fn start() -> (SocketAddr, mpsc::UnboundedReceiver<Link>) {
-    let config = Config { origins: Origins::Only(vec!["https://a.example".into()]), ..Config::default() };
+    let config = Config { origins: Origins::parse(["https://a.example"]).unwrap(), ..Config::default() };
     let (links, received) = mpsc::unbounded_channel();
     LINKS.set(Some(links));
     let handler = async move |ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request| -> Response {
         let (mut parts, _) = request.into_parts();
-        match upgrade(&mut parts, peer, &config) {
+        let own = Own::new(Host::parse("127.0.0.1").unwrap(), 1, false);
+        match upgrade(&mut parts, peer, &own, &config) {
             Ok(upgrade) => {
                 tokio::task::spawn_local(async move {
                     let link = upgrade.pending.link().await.unwrap();

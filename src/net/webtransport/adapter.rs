@@ -80,7 +80,7 @@ impl quic::Connection<Bytes> for Connection {
 
     fn poll_accept_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Recv, ConnectionErrorIncoming>> {
         match ready!(self.http.poll_recv(cx)) {
-            Some(stream) => Poll::Ready(Recv::live(stream)),
+            Some(stream) => Poll::Ready(Recv::live(stream, &self.quic)),
             None => Poll::Ready(Err(self.gone())),
         }
     }

@@ -5,7 +5,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::varint;
 
 const DATA: u64 = 0x00;
-const HEADERS: u64 = 0x01;
+/// Frames that HTTP knows and that do not belong on the stream of a session, trailers among them.
+const NOT_IN_A_SESSION: [u64; 10] = [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0d];
 const CLOSE_SESSION: u64 = 0x2843;
 
 /// Longest reason of a close, in bytes.
@@ -22,7 +23,12 @@ pub(super) struct Close {
 
 /// The peer sent something that is neither a frame nor a capsule.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed(pub(super) &'static str);
+pub(super) enum Malformed {
+    /// A frame that may not be there, which ends the connection.
+    Frame,
+    /// A capsule.
+    Capsule(&'static str),
+}
 
 /// A DATA frame with the capsule that closes the session.
 pub(super) fn encode_close(code: u32, reason: &str) -> Bytes {
@@ -54,8 +60,8 @@ impl CapsuleReader {
             let Some((kind, mut part)) = self.frames.take(&mut bytes) else {
                 break;
             };
-            if kind == HEADERS {
-                return Err(Malformed("trailers on a session"));
+            if NOT_IN_A_SESSION.contains(&kind) {
+                return Err(Malformed::Frame);
             }
             if kind != DATA {
                 continue;
@@ -69,7 +75,7 @@ impl CapsuleReader {
                 }
                 let length = self.close.len() + content.len();
                 if length.saturating_add(self.capsules.left) > 4 + MAX_REASON {
-                    return Err(Malformed("a close capsule is too long"));
+                    return Err(Malformed::Capsule("a close capsule is too long"));
                 }
                 self.close.extend_from_slice(content);
                 if self.capsules.left == 0 {
@@ -82,14 +88,16 @@ impl CapsuleReader {
 }
 
 fn decode_close(content: &[u8]) -> Result<Close, Malformed> {
-    let (code, reason) = content.split_first_chunk().ok_or(Malformed("a close capsule is too short"))?;
-    let reason = std::str::from_utf8(reason).map_err(|_| Malformed("a close reason is not UTF-8"))?;
+    let (code, reason) =
+        content.split_first_chunk().ok_or(Malformed::Capsule("a close capsule is too short"))?;
+    let reason =
+        std::str::from_utf8(reason).map_err(|_| Malformed::Capsule("a close reason is not UTF-8"))?;
     Ok(Close { code: u32::from_be_bytes(*code), reason: reason.to_owned() })
 }
 
 /// Cuts bytes into sections of (type, length, content), as frames and capsules both are.
 #[derive(Debug, Default)]
-struct Section {
+pub(super) struct Section {
     /// Type and length, as far as they have come.
     head: Vec<u8>,
     kind: u64,
@@ -99,8 +107,13 @@ struct Section {
 }
 
 impl Section {
+    /// Bytes of the content that are still to come.
+    pub(super) const fn left(&self) -> usize {
+        self.left
+    }
+
     /// The next piece of content, with its section's type. An empty section yields one empty piece.
-    fn take<'a>(&mut self, bytes: &mut &'a [u8]) -> Option<(u64, &'a [u8])> {
+    pub(super) fn take<'a>(&mut self, bytes: &mut &'a [u8]) -> Option<(u64, &'a [u8])> {
         while !self.inside {
             let (first, rest) = bytes.split_first()?;
             *bytes = rest;
@@ -161,6 +174,8 @@ mod tests {
         let huge = [0, 0x80, 1, 0, 0, 0x68, 0x43, 0x80, 1, 0, 0, 1, 2, 3];
         assert!(feed(&huge, 1).is_err());
         assert!(feed(&[0, 5, 0x68, 0x43, 2, 0, 0], 7).is_err());
-        assert!(feed(&[1, 1, 0], 1).is_err());
+        for frame in [1, 2, 4, 6, 9, 13] {
+            assert_eq!(feed(&[frame, 1, 0], 1), Err(Malformed::Frame), "{frame}");
+        }
     }
 }

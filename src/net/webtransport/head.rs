@@ -6,7 +6,7 @@ use super::varint;
 const SESSION_STREAM: u64 = 0x41;
 const HEADERS: u64 = 0x01;
 /// Frames that may not come before HEADERS on a request stream. Unknown ones may, and mean nothing.
-const NOT_FIRST: [u64; 8] = [0x00, 0x02, 0x03, 0x04, 0x05, 0x07, 0x0d, SESSION_STREAM];
+const NOT_FIRST: [u64; 11] = [0x00, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0d, SESSION_STREAM];
 
 /// Longest head of a stream: header fields, compressed, and reserved frames before them.
 pub(super) const MAX_HEAD: usize = 16 * 1024;
@@ -64,8 +64,14 @@ pub(super) fn bidi(bytes: &[u8]) -> Bidi {
 pub(super) enum Uni {
     /// Its first bytes have not all come.
     Unknown,
-    /// Control, or one of QPACK's: HTTP/3's own.
-    Http,
+    /// HTTP/3's control stream, whose content begins at `length`.
+    Control { length: usize },
+    /// The encoder's stream of QPACK, whose content begins at `length`.
+    Encoder { length: usize },
+    /// The decoder's stream of QPACK, whose content begins at `length`.
+    Decoder { length: usize },
+    /// A stream that only servers open.
+    Push,
     /// A stream of a session.
     Session,
     /// Reserved, or of an extension not spoken here.
@@ -76,7 +82,10 @@ pub(super) enum Uni {
 pub(super) fn uni(bytes: &[u8]) -> Uni {
     match varint::read(bytes) {
         None => Uni::Unknown,
-        Some((0x00 | 0x02 | 0x03, _)) => Uni::Http,
+        Some((0x00, length)) => Uni::Control { length },
+        Some((0x01, _)) => Uni::Push,
+        Some((0x02, length)) => Uni::Encoder { length },
+        Some((0x03, length)) => Uni::Decoder { length },
         Some((0x54, _)) => Uni::Session,
         Some(_) => Uni::Other,
     }
@@ -102,6 +111,9 @@ mod tests {
         // A reserved frame first.
         check(&[0x21, 2, 7, 7, 1, 1, 7], 7, Bidi::Request { length: 7 });
         check(&[0x00, 3], 1, Bidi::Invalid);
+        for of_http2 in [2, 6, 8, 9] {
+            check(&[of_http2, 3], 1, Bidi::Invalid);
+        }
         check(&[0x21, 0, 0x40, 0x41], 4, Bidi::Invalid);
     }
 
@@ -116,7 +128,11 @@ mod tests {
         assert_eq!(uni(&[]), Uni::Unknown);
         assert_eq!(uni(&[0x40]), Uni::Unknown);
         assert_eq!(uni(&[0x40, 0x54]), Uni::Session);
-        assert_eq!(uni(&[0]), Uni::Http);
-        assert_eq!(uni(&[1]), Uni::Other);
+        assert_eq!(uni(&[0]), Uni::Control { length: 1 });
+        assert_eq!(uni(&[0x40, 0]), Uni::Control { length: 2 });
+        assert_eq!(uni(&[1]), Uni::Push);
+        assert_eq!(uni(&[2]), Uni::Encoder { length: 1 });
+        assert_eq!(uni(&[3]), Uni::Decoder { length: 1 });
+        assert_eq!(uni(&[0x21]), Uni::Other);
     }
 }

@@ -10,9 +10,15 @@ use std::{
 use fanfare_proto::{Lane, frame::Content};
 use tokio::sync::oneshot;
 
-use super::{Guard, code, endpoint::RECEIVE_WINDOW, queue, router::SessionStream};
+use super::{
+    Guard, code,
+    endpoint::RECEIVE_WINDOW,
+    queue,
+    router::SessionStream,
+    rules::{self, Broken},
+};
 use crate::net::{
-    Ended, GREETING_BYTES, Packet, Received,
+    Ended, GREETING_BYTES, Received,
     frame::FrameReader,
     part::{Part, Unfinished},
 };
@@ -95,8 +101,15 @@ impl Incoming {
                 match datagram.as_mut().poll(cx) {
                     Poll::Ready(Ok(bytes)) => {
                         datagram.set(quic.read_datagram());
-                        if self.admitted && bytes.first() == Some(&Packet::PREFIX) {
-                            return Poll::Ready(Ok(Received::Ticks(bytes.slice(1..))));
+                        match rules::datagram(&bytes) {
+                            Ok(Some(content)) if self.admitted => {
+                                return Poll::Ready(Ok(Received::Ticks(content)));
+                            }
+                            Ok(_) => {}
+                            Err(Broken(code, why)) => {
+                                quic.close(code, why.as_bytes());
+                                return Poll::Ready(Err(Ended::Violation(why.to_owned())));
+                            }
                         }
                     }
                     Poll::Ready(Err(_)) => datagrams = false,

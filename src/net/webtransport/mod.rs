@@ -11,9 +11,11 @@ mod endpoint;
 mod head;
 mod incoming;
 mod outgoing;
+mod pseudo;
 mod queue;
 mod request;
 mod router;
+mod rules;
 mod session;
 mod settings;
 #[cfg(test)]
@@ -49,7 +51,7 @@ pub async fn accept(
     // In a box, so that the caller's future, which lives as long as the connection, is not of this one's size.
     let handshake = Box::pin(async {
         let quic = incoming.accept().map_err(|e| HandshakeError::Lost(e.to_string()))?;
-        let quic = quic.await.map_err(|e| HandshakeError::Lost(e.to_string()))?;
+        let quic = quic.await.map_err(|e| unmade(&e))?;
         let quic = opened.insert(quic).clone();
         if !may_stay() {
             return Err(HandshakeError::TurnedAway);
@@ -61,6 +63,18 @@ pub async fn accept(
         quic.close(code::NO_ERROR, b"");
     }
     result
+}
+
+/// Why QUIC did not come about: errors of TLS have codes of their own (RFC 9001, section 4.8).
+fn unmade(error: &quinn::ConnectionError) -> HandshakeError {
+    use quinn::ConnectionError::{ConnectionClosed, TransportError};
+    let code = match error {
+        TransportError(error) => u64::from(error.code),
+        ConnectionClosed(close) => u64::from(close.error_code),
+        _ => 0,
+    };
+    let text = error.to_string();
+    if (0x100..0x200).contains(&code) { HandshakeError::Tls(text) } else { HandshakeError::Lost(text) }
 }
 
 /// The handshake of HTTP/3 and WebTransport.
@@ -105,7 +119,7 @@ async fn open(quic: quinn::Connection, config: &Config) -> Result<Link, Handshak
         let Ok((request, stream)) = resolver.resolve_request().await else {
             continue;
         };
-        if let Err(status) = request::judge(&request, connect.id, config) {
+        if let Err(status) = request::judge(&request, connect.id, address.ip(), config) {
             refused = Some(status);
             request::answer(stream, status).await;
             continue;

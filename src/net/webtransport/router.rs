@@ -2,7 +2,7 @@
 //! of the session to the link. `h3` sees no session streams, because it loses or delays some of them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     future::Future,
     time::Duration,
 };
@@ -15,9 +15,12 @@ use tokio::time::timeout;
 use super::{
     code,
     head::{self, Bidi, MAX_HEAD, Uni},
-    queue,
+    pseudo, queue,
+    rules::{self, Broken, Qpack},
 };
 
+/// What becomes of a connection's streams, each of which comes and is sorted. A session needs a dozen.
+const MAX_STREAMS: usize = 2048;
 /// Client streams that a session may open: one for commands, one for urgent commands.
 const SESSION_STREAMS: usize = 2;
 /// How long a stream may take to say what it is.
@@ -50,6 +53,8 @@ pub(super) struct HttpStream {
     pub(super) recv: RecvStream,
     /// All its bytes received so far, the type included.
     pub(super) start: Bytes,
+    /// Where in them its content begins.
+    pub(super) content: usize,
 }
 
 /// Where the streams come out.
@@ -95,7 +100,9 @@ impl Router {
         // Both sets are bounded by the streams that the transport configuration permits.
         let mut bidis = FuturesUnordered::new();
         let mut unis = FuturesUnordered::new();
-        loop {
+        let mut qpack = FuturesUnordered::new();
+        let mut kinds = HashSet::new();
+        for _ in 0..MAX_STREAMS {
             tokio::select! {
                 stream = self.connection.accept_bi() => match stream {
                     Ok((send, recv)) => {
@@ -111,11 +118,22 @@ impl Router {
                     Err(_) => return,
                 },
                 Some((index, sorted)) = bidis.next() => self.hand_on(index, sorted),
-                Some(sorted) = unis.next() => if let Ok(Some(stream)) = sorted {
-                    let _ = self.http.try_send(stream);
+                Some(sorted) = unis.next() => match sorted.unwrap_or(SortedUni::Nothing) {
+                    SortedUni::Control(stream) => drop(self.http.try_send(stream)),
+                    SortedUni::Qpack(kind, start, recv) if kinds.insert(std::mem::discriminant(&kind)) => {
+                        qpack.push(rules::watch(kind, start, recv));
+                    }
+                    SortedUni::Qpack(..) | SortedUni::Invalid => {
+                        self.connection.close(code::STREAM_CREATION_ERROR, b"");
+                    }
+                    SortedUni::Nothing => {}
+                },
+                Some(broken) = qpack.next() => if let Some(Broken(code, why)) = broken {
+                    self.connection.close(code, why.as_bytes());
                 },
             }
         }
+        self.connection.close(code::EXCESSIVE_LOAD, b"too many streams");
     }
 
     fn hand_on(&mut self, index: u64, sorted: Sorted) {
@@ -187,6 +205,11 @@ async fn sort_bidi(mut send: SendStream, mut recv: RecvStream) -> Sorted {
                 let _ = send.reset(code::STREAM_REJECTED);
                 return Sorted::Nothing;
             }
+            Bidi::Request { length } if pseudo::malformed(&start[..length]) => {
+                let _ = recv.stop(code::MESSAGE_ERROR);
+                let _ = send.reset(code::MESSAGE_ERROR);
+                return Sorted::Nothing;
+            }
             Bidi::Request { length } => {
                 let rest = start.split_off(length).freeze();
                 return Sorted::Request(Request { head: start.freeze(), rest, send, recv });
@@ -206,24 +229,44 @@ async fn sort_bidi(mut send: SendStream, mut recv: RecvStream) -> Sorted {
     }
 }
 
-async fn sort_uni(mut recv: RecvStream) -> Option<HttpStream> {
+/// What a unidirectional stream turned out to be.
+enum SortedUni {
+    /// The control stream.
+    Control(HttpStream),
+    /// One of QPACK's, from behind its type on.
+    Qpack(Qpack, Bytes, RecvStream),
+    /// A client opens none such, which ends the connection.
+    Invalid,
+    /// It is of no use, and has been dealt with.
+    Nothing,
+}
+
+async fn sort_uni(mut recv: RecvStream) -> SortedUni {
     let mut start = BytesMut::new();
     loop {
         match head::uni(&start) {
             Uni::Unknown => {}
-            Uni::Http => {
-                return Some(HttpStream { recv, start: start.freeze() });
+            Uni::Control { length } => {
+                return SortedUni::Control(HttpStream { recv, start: start.freeze(), content: length });
             }
+            Uni::Encoder { length } => {
+                return SortedUni::Qpack(Qpack::Encoder, start.split_off(length).freeze(), recv);
+            }
+            Uni::Decoder { length } => {
+                let rest = start.split_off(length).freeze();
+                return SortedUni::Qpack(Qpack::Decoder { number: 0 }, rest, recv);
+            }
+            Uni::Push => return SortedUni::Invalid,
             Uni::Session => {
                 let _ = recv.stop(code::STREAM_REJECTED);
-                return None;
+                return SortedUni::Nothing;
             }
             Uni::Other => {
                 let _ = recv.stop(code::STREAM_CREATION_ERROR);
-                return None;
+                return SortedUni::Nothing;
             }
         }
-        let chunk = recv.read_chunk(MAX_HEAD, true).await.ok()??;
+        let Ok(Some(chunk)) = recv.read_chunk(MAX_HEAD, true).await else { return SortedUni::Nothing };
         start.extend_from_slice(&chunk.bytes);
     }
 }

@@ -9,7 +9,7 @@ use tokio::{sync::oneshot, time::sleep};
 
 use super::{
     adapter::{Connection, Raw},
-    capsule::{CapsuleReader, Close},
+    capsule::{CapsuleReader, Close, Malformed},
     code,
     outgoing::READ_PATIENCE,
     request,
@@ -33,7 +33,7 @@ pub(super) async fn watch(
 ) {
     let ended = tokio::select! {
         biased;
-        ended = closed_by_peer(&connect) => ended,
+        ended = closed_by_peer(&connect, &quic) => ended,
         error = quic.closed() => lost(&error),
         ended = serve_requests(&session) => ended,
     };
@@ -57,7 +57,7 @@ pub(super) fn lost(error: &quinn::ConnectionError) -> Ended {
 }
 
 /// Reads the CONNECT stream until it closes the session, in whichever way.
-async fn closed_by_peer(connect: &Raw) -> Ended {
+async fn closed_by_peer(connect: &Raw, quic: &quinn::Connection) -> Ended {
     let Some(mut recv) = connect.recv.borrow_mut().take() else {
         return Ended::Lost("the session's stream is gone".to_owned());
     };
@@ -68,7 +68,12 @@ async fn closed_by_peer(connect: &Raw) -> Ended {
             Ok(Some(bytes)) => match capsules.push(&bytes) {
                 Ok(None) => {}
                 Ok(Some(Close { code, reason })) => return Ended::Closed { code, reason },
-                Err(malformed) => return Ended::Violation(malformed.0.to_owned()),
+                Err(Malformed::Capsule(what)) => return Ended::Violation(what.to_owned()),
+                Err(Malformed::Frame) => {
+                    const WHAT: &str = "a frame that does not belong on a session";
+                    quic.close(code::FRAME_UNEXPECTED, WHAT.as_bytes());
+                    return Ended::Violation(WHAT.to_owned());
+                }
             },
             Err(quinn::ReadError::ConnectionLost(error)) => return lost(&error),
             Ok(None) | Err(_) => {

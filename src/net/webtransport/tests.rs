@@ -33,7 +33,7 @@ impl Server {
         let identity = Identity::development(directory.path().into(), SystemTime::now()).unwrap();
         let config = Tuning::default().server_config(&identity).unwrap();
         let endpoint = quinn::Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-        let config = Config { origins: Origins::Only(vec!["https://a.example".into()]), ..Config::default() };
+        let config = Config { origins: Origins::parse(["https://a.example"]).unwrap(), ..Config::default() };
         Self { endpoint, config, hash: identity.hashes()[0], _directory: directory }
     }
 

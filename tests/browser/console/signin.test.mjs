@@ -129,7 +129,7 @@ test('signing out leaves nothing for who comes next: no draft, no unsent message
 test('the page may talk to its own server, and nothing else', async () => {
   const policy = (await fetch(w.server.origin)).headers.get('content-security-policy');
   const port = new URL(w.server.base).port;
-  assert.ok(policy.includes(`connect-src 'self' https://127.0.0.1:${port};`), policy);
+  assert.ok(policy.includes(`connect-src 'self' ws://localhost:${port} https://127.0.0.1:${port};`), policy);
   assert.match(policy, /default-src 'self'/);
   assert.doesNotMatch(policy, /unsafe|\*/);
 });

@@ -19,10 +19,11 @@ const MAX_ANSWER: usize = 64 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Places {
     pub(super) webtransport: Option<Place>,
-    pub(super) websocket: Option<Place>,
+    /// In the order in which they are tried. The last is derived from the base URL: who was reached there answers there.
+    pub(super) websocket: Vec<Url>,
 }
 
-/// Where a transport is.
+/// Where WebTransport is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) url: Url,
@@ -43,26 +44,30 @@ struct AnswerPlace {
     certificate_hashes: Vec<String>,
 }
 
-/// Asks the server at `base`.
-pub(super) async fn fetch(base: &Url, trust: &Trust) -> Result<Places, String> {
-    let mut url = base.clone();
-    url.path_segments_mut().map_err(|()| "the base URL takes no path")?.pop_if_empty().extend([
-        "api",
-        "v1",
-        "transport",
-    ]);
+/// Asks the server at `base`. Of other hosts than that one only `allowed` ones are believed.
+pub(super) async fn fetch(base: &Url, allowed: &[String], trust: &Trust) -> Result<Places, String> {
+    let url = below(base, &["api", "v1", "transport"])?;
     let (status, body) = get(&url, trust).await?;
     if status != http::StatusCode::OK {
         return Err(format!("{url} answered {status}"));
     }
-    read(&body, secure(base)).map_err(|e| format!("{url}: {e}"))
+    read(&body, base, allowed)
+}
+
+/// A path of the server's, behind whatever path the base URL has.
+fn below(base: &Url, path: &[&str]) -> Result<Url, String> {
+    let mut url = base.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.path_segments_mut().map_err(|()| "the base URL takes no path")?.pop_if_empty().extend(path);
+    Ok(url)
 }
 
 async fn get(url: &Url, trust: &Trust) -> Result<(http::StatusCode, Bytes), String> {
     let stream = dial::tcp(url, trust).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
     let request = http::Request::get(url.path())
-        .header(http::header::HOST, url.authority())
+        .header(http::header::HOST, &url[url::Position::BeforeHost..url::Position::AfterPort])
         .header(http::header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|e| e.to_string())?;
@@ -83,24 +88,81 @@ async fn get(url: &Url, trust: &Trust) -> Result<(http::StatusCode, Bytes), Stri
     }
 }
 
-/// Reads the answer. One that came encrypted never leads to a connection that is not.
-fn read(body: &[u8], encrypted: bool) -> Result<Places, String> {
-    let answer: Answer = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-    let place = |place: AnswerPlace, schemes: &[&str]| {
-        let url = Url::parse(&place.url).map_err(|e| format!("{}: {e}", place.url))?;
-        if !schemes.contains(&url.scheme()) {
-            return Err(format!("unexpected URL {url}"));
-        }
-        if encrypted && !secure(&url) {
-            return Err(format!("{url} is not encrypted"));
-        }
-        let hashes = place.certificate_hashes.iter().map(|hex| hash(hex));
-        Ok(Place { hashes: hashes.collect::<Result<_, _>>()?, url })
+/// Reads the answer. What of it cannot be used is left out: the WebSocket's address is known without it.
+fn read(body: &[u8], base: &Url, allowed: &[String]) -> Result<Places, String> {
+    let answer: Answer = serde_json::from_slice(body).unwrap_or_else(|error| {
+        tracing::warn!(%error, %base, "what the server says of its addresses cannot be read");
+        Answer { webtransport: None, websocket: None }
+    });
+    let place = |place: AnswerPlace, scheme| {
+        let url = place.url.clone();
+        checked(place, scheme, base, allowed)
+            .inspect_err(
+                |why| tracing::warn!(url, %base, why, "an address that the server names is not used"),
+            )
+            .ok()
     };
-    Ok(Places {
-        webtransport: answer.webtransport.map(|p| place(p, &["https"])).transpose()?,
-        websocket: answer.websocket.map(|p| place(p, &["ws", "wss"])).transpose()?,
-    })
+    let derived = websocket(base)?;
+    let told = answer.websocket.and_then(|told| place(told, Scheme::WebSocket)).map(|told| told.url);
+    let mut websocket: Vec<_> = told.into_iter().filter(|told| *told != derived).collect();
+    websocket.push(derived);
+    let webtransport = answer.webtransport.and_then(|told| place(told, Scheme::WebTransport));
+    Ok(Places { webtransport, websocket })
+}
+
+/// The WebSocket at a base URL.
+fn websocket(base: &Url) -> Result<Url, String> {
+    let scheme = if secure(base) { "wss" } else { "ws" };
+    let mut url = below(base, &["ws"])?;
+    url.set_scheme(scheme).map_err(|()| "the base URL is not one of HTTP")?;
+    Ok(url)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    WebTransport,
+    WebSocket,
+}
+
+/// An address that the server names. It is never less protected than the one that the program gave, and of another host
+/// only where the program named that one.
+fn checked(place: AnswerPlace, scheme: Scheme, base: &Url, allowed: &[String]) -> Result<Place, String> {
+    let url = Url::parse(&place.url).map_err(|e| e.to_string())?;
+    let known = match scheme {
+        Scheme::WebTransport => url.scheme() == "https",
+        Scheme::WebSocket => matches!(url.scheme(), "ws" | "wss"),
+    };
+    if !known {
+        return Err("unexpected scheme".to_owned());
+    }
+    if secure(base) && !secure(&url) {
+        return Err("it is not encrypted, as the base URL is".to_owned());
+    }
+    let host = url.host_str().unwrap_or_default();
+    let named = allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
+    if !named && !same_host(&url, base) {
+        return Err(
+            "it is on another host than the base URL, and the program has not allowed that one".to_owned()
+        );
+    }
+    let prefix = base.path().trim_end_matches('/');
+    let below = url.path().strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+    if scheme == Scheme::WebSocket && !named && !below {
+        return Err("it is not below the path of the base URL".to_owned());
+    }
+    let hashes = place.certificate_hashes.iter().map(|hex| hash(hex));
+    Ok(Place { hashes: hashes.collect::<Result<_, _>>()?, url })
+}
+
+/// Whether both are on one host. This machine has several names.
+fn same_host(one: &Url, other: &Url) -> bool {
+    let this_machine = |url: &Url| match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    one.host() == other.host() || this_machine(one) && this_machine(other)
 }
 
 fn hash(hex: &str) -> Result<Hash, String> {
@@ -123,25 +185,85 @@ fn hash(hex: &str) -> Result<Hash, String> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn reads_both_places() {
-        let body = format!(
-            r#"{{"webtransport":{{"url":"https://localhost:4433/wt","certificate_hashes":["{}"]}},
-                "websocket":{{"url":"ws://localhost:4433/ws"}}}}"#,
-            "0a".repeat(32)
-        );
-        let places = read(body.as_bytes(), false).expect("reads");
-        let webtransport = places.webtransport.expect("offered");
-        assert_eq!(webtransport.hashes, vec![[10; 32]]);
-        assert_eq!(webtransport.url.path(), "/wt");
-        assert_eq!(places.websocket.expect("offered").url.scheme(), "ws");
+    fn told(webtransport: &str, websocket: &str) -> Vec<u8> {
+        let hash = "0a".repeat(32);
+        format!(
+            r#"{{"webtransport":{{"url":"{webtransport}","certificate_hashes":["{hash}"]}},
+                "websocket":{{"url":"{websocket}"}}}}"#
+        )
+        .into_bytes()
+    }
+
+    /// Where WebTransport is, and where WebSockets are tried.
+    fn places(base: &str, allowed: &[&str], body: &[u8]) -> (Option<String>, Vec<String>) {
+        let allowed: Vec<_> = allowed.iter().map(|host| (*host).to_owned()).collect();
+        let places = read(body, &base.parse().unwrap(), &allowed).unwrap();
+        let webtransport = places.webtransport.map(|place| place.url.to_string());
+        (webtransport, places.websocket.iter().map(Url::to_string).collect())
     }
 
     #[test]
-    fn an_encrypted_answer_is_never_downgraded() {
-        let body = br#"{"websocket":{"url":"ws://example.org/ws"}}"#;
-        assert!(read(body, false).is_ok());
-        assert!(read(body, true).is_err());
+    fn reads_both_places() {
+        let body = told("https://localhost:4433/wt", "ws://localhost:4433/ws");
+        let base = "http://localhost:4433".parse().unwrap();
+        let places = read(&body, &base, &[]).expect("reads");
+        let webtransport = places.webtransport.expect("offered");
+        assert_eq!(webtransport.hashes, vec![[10; 32]]);
+        assert_eq!(webtransport.url.path(), "/wt");
+        assert_eq!(places.websocket, ["ws://localhost:4433/ws".parse().unwrap()]);
+    }
+
+    #[test]
+    fn what_is_named_is_never_weaker_and_never_elsewhere() {
+        let derived = |url: &str| (None, vec![url.to_owned()]);
+        let cases = [
+            (
+                "https://a.example",
+                "https://b.example:1/wt",
+                "wss://b.example/ws",
+                derived("wss://a.example/ws"),
+            ),
+            ("https://a.example", "http://a.example/wt", "ws://a.example/ws", derived("wss://a.example/ws")),
+            ("http://a.example:81", "x", "https://a.example/ws", derived("ws://a.example:81/ws")),
+            ("http://a.example", "", "ws://127.0.0.1/ws", derived("ws://a.example/ws")),
+            // Stronger, or another port.
+            (
+                "http://a.example",
+                "https://a.example:4433/wt",
+                "wss://a.example/ws",
+                (
+                    Some("https://a.example:4433/wt".to_owned()),
+                    vec!["wss://a.example/ws".to_owned(), "ws://a.example/ws".to_owned()],
+                ),
+            ),
+            (
+                "http://localhost:4433",
+                "https://127.0.0.1:4433/wt",
+                "ws://localhost:4433/ws",
+                (Some("https://127.0.0.1:4433/wt".to_owned()), vec!["ws://localhost:4433/ws".to_owned()]),
+            ),
+            // A proxy that takes a path off says nothing of it, perhaps.
+            ("https://a.example/rt/", "", "wss://a.example/ws", derived("wss://a.example/rt/ws")),
+            ("https://a.example/rt", "", "wss://a.example/rt/ws", derived("wss://a.example/rt/ws")),
+            ("https://a.example/rt", "", "wss://a.example/rtx/ws", derived("wss://a.example/rt/ws")),
+        ];
+        for (base, webtransport, websocket, expected) in cases {
+            assert_eq!(places(base, &[], &told(webtransport, websocket)), expected, "{base} {websocket}");
+        }
+        for body in [&b""[..], b"<html>", b"{}", br#"{"websocket":{"url":7}}"#] {
+            assert_eq!(places("https://a.example", &[], body), derived("wss://a.example/ws"));
+        }
+    }
+
+    #[test]
+    fn the_program_may_allow_another_host() {
+        let body = told("https://quic.example/wt", "wss://socket.example/x");
+        let (webtransport, websocket) =
+            places("https://a.example/rt", &["QUIC.example", "socket.example"], &body);
+        assert_eq!(webtransport.as_deref(), Some("https://quic.example/wt"));
+        assert_eq!(websocket, ["wss://socket.example/x", "wss://a.example/rt/ws"]);
+        let weaker = told("", "ws://socket.example/ws");
+        assert_eq!(places("https://a.example", &["socket.example"], &weaker).1, ["wss://a.example/ws"]);
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Network {
     }
 
     fn ask(&self) -> BoxFuture<'_, Result<Places, String>> {
-        Box::pin(async { discover::fetch(&self.base, self.trust().await?).await })
+        Box::pin(async { discover::fetch(&self.base, &self.config.hosts, self.trust().await?).await })
     }
 
     async fn go(&self, transport: Transport, places: Places) -> Result<Link, String> {
@@ -67,8 +67,14 @@ impl Network {
                 webtransport::link(session).await
             }
             Transport::WebSocket => {
-                let place = places.websocket.ok_or("no WebSocket offered")?;
-                websocket::link(&place.url, trust).await
+                let mut failed = "no WebSocket offered".to_owned();
+                for url in &places.websocket {
+                    match websocket::link(url, trust).await {
+                        Ok(link) => return Ok(link),
+                        Err(error) => failed = format!("{url}: {error}"),
+                    }
+                }
+                Err(failed)
             }
         }
     }

@@ -13,6 +13,7 @@ use h3::quic::{self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId, Wri
 use super::{connection_error, stream_id, varint};
 use crate::net::webtransport::{
     router::{HttpStream, Request},
+    rules::{Broken, Control},
     settings,
 };
 
@@ -104,16 +105,36 @@ pub(in crate::net::webtransport) struct Recv {
 
 enum Source {
     /// One of HTTP/3's own.
-    Live { start: Bytes, recv: quinn::RecvStream, budget: usize },
+    Live { start: Bytes, recv: quinn::RecvStream, budget: usize, rules: Followed },
     /// A request's. `h3` is given the header fields and nothing after them.
     Request { head: Bytes, recv: Shared<quinn::RecvStream> },
 }
 
 impl Recv {
-    /// One of HTTP/3's own.
-    pub(super) fn live(stream: HttpStream) -> Result<Self, ConnectionErrorIncoming> {
+    /// The control stream.
+    pub(super) fn live(
+        stream: HttpStream,
+        quic: &quinn::Connection,
+    ) -> Result<Self, ConnectionErrorIncoming> {
         let id = stream_id(stream.recv.id().into())?;
-        Ok(Self { id, source: Source::Live { start: stream.start, recv: stream.recv, budget: HTTP_BUDGET } })
+        let mut rules = Followed { quic: quic.clone(), control: Control::default() };
+        rules.follow(&stream.start[stream.content..]);
+        let HttpStream { start, recv, .. } = stream;
+        Ok(Self { id, source: Source::Live { start, recv, budget: HTTP_BUDGET, rules } })
+    }
+}
+
+/// A control stream whose rules are looked after: `h3` does not know all of them.
+struct Followed {
+    quic: quinn::Connection,
+    control: Control,
+}
+
+impl Followed {
+    fn follow(&mut self, bytes: &[u8]) {
+        if let Err(Broken(code, why)) = self.control.follow(bytes) {
+            self.quic.close(code, why.as_bytes());
+        }
     }
 }
 
@@ -125,7 +146,7 @@ impl quic::RecvStream for Recv {
             Source::Live { start, .. } if start.has_remaining() => {
                 Poll::Ready(Ok(Some(std::mem::take(start))))
             }
-            Source::Live { recv, budget, .. } => {
+            Source::Live { recv, budget, rules, .. } => {
                 if *budget == 0 {
                     return Poll::Ready(Err(StreamErrorIncoming::Unknown(
                         "too much on an HTTP/3 stream".into(),
@@ -133,6 +154,7 @@ impl quic::RecvStream for Recv {
                 }
                 let chunk = ready!(pin!(recv.read_chunk(*budget, true)).poll(cx)).map_err(read_error)?;
                 *budget -= chunk.as_ref().map_or(0, |chunk| chunk.bytes.len());
+                rules.follow(chunk.as_ref().map_or(&[], |chunk| &chunk.bytes));
                 Poll::Ready(Ok(chunk.map(|chunk| chunk.bytes)))
             }
             Source::Request { head, .. } => {

@@ -2,7 +2,7 @@
 
 mod peer;
 
-use self::peer::{CONTROL, Raw, connect, get, status};
+use self::peer::{CONTROL, Raw, connect, connect_with, get, refused, status};
 use super::*;
 
 /// Writes, and waits until the server has received it: what follows comes in another packet, and later.
@@ -243,6 +243,101 @@ async fn changed_bytes_end_at_most_their_own_link() {
         }
         server.config.handshake = Duration::from_secs(5);
         let _ = server.session().await;
+    })
+    .await;
+}
+
+/// What HTTP/3 asks to end the connection for, and with which code.
+#[tokio::test]
+async fn broken_rules_end_the_connection_with_their_code() {
+    enum On {
+        /// On a new unidirectional stream.
+        Uni,
+        /// On a new bidirectional stream.
+        Bidi,
+        /// On the control stream.
+        Control,
+        /// On the session's.
+        Session,
+        Datagram,
+    }
+    on_shard(async {
+        let server = Server::start();
+        let cases: [(On, &'static [u8], u32); 15] = [
+            (On::Uni, &[0x00, 4, 0], 0x103),
+            (On::Uni, &[0x01, 0], 0x103),
+            (On::Uni, &[0x02, 0x21], 0x201),
+            (On::Uni, &[0x02, 0xc0, 1, b'x'], 0x201),
+            (On::Uni, &[0x03, 0x80], 0x202),
+            (On::Uni, &[0x03, 0x01], 0x202),
+            (On::Bidi, &[0x00, 1, 1], 0x105),
+            (On::Bidi, &[0x09, 0], 0x105),
+            (On::Control, &[0x09, 0], 0x105),
+            (On::Control, &[0x0d, 1, 5, 0x0d, 1, 4], 0x108),
+            (On::Control, &[0x03, 1, 0], 0x108),
+            (On::Session, &[0x06, 0], 0x105),
+            (On::Session, &[0x01, 1, 0], 0x105),
+            (On::Datagram, &[], 0x33),
+            (On::Datagram, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 0x33),
+        ];
+        for (on, bytes, code) in cases {
+            let (raw, (mut session, _recv, mut control), mut link) = Raw::begin(&server).await;
+            link.incoming.admit();
+            let mut kept = Vec::new();
+            match on {
+                On::Uni => kept.push(raw.uni(bytes).await),
+                On::Bidi => kept.push(raw.bidi(bytes).await.0),
+                On::Control => control.write_all(bytes).await.unwrap(),
+                On::Session => session.write_all(bytes).await.unwrap(),
+                On::Datagram => raw.quic.send_datagram(Bytes::from_static(bytes)).unwrap(),
+            }
+            let reads = async { while link.incoming.whole().await.is_ok() {} };
+            let (closed, ()) = tokio::join!(raw.quic.closed(), reads);
+            let quinn::ConnectionError::ApplicationClosed(close) = closed else {
+                panic!("{bytes:?}: {closed}")
+            };
+            assert_eq!(close.error_code, code.into(), "{bytes:?}");
+        }
+        // A setting that cannot be, before there is a session.
+        let client = async {
+            let raw = Raw::connect(&server).await;
+            let _control = raw.uni(&[0x00, 0x04, 2, 0x33, 2]).await;
+            raw.quic.closed().await
+        };
+        let (closed, link) = tokio::join!(client, server.accept());
+        assert!(link.is_err());
+        let quinn::ConnectionError::ApplicationClosed(close) = closed else { panic!("{closed}") };
+        assert_eq!(close.error_code, 0x109u32.into());
+    })
+    .await;
+}
+
+/// Of two names for what is asked, none is meant for certain.
+#[tokio::test]
+async fn a_request_that_names_something_twice_opens_no_session() {
+    on_shard(async {
+        let server = Server::start();
+        for more in [
+            &[("origin", "https://a.example"), ("origin", "https://a.example")][..],
+            &[("host", "localhost"), ("host", "localhost")],
+            &[("host", "other.example")],
+            &[(":authority", "localhost")],
+            &[(":path", "/wt")],
+            &[(":protocol", "webtransport")],
+            &[(":status", "200")],
+        ] {
+            let client = async {
+                let raw = Raw::connect(&server).await;
+                let _control = raw.uni(&CONTROL).await;
+                let (_send, mut recv) = raw.bidi(&connect_with(more)).await;
+                let answer = timeout(Duration::from_secs(5), refused(&mut recv)).await;
+                raw.quic.close(0u32.into(), b"");
+                answer.expect("an answer")
+            };
+            let (refused, link) = tokio::join!(client, server.accept());
+            assert!(link.is_err(), "{more:?}");
+            assert!(refused, "{more:?}");
+        }
     })
     .await;
 }

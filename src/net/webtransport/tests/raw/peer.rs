@@ -142,6 +142,30 @@ pub(super) fn connect(path: &str, origin: Option<&str>) -> Vec<u8> {
     headers(&fields)
 }
 
+/// A request for a session with more fields than it needs.
+pub(super) fn connect_with(more: &[(&str, &str)]) -> Vec<u8> {
+    let own = [
+        (":method", "CONNECT"),
+        (":protocol", "webtransport"),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", "/wt"),
+    ];
+    // Those with a colon come first.
+    let (pseudo, others): (Vec<_>, Vec<_>) = more.iter().partition(|(name, _)| name.starts_with(':'));
+    headers(&own.into_iter().chain(pseudo).chain(others).collect::<Vec<_>>())
+}
+
+/// Whether a request was refused: by status 400, or as one that cannot be read.
+pub(super) async fn refused(recv: &mut quinn::RecvStream) -> bool {
+    let mut first = [0];
+    match recv.read_exact(&mut first).await {
+        Ok(()) => true,
+        Err(quinn::ReadExactError::ReadError(quinn::ReadError::Reset(code))) => code == 0x10e_u32.into(),
+        Err(_) => false,
+    }
+}
+
 pub(super) fn get() -> Vec<u8> {
     headers(&[(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/")])
 }
