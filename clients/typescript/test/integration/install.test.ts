@@ -61,4 +61,4 @@ test('the one line that the README shows installs it from a checkout, also where
     expect(map.sourcesContent.every((text: unknown) => typeof text === 'string' && text.length > 0), file).toBe(true);
   }
   expect(built('fanfare.min.js').split('\n').length).toBeLessThan(10);
-}, 180_000);
+}, 300_000);
