@@ -78,7 +78,8 @@ export function App({ initial, tabs }: { initial: Session | undefined; tabs: Tab
       tabs.look();
     };
     check();
-    return session?.client.on('state', check);
+    const offs = [session?.client.on('state', check), session?.onChange(check)];
+    return () => { for (const off of offs) off?.(); };
   }, [session, tabs]);
 
   const signed = useMemo(() => session && { session, signOut }, [session, signOut]);

@@ -9,7 +9,7 @@ import { after, firstUnread, reaching, seenTo } from './unread';
 /** CSS pixels from the end within which one counts as being there. */
 const NEAR = 60;
 /** What stays above the line when the list opens at it. */
-const ABOVE = 56;
+const ABOVE = 24;
 
 /** Whether somebody looks at this page, as far as a page can know. */
 export const watchedPage = (): boolean => document.visibilityState === 'visible' && document.hasFocus();
@@ -67,7 +67,11 @@ export function useReading(id: string, messages: Messages, unread: number, scrol
     const element = scroller.current!;
     const next = fresh();
     const row = next && element.querySelector<HTMLElement>(`[data-seq="${next.seq}"]`);
-    const top = row ? row.getBoundingClientRect().top - element.getBoundingClientRect().top + element.scrollTop - ABOVE : Infinity;
+    // With its author, and the line above it.
+    const group = row?.parentElement?.parentElement;
+    const before = group?.previousElementSibling;
+    const start = before?.hasAttribute('data-new') ? before : group;
+    const top = start ? start.getBoundingClientRect().top - element.getBoundingClientRect().top + element.scrollTop - ABOVE : Infinity;
     element.scrollTop = Math.max(element.scrollTop, Math.min(element.scrollHeight - element.clientHeight, top));
   }, [fresh, scroller]);
 
@@ -141,10 +145,10 @@ export function useReading(id: string, messages: Messages, unread: number, scrol
     else if (grewAbove) element.scrollTop += element.scrollHeight - height;
     before.current = { first: items[0]?.key, last: items.at(-1)?.key, height: element.scrollHeight };
     look();
-    // The line stands above the first one that nobody has seen, until there is another first one.
+    // What has just come and was not seen stands below a line of its own, if all before it was seen.
     const next = fresh();
-    if (next && !items.some(({ key, seq }) => key === line && (seq ?? 0) > (seen.current ?? 0))) setLine((old) => (moved(items, old, next.key) ? next.key : old));
-  }, [items, loading, phase, newest, line, look, follow, fresh, scroller]);
+    if (next && last !== undefined && items.indexOf(next) > items.findIndex(({ key }) => key === last)) setLine(next.key);
+  }, [items, loading, phase, newest, look, follow, fresh, scroller]);
 
   // Somebody looks again, or the connection is back and may not know yet.
   useEffect(() => {
@@ -179,10 +183,4 @@ export function useReading(id: string, messages: Messages, unread: number, scrol
     look();
   };
   return { line, far, opening: phase !== 'open', away, below, toEnd, onScroll };
-}
-
-/** Whether the line may go on to `next`: not back, and not while it still stands where it was put last. */
-function moved(items: Messages['items'], old: string | undefined, next: string): boolean {
-  const at = (key: string | undefined) => items.findIndex((item) => item.key === key);
-  return old === undefined || at(next) > at(old);
 }

@@ -4,7 +4,7 @@ import { span } from '../lib/format';
 import { useNow } from '../lib/hooks';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
-import { useConnection, useSession } from './context';
+import { useConnection, useSession, useValue } from './context';
 import { warning } from './ending';
 import { TokenForm } from './SignIn';
 import css from './session.module.css';
@@ -12,12 +12,15 @@ import css from './session.module.css';
 /** Says in time that the token ends, and takes a new one. The last minute is said again, also to those who put it away. */
 export function Ending({ onToken }: { onToken: (token: string) => void }) {
   const state = useConnection();
-  const { client } = useSession();
+  const session = useSession();
+  const { client } = session;
+  const refused = useValue(session, () => session.refusedToken);
   const now = useNow(1000);
   const [away, setAway] = useState<string>();
   const [renewing, setRenewing] = useState<number>();
   // Both by this machine's clock: what is wrong with it is in both.
-  const end = state.name === 'open' ? state.expiresAt : undefined;
+  const newest = useValue(session, () => session.endsAt);
+  const end = state.name === 'open' ? newest : undefined;
   const left = end === undefined ? Infinity : end - now;
   const what = warning(left);
   const key = `${end}/${what}`;
@@ -35,7 +38,7 @@ export function Ending({ onToken }: { onToken: (token: string) => void }) {
   return (
     <div className={css.ending} role={what === 'now' ? 'alert' : 'status'} data-now={what === 'now' || undefined}>
       <Hourglass size={16} aria-hidden />
-      <p>Your access token ends in <span className="num">{what === 'now' ? 'less than a minute' : span(Math.ceil(left / 60_000) * 60_000)}</span>.</p>
+      <p>{refused && 'The server refused the new token. '}Your access token ends in <span className="num">{what === 'now' ? 'less than a minute' : span(Math.ceil(left / 60_000) * 60_000)}</span>.</p>
       <Button kind="plain" onClick={() => setRenewing(end)}>Renew</Button>
       <Button kind="quiet" onClick={() => setAway(key)}>Later</Button>
     </div>

@@ -3,6 +3,7 @@ import { Client, FanfareError, memoryStore, type State } from 'fanfare-client';
 import { indexedStore } from 'fanfare-client/store';
 import { StatsHistory } from '../connection/history';
 import { LiveFleet } from '../fleet/fleet';
+import { Emitter } from '../lib/emitter';
 import { EventLog } from '../log/log';
 import { NoticeBoard } from '../notices/board';
 import { blocked, deleteDatabase } from '../lib/storage';
@@ -10,7 +11,7 @@ import { forgetStatus } from '../people/kept';
 import { Drafts } from './drafts';
 import { EXPIRED } from './refusal';
 import { Rights } from './rights';
-import { claims, expired, type Claims } from './token';
+import { claims, expired, keep, type Claims } from './token';
 
 let made = 0;
 
@@ -31,6 +32,12 @@ export class Session {
   readonly drafts: Drafts;
   /** The newest token that the server has taken. */
   accepted: string | undefined;
+  /** When the newest token ends, by this machine's clock. */
+  endsAt: number | undefined;
+  /** The newest token that was given to an open connection was refused. */
+  refusedToken = false;
+  #changes = new Emitter<void>();
+  readonly onChange = this.#changes.on;
   /** Whether one insists on WebSocket. */
   forced = false;
   #token: string;
@@ -59,6 +66,7 @@ export class Session {
       if (state.name !== 'open') return;
       this.who = state;
       this.accepted = this.#given;
+      if (this.#given === this.#token) this.endsAt = state.expiresAt;
     });
     this.rights = new Rights(this.client, () => this.#given);
     this.log = new EventLog(this.client);
@@ -84,9 +92,28 @@ export class Session {
   renew(token: string): boolean {
     const other = claims(token);
     if (other?.user !== this.claims.user || other?.organization !== this.claims.organization) return false;
-    this.#token = token;
-    this.client.connect();
+    if (token === this.#token) return true;
+    // A connection that is open goes on with the present one; it takes the new one when that ends.
+    if (this.client.state.name === 'open') void this.#exchange(token);
+    else {
+      this.#token = token;
+      this.client.connect();
+    }
     return true;
+  }
+
+  /** Takes a new token once the server says that it is good: a bad one must not take the place of a good one. */
+  async #exchange(token: string): Promise<void> {
+    const answer = await fetch('api/v1/me', { headers: { authorization: `Bearer ${token}` } }).catch(() => undefined);
+    this.refusedToken = answer !== undefined && (answer.status === 401 || answer.status === 403);
+    if (this.refusedToken) keep(this.#token);
+    else this.#token = token;
+    if (answer?.ok) {
+      const { expires_at: end } = (await answer.json()) as { expires_at: number };
+      this.accepted = token;
+      this.endsAt = end - this.client.now() + Date.now();
+    }
+    this.#changes.emit();
   }
 
   /** Uses WebSocket only, or again whatever works best. */

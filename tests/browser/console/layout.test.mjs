@@ -141,22 +141,25 @@ test('by keyboard alone: skip link, menu, theme', async () => {
   await page.close();
 });
 
-test('notices cover nothing that is pressed or typed into', async () => {
+test('notices move nothing, and cover nothing that is typed into or leads elsewhere', async () => {
   const sender = await signIn(w.browsers.chromium, w.server, 'boss', 'admin');
   for (const size of [{}, PHONE]) {
     const page = await signIn(w.browsers.chromium, w.server, 'dana', 'admin', { theme: 'light', ...size });
     const { conversation_id: id } = await ask(page, 'conversation:create', { kind: 'private', members: ['wei'] });
+    const place = () => page.$eval('main', (main) => JSON.stringify(main.getBoundingClientRect()));
+    const before = await place();
     for (const priority of ['low', 'medium', 'high', 'urgent']) await ask(sender, 'system:broadcast', { message: `${priority} ${size.width}`, priority });
     for (const [hash, selector] of [[`#/chat/${id}`, 'main textarea'], ['#/log', 'main input']]) {
       await go(page, hash);
       await page.waitForSelector(selector);
       for (const [area, text] of [['alert', 'urgent'], ['status', 'high'], ['status', 'medium']]) await says(page, `[role=${area}]`, `${text} ${size.width}`);
-      const covered = await page.$$eval('header button, main :is(button, a, input, textarea), nav a', (all) => all.filter((element) => {
+      const covered = await page.$$eval('header button, main header button, main :is(input, textarea), nav a', (all) => all.filter((element) => {
         const { x, y, width, height } = element.getBoundingClientRect();
         const top = document.elementFromPoint(x + width / 2, y + height / 2);
         return width > 0 && top?.closest('[role=alert], [role=status]:has(button)');
       }).map((element) => element.ariaLabel ?? element.textContent));
       assert.deepEqual(covered, [], hash);
+      assert.equal(await place(), before, 'the page stays where it was');
     }
     assert.deepEqual(await violations(page, 'notices'), []);
     await page.close();

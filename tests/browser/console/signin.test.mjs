@@ -136,6 +136,8 @@ test('the page may talk to its own server, and nothing else', async () => {
 
 test('who may not watch is told so, and may chat', async () => {
   const page = await signIn(w.browsers.chromium, w.server, 'pat', 'patient');
+  await says(page, 'h1', 'Chat');
+  await page.evaluate(() => { location.hash = '#/map'; });
   await says(page, 'main', 'Positions are not yours to see');
   assert.equal(await page.$('aria/Send notice'), null);
   await ask(page, 'conversation:create', { kind: 'private', members: ['ann'] });
@@ -149,6 +151,8 @@ test('what one may is what the server says, also of a role that it has by config
   await says(page, 'dialog', 'To everyone');
   await page.close();
   const platform = await signIn(w.browsers.chromium, w.server, 'root', 'platform');
+  await says(platform, 'h1', 'Connection');
+  await platform.evaluate(() => { location.hash = '#/map'; });
   await says(platform, 'main', 'nor take part in conversations');
   await platform.close();
 });
