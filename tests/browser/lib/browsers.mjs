@@ -16,14 +16,10 @@ export class Browser {
 
   static kinds = Object.keys(KINDS);
 
-  /** `more` arguments and variables, as of another machine. */
-  static async launch(kind, more = [], variables = {}) {
+  static async launch(kind) {
     const launched = new Browser();
     launched.kind = kind;
-    const { args = [], ...options } = KINDS[kind]();
-    launched.#browser = await puppeteer.launch({
-      headless: true, timeout: 60_000, ...options, args: [...args, ...more], env: { ...process.env, ...variables },
-    });
+    launched.#browser = await puppeteer.launch({ headless: true, timeout: 60_000, ...KINDS[kind]() });
     launched.version = await launched.#browser.version();
     return launched;
   }
