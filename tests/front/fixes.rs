@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fanfare_client::{Client as Library, Config, Preference, Transport};
-use fanfare_proto::{DeviceId, JsonFix};
+use fanfare_proto::{DeviceId, Fix, JsonFix};
 use serde_json::{Value, json};
 
 use crate::{
@@ -25,6 +25,12 @@ async fn open(
     departments: &[&str],
 ) -> Client {
     Client::open(&server.base(), kind, &token(user, org, role, departments)).await
+}
+
+/// Sends a fix, and waits until it is stored.
+async fn update(agent: &mut Client, fix: Fix) {
+    let fixes = json!([JsonFix::from(fix)]);
+    agent.request("location:update", json!({ "fixes": fixes })).await.unwrap();
 }
 
 fn names(answer: &Value) -> Vec<&str> {
@@ -207,8 +213,7 @@ async fn a_new_life_of_the_aliases_is_told() {
         let positions = library.positions(None).await.unwrap();
 
         let mut stays = open(&server, kind, "stays", &org, "agent", &[]).await;
-        send(&mut stays, &[fix(1, (now() + passed), 1.0, 1.0)]).await;
-        stored_up_to(&mut stays, 1).await;
+        update(&mut stays, fix(1, now() + passed, 1.0, 1.0)).await;
         let mut returns = Vec::new();
         for n in 0..3 {
             returns.push(open(&server, kind, &format!("returns-{n}"), &org, "agent", &[]).await);
@@ -219,13 +224,16 @@ async fn a_new_life_of_the_aliases_is_told() {
             counter += 1;
             assert!(counter < 100, "no new epoch after {counter} rounds");
             for agent in &mut returns {
-                send(agent, &[fix(counter, (now() + passed) - kept + 1_500, 2.0, 2.0)]).await;
-                stored_up_to(agent, counter).await;
+                update(agent, fix(counter, now() + passed - kept + 1_500, 2.0, 2.0)).await;
             }
             server.pass(2_000);
             passed += 2_000;
-            send(&mut stays, &[fix(counter + 1, (now() + passed), 1.0, 1.0)]).await;
-            stored_up_to(&mut stays, counter + 1).await;
+            update(&mut stays, fix(counter + 1, now() + passed, 1.0, 1.0)).await;
+            let mut forgotten = 0;
+            while forgotten < 3 {
+                let removed = boss.expect("location:removed").await;
+                forgotten += removed["data"]["aliases"].as_array().unwrap().len();
+            }
             for snapshot in boss.drain("location:snapshot").await {
                 epoch = snapshot["data"]["epoch"].as_u64().unwrap();
                 agents.extend(snapshot["data"]["agents"].as_array().unwrap().iter().cloned());
@@ -236,7 +244,7 @@ async fn a_new_life_of_the_aliases_is_told() {
         let alias = stayed["alias"].as_u64().unwrap() as u32;
         assert!(alias < 4, "aliases begin again");
         // What moves afterwards comes under the new alias, to both.
-        let last = (now() + passed);
+        let last = now() + passed;
         send(&mut stays, &[fix(counter + 2, last, 5.0, 5.0)]).await;
         loop {
             let ticks = boss.expect_ticks().await;
