@@ -145,7 +145,7 @@ async fn greet(
             outbox.close(CloseCode::GoingAway);
             return Err(None);
         }
-        () = visitor.called() => return crowded(outbox),
+        () = visitor.called() => return crowded(outbox, local),
         first = timeout(deadline, first) => first,
     };
     let text = match first {
@@ -168,7 +168,7 @@ async fn greet(
     let welcome = tokio::select! {
         biased;
         _ = outbox.closed() => return Err(None),
-        () = visitor.called() => return crowded(outbox),
+        () = visitor.called() => return crowded(outbox, local),
         welcome = timeout(deadline, greeting.take(&text, ticks, &entry.door.verifier)) => welcome,
     };
     match welcome {
@@ -189,7 +189,9 @@ async fn greet(
 }
 
 /// Others need its place in the lobby.
-fn crowded<T>(outbox: &Outbox) -> Result<T, Option<Ended>> {
+fn crowded<T>(outbox: &Outbox, local: &Local) -> Result<T, Option<Ended>> {
+    let services = &local.services;
+    services.crowd.log_server("too many wait to be let in", services.clock.elapsed());
     let error = ErrorCode::ConnectionLimit.with("too many wait to be let in").retry_after(1000);
     outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());
     outbox.close(CloseCode::ConnectionLimit);
@@ -242,7 +244,11 @@ async fn attend(
                 let silent = now >= heard + silence;
                 let late = incoming.unfinished().since.is_some_and(|since| now >= since + patience);
                 if now >= expires {
-                    outbox.close(CloseCode::TokenExpired);
+                    // Nor is it closed early where the clock was set back: then it is looked at again.
+                    expires = expiry(session.expires_at(), local.services.clock.now());
+                    if now >= expires {
+                        outbox.close(CloseCode::TokenExpired);
+                    }
                 } else if late && !silent && !reads_all(session, &inflater) {
                     // It waits for us.
                     incoming.excuse();
@@ -320,7 +326,8 @@ fn hear(
     Ok(())
 }
 
-/// When a token ends, on the clock that timers use. Far ends are cut: a connection then ends early and comes back.
+/// When a token ends, on the clock that timers use: a wall clock that is set ahead meanwhile closes nobody. Far ends are
+/// cut, and looked at again.
 fn expiry(expires_at: UnixMs, now: UnixMs) -> Instant {
     const FAR_MS: u64 = 365 * 24 * 60 * 60 * 1000;
     Instant::now() + Duration::from_millis(expires_at.plus(LEEWAY_MS).since(now).min(FAR_MS))

@@ -1,45 +1,97 @@
-//! Wall-clock time as a value that is handed in, so that tests decide what time it is.
+//! Time as a value that is handed in, so that tests decide what time it is. There are two kinds.
+//!
+//! [`UnixMs`] is the wall clock: for what is stored, shown, or compared with what others say. An operator or NTP may set it
+//! back or ahead at any moment. [`Elapsed`] only goes forward, at an even pace: for rates, waits, silence and deadlines.
 
 use std::{
     fmt,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, LazyLock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use fanfare_proto::UnixMs;
 
-/// Tells the time. Rules take `now` as an argument; only loops ask a clock.
-#[derive(Clone)]
-pub struct Clock(Source);
+/// Milliseconds of the monotonic clock since this process first asked for them. Means nothing in another process, and is
+/// never stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Elapsed(pub u64);
 
-#[derive(Clone)]
-enum Source {
-    System,
-    Shifted(Arc<AtomicU64>),
+impl Elapsed {
+    /// So many milliseconds later.
+    #[must_use]
+    pub const fn plus(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to this; 0 where `earlier` is later.
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Tells the time. Rules take `now` as an argument; only loops ask a clock.
+#[derive(Clone, Default)]
+pub struct Clock(Option<Shift>);
+
+/// How far a test has moved the clocks.
+#[derive(Clone, Default)]
+struct Shift {
+    /// Time that has passed: on both clocks.
+    passed_ms: Arc<AtomicU64>,
+    /// By how much the wall clock was set, ahead or back.
+    stepped_ms: Arc<AtomicI64>,
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// The machine's clocks.
     pub const fn system() -> Self {
-        Self(Source::System)
+        Self(None)
     }
 
-    /// The machine's clock plus a number of milliseconds that the caller may raise at any time.
-    pub const fn shifted(by_ms: Arc<AtomicU64>) -> Self {
-        Self(Source::Shifted(by_ms))
+    /// The machine's clocks after a number of milliseconds that the caller may raise at any time.
+    pub fn shifted(passed_ms: Arc<AtomicU64>) -> Self {
+        Self::stepped(passed_ms, Arc::default())
     }
 
-    /// The time.
+    /// The same, with a wall clock that is set by `stepped_ms`, which the caller may change at any time.
+    pub const fn stepped(passed_ms: Arc<AtomicU64>, stepped_ms: Arc<AtomicI64>) -> Self {
+        Self(Some(Shift { passed_ms, stepped_ms }))
+    }
+
+    /// The wall clock.
     pub fn now(&self) -> UnixMs {
         // A clock before 1970 reads as 1970: tokens then look valid, but no rule breaks.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = UnixMs(since.as_millis() as u64);
         match &self.0 {
-            Source::System => now,
-            Source::Shifted(by) => now.plus(by.load(Ordering::Relaxed)),
+            None => now,
+            Some(shift) => {
+                let passed = now.plus(shift.passed_ms.load(Ordering::Relaxed));
+                UnixMs(passed.0.saturating_add_signed(shift.stepped_ms.load(Ordering::Relaxed)))
+            }
+        }
+    }
+
+    /// The later of the wall clock, and of what it would be had nobody set it since this process first looked: what a peer
+    /// with a right clock says is not of the future because this machine's clock was set back.
+    pub fn latest(&self) -> UnixMs {
+        static START: LazyLock<UnixMs> = LazyLock::new(|| {
+            let elapsed = Clock::system().elapsed();
+            UnixMs(Clock::system().now().since(UnixMs(elapsed.0)))
+        });
+        self.now().max(START.plus(self.elapsed().0))
+    }
+
+    /// The monotonic clock.
+    pub fn elapsed(&self) -> Elapsed {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let elapsed = Elapsed(START.elapsed().as_millis() as u64);
+        match &self.0 {
+            None => elapsed,
+            Some(shift) => elapsed.plus(shift.passed_ms.load(Ordering::Relaxed)),
         }
     }
 }
@@ -47,5 +99,26 @@ impl Clock {
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_the_wall_clock_moves_no_elapsed_time() {
+        let (passed, stepped) = (Arc::<AtomicU64>::default(), Arc::<AtomicI64>::default());
+        let clock = Clock::stepped(passed.clone(), stepped.clone());
+        let (wall, elapsed) = (clock.now(), clock.elapsed());
+        stepped.store(-3_600_000, Ordering::Relaxed);
+        assert!(clock.now() < wall);
+        assert!((0..60_000).contains(&clock.elapsed().since(elapsed)) && clock.elapsed() >= elapsed);
+        stepped.store(3_600_000, Ordering::Relaxed);
+        assert!(clock.now().since(wall) >= 3_600_000);
+        assert!(clock.elapsed().since(elapsed) < 60_000);
+        passed.store(7_200_000, Ordering::Relaxed);
+        assert!(clock.elapsed().since(elapsed) >= 7_200_000, "what passes, passes on both");
+        assert!(clock.now().since(wall) >= 10_800_000);
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fanfare_proto::{ErrorBody, ErrorCode, OrgId, UnixMs, UserId};
+use fanfare_proto::{ErrorBody, ErrorCode, OrgId, UserId};
 
 use super::{Crowd, Organisation, Place, User, visitor::Visits};
+use crate::time::Elapsed;
 
 /// When to try again where there is no room: somebody must leave first.
 pub(super) const RETRY_MS: u64 = 5000;
@@ -96,7 +97,7 @@ impl Guest {
     }
 
     /// Takes what something costs, or nothing.
-    pub fn spend(&self, cost: Cost, now: UnixMs) -> Result<(), Excess> {
+    pub fn spend(&self, cost: Cost, now: Elapsed) -> Result<(), Excess> {
         spend(&self.user.0, &self.organisation.0, cost, now)
     }
 
@@ -123,7 +124,7 @@ impl Guest {
     }
 
     /// Takes from what is set aside for urgent requests, and for nothing else.
-    pub fn spend_urgent(&self, now: UnixMs) -> bool {
+    pub fn spend_urgent(&self, now: Elapsed) -> bool {
         self.user.0.urgent.take(now).is_ok()
     }
 }
@@ -136,12 +137,13 @@ impl Drop for Guest {
 
 impl Crowd {
     /// Takes what something costs that comes by no connection, or nothing.
-    pub fn spend(&self, org: &OrgId, user: &UserId, cost: Cost, now: UnixMs) -> Result<(), Excess> {
-        spend(&self.user(org, user, now), &self.organisation(org, now), cost, now)
+    pub fn spend(&self, org: &OrgId, user: &UserId, cost: Cost, now: Elapsed) -> Result<(), Excess> {
+        let spent = spend(&self.user(org, user, now), &self.organisation(org, now), cost, now);
+        spent.inspect_err(|excess| self.log_user(org, user, excess.what, now))
     }
 }
 
-fn spend(user: &User, organisation: &Organisation, cost: Cost, now: UnixMs) -> Result<(), Excess> {
+fn spend(user: &User, organisation: &Organisation, cost: Cost, now: Elapsed) -> Result<(), Excess> {
     let (first, second) = match cost {
         Cost::Message => (
             (&user.messages, "too many messages of this user"),

@@ -6,6 +6,7 @@
 
 mod guest;
 mod held;
+mod refusals;
 mod share;
 mod visitor;
 
@@ -17,17 +18,18 @@ use std::{
     },
 };
 
-use fanfare_proto::{OrgId, UnixMs, UserId};
+use fanfare_proto::{OrgId, UserId};
 use ipnet::IpNet;
 
 pub use guest::{Cost, Excess, Full, Guest};
 pub use share::{Organisation, User};
 pub use visitor::{Turned, Visitor};
 
-use self::{held::Held, visitor::Visits};
+use self::{held::Held, refusals::Refusals, visitor::Visits};
 use crate::{
     config::Limits,
     limit::{Lobby, Meter, Rate, Table},
+    time::Elapsed,
 };
 
 /// Addresses remembered, besides those that are here: about 200 bytes each.
@@ -51,6 +53,7 @@ pub struct Crowd {
     organisations: Table<OrgId, Organisation>,
     open: AtomicUsize,
     held: Held,
+    refusals: Refusals,
 }
 
 /// What is taken for one customer's address: an IPv4 address, or a network of 64 bits of IPv6, of which everyone has at
@@ -80,16 +83,17 @@ impl Crowd {
             organisations: Table::new(PARTIES),
             open: AtomicUsize::new(0),
             held: Held::new(limits.message_bytes.saturating_mul(share::OF_ALL)),
+            refusals: Refusals::default(),
         })
     }
 
     /// What a user may share with all their connections.
-    pub fn user(&self, org: &OrgId, user: &UserId, now: UnixMs) -> Arc<User> {
+    pub fn user(&self, org: &OrgId, user: &UserId, now: Elapsed) -> Arc<User> {
         self.users.get(&(org.clone(), user.clone()), now, || User::new(&self.limits))
     }
 
     /// What an organisation shares.
-    pub fn organisation(&self, org: &OrgId, now: UnixMs) -> Arc<Organisation> {
+    pub fn organisation(&self, org: &OrgId, now: Elapsed) -> Arc<Organisation> {
         self.organisations.get(org, now, || Organisation::new(&self.limits))
     }
 
@@ -99,7 +103,7 @@ impl Crowd {
     }
 
     /// Forgets those who have gone and have nothing to wait for.
-    pub fn tidy(&self, now: UnixMs) {
+    pub fn tidy(&self, now: Elapsed) {
         self.sites.tidy(now);
         self.users.tidy(now);
         self.organisations.tidy(now);

@@ -2,12 +2,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fanfare_proto::UnixMs;
-
 use super::{Counts, held::Held};
 use crate::{
     config::Limits,
     limit::{Meter, Rate, Rests},
+    time::Elapsed,
 };
 
 /// Messages of full size of which as much may be held as is not whole. An organisation leaves as much to the others.
@@ -85,14 +84,14 @@ impl Counts for Organisation {
 }
 
 impl Rests for User {
-    fn is_at_rest(&self, now: UnixMs) -> bool {
+    fn is_at_rest(&self, now: Elapsed) -> bool {
         let meters = [&self.messages, &self.broadcasts, &self.urgent, &self.conversations];
         self.open.load(Ordering::Relaxed) == 0 && meters.iter().all(|meter| meter.is_full(now))
     }
 }
 
 impl Rests for Organisation {
-    fn is_at_rest(&self, now: UnixMs) -> bool {
+    fn is_at_rest(&self, now: Elapsed) -> bool {
         let meters = [&self.messages, &self.broadcasts, &self.conversations];
         self.open.load(Ordering::Relaxed) == 0 && meters.iter().all(|meter| meter.is_full(now))
     }

@@ -2,7 +2,7 @@ use futures::FutureExt;
 
 use super::*;
 
-const NOW: UnixMs = UnixMs(1_790_000_000_000);
+const NOW: Elapsed = Elapsed(1_790_000_000_000);
 
 fn crowd(change: impl FnOnce(&mut Limits)) -> Arc<Crowd> {
     let mut limits = Limits::default();

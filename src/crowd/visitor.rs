@@ -8,10 +8,13 @@ use std::{
     },
 };
 
-use fanfare_proto::{OrgId, UnixMs, UserId};
+use fanfare_proto::{OrgId, UserId};
 
 use super::{Counts, Crowd, Full, Guest, Place, Site, guest};
-use crate::limit::{Meter, Rate, Rests, Seat};
+use crate::{
+    limit::{Meter, Rate, Rests, Seat},
+    time::Elapsed,
+};
 
 /// What is known of an address.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ pub(super) struct Visits {
 
 impl Visits {
     /// Whether the next that comes from there is turned away.
-    fn turns_away(&self, lobby: usize, now: UnixMs) -> bool {
+    fn turns_away(&self, lobby: usize, now: Elapsed) -> bool {
         self.failures.has_one(now).is_err()
             || self.attempts.has_one(now).is_err()
             || self.waiting.load(Ordering::Relaxed) >= lobby
@@ -61,6 +64,16 @@ pub enum Turned {
 }
 
 impl Turned {
+    /// For the log.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Attempts { .. } => "too many attempts from this address",
+            Self::Failures { .. } => "too many refused tokens from this address",
+            Self::Requests { .. } => "too many requests from this address",
+            Self::Waiting => "too many unauthenticated connections from this address",
+        }
+    }
+
     /// A word for metrics.
     pub const fn kind(self) -> &'static str {
         match self {
@@ -118,7 +131,7 @@ impl Drop for Waits {
 
 impl Crowd {
     /// Somebody comes from an address that is really theirs.
-    pub fn arrive(self: &Arc<Self>, address: IpAddr, now: UnixMs) -> Result<Visitor, Turned> {
+    pub fn arrive(self: &Arc<Self>, address: IpAddr, now: Elapsed) -> Result<Visitor, Turned> {
         let visitor = self.seat(address);
         visitor.prove(now)?;
         Ok(visitor)
@@ -127,7 +140,7 @@ impl Crowd {
     /// Somebody comes who may have forged their address, so it is not charged: none if they must prove it first, as
     /// there are many such, or as somebody who is really there would be turned away. Once it is proven, tell by
     /// [`Visitor::prove`].
-    pub fn arrive_unproven(self: &Arc<Self>, address: IpAddr, now: UnixMs) -> Option<Visitor> {
+    pub fn arrive_unproven(self: &Arc<Self>, address: IpAddr, now: Elapsed) -> Option<Visitor> {
         // Before many wait, nobody can be kept from a seat by those who are not there.
         if self.lobby.len() >= self.limits.lobby / 8 {
             return None;
@@ -143,14 +156,14 @@ impl Crowd {
     }
 
     /// Whether somebody from this address may show a token: not after too many were refused.
-    pub fn may_try(&self, address: IpAddr, now: UnixMs) -> Result<(), Turned> {
+    pub fn may_try(&self, address: IpAddr, now: Elapsed) -> Result<(), Turned> {
         let visits = self.visits(address, now);
         let refused = visits.map_or(Ok(()), |visits| visits.failures.has_one(now));
-        refused.map_err(|retry_after_ms| Turned::Failures { retry_after_ms })
+        self.noted(address, refused.map_err(|retry_after_ms| Turned::Failures { retry_after_ms }), now)
     }
 
     /// A token from this address was refused.
-    pub fn failed(&self, address: IpAddr, now: UnixMs) {
+    pub fn failed(&self, address: IpAddr, now: Elapsed) {
         if let Some(visits) = self.visits(address, now) {
             // None left: the next that come from there are turned away.
             let _ = visits.failures.take(now);
@@ -158,10 +171,15 @@ impl Crowd {
     }
 
     /// Somebody at this address asks something by HTTP, on whatever connection.
-    pub fn ask(&self, address: IpAddr, now: UnixMs) -> Result<(), Turned> {
+    pub fn ask(&self, address: IpAddr, now: Elapsed) -> Result<(), Turned> {
         let visits = self.visits(address, now);
         let taken = visits.map_or(Ok(()), |visits| visits.requests.take(now));
-        taken.map_err(|retry_after_ms| Turned::Requests { retry_after_ms })
+        self.noted(address, taken.map_err(|retry_after_ms| Turned::Requests { retry_after_ms }), now)
+    }
+
+    /// The same answer, and a line in the log where it is a refusal.
+    fn noted<T>(&self, address: IpAddr, answer: Result<T, Turned>, now: Elapsed) -> Result<T, Turned> {
+        answer.inspect_err(|turned| self.log_address(address, turned.reason(), now))
     }
 
     fn seat(self: &Arc<Self>, address: IpAddr) -> Visitor {
@@ -169,7 +187,7 @@ impl Crowd {
         Visitor(Arc::new(Visit { crowd: self.clone(), address, seat: self.lobby.enter(), visits }))
     }
 
-    fn visits(&self, address: IpAddr, now: UnixMs) -> Option<Arc<Visits>> {
+    fn visits(&self, address: IpAddr, now: Elapsed) -> Option<Arc<Visits>> {
         if self.is_exempt(address) {
             return None;
         }
@@ -187,7 +205,11 @@ impl Crowd {
 
 impl Visitor {
     /// The address is really theirs: it is charged for the attempt.
-    pub fn prove(&self, now: UnixMs) -> Result<(), Turned> {
+    pub fn prove(&self, now: Elapsed) -> Result<(), Turned> {
+        self.0.crowd.noted(self.0.address, self.charge(now), now)
+    }
+
+    fn charge(&self, now: Elapsed) -> Result<(), Turned> {
         let crowd = &self.0.crowd;
         let Some(visits) = crowd.visits(self.0.address, now) else {
             return Ok(());
@@ -209,12 +231,17 @@ impl Visitor {
     }
 
     /// Their token was refused.
-    pub fn failed(&self, now: UnixMs) {
+    pub fn failed(&self, now: Elapsed) {
         self.0.crowd.failed(self.0.address, now);
     }
 
     /// They have shown who they are, and leave the lobby, if there is room for them.
-    pub fn admit(&self, org: &OrgId, user: &UserId, now: UnixMs) -> Result<Guest, Full> {
+    pub fn admit(&self, org: &OrgId, user: &UserId, now: Elapsed) -> Result<Guest, Full> {
+        self.enter(org, user, now)
+            .inspect_err(|full| self.0.crowd.log_full(*full, self.0.address, org, user, now))
+    }
+
+    fn enter(&self, org: &OrgId, user: &UserId, now: Elapsed) -> Result<Guest, Full> {
         let crowd = &self.0.crowd;
         let limits = &crowd.limits;
         let waits = self.0.visits.get();
@@ -241,7 +268,7 @@ impl Counts for Visits {
 }
 
 impl Rests for Visits {
-    fn is_at_rest(&self, now: UnixMs) -> bool {
+    fn is_at_rest(&self, now: Elapsed) -> bool {
         let nobody = [&self.open, &self.waiting].iter().all(|count| count.load(Ordering::Relaxed) == 0);
         nobody && [&self.attempts, &self.failures, &self.requests].iter().all(|meter| meter.is_full(now))
     }

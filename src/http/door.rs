@@ -70,7 +70,7 @@ pub(super) async fn enter(
         return Err(ErrorCode::AuthFailed.with("a token is needed: Authorization: Bearer").into());
     };
     let services = &*routes.services;
-    let now = services.clock.now();
+    let now = services.clock.elapsed();
     services.crowd.may_try(client.ip(), now).map_err(|turned| turned_away(&routes, client.ip(), turned))?;
     let admitted = revocation::admit(services, &routes.verifier, &token, None).await;
     let identity = admitted.map_err(|refused| {
@@ -92,7 +92,7 @@ pub(super) async fn enter(
 /// Somebody comes by a proxy.
 pub(super) fn arrive(routes: &Routes, address: IpAddr) -> Answer<Visitor> {
     let services = &routes.services;
-    let arrived = services.crowd.arrive(address, services.clock.now());
+    let arrived = services.crowd.arrive(address, services.clock.elapsed());
     arrived.map_err(|turned| turned_away(routes, address, turned))
 }
 
@@ -106,7 +106,7 @@ fn turned_away(routes: &Routes, address: IpAddr, turned: Turned) -> Problem {
 /// sender the connection, and the next one an attempt.
 fn charge(routes: &Routes, client: SocketAddr) -> Answer<()> {
     let services = &routes.services;
-    let charged = services.crowd.ask(client.ip(), services.clock.now());
+    let charged = services.crowd.ask(client.ip(), services.clock.elapsed());
     charged.map_err(|turned| turned_away(routes, client.ip(), turned))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fanfare_proto::UnixMs;
+use crate::time::Elapsed;
 
 /// `burst` at once, and one more every `interval`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,12 +38,12 @@ impl Meter {
     }
 
     /// Takes one, or tells in how many milliseconds it will be there. A refusal costs nothing.
-    pub fn take(&self, now: UnixMs) -> Result<(), u64> {
+    pub fn take(&self, now: Elapsed) -> Result<(), u64> {
         self.take_many(1, now)
     }
 
     /// The same for several at once. More than a burst is never there: it takes a whole one instead.
-    pub fn take_many(&self, count: u32, now: UnixMs) -> Result<(), u64> {
+    pub fn take_many(&self, count: u32, now: Elapsed) -> Result<(), u64> {
         let mut seen = self.settled(now);
         loop {
             let full = self.after(count, seen, now)?;
@@ -55,28 +55,30 @@ impl Meter {
     }
 
     /// Whether one could be taken; else in how many milliseconds.
-    pub fn has_one(&self, now: UnixMs) -> Result<(), u64> {
+    pub fn has_one(&self, now: Elapsed) -> Result<(), u64> {
         self.after(1, self.settled(now), now).map(|_| ())
     }
 
     /// Gives so many back, for something that was not done after all.
     pub fn give_back(&self, count: u32) {
-        self.full_us.fetch_sub(self.rate.cost_us(count), Ordering::Relaxed);
+        let cost = self.rate.cost_us(count);
+        let less = |full: u64| Some(full.saturating_sub(cost));
+        let _ = self.full_us.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// Whether it is full: forgetting it then changes nothing.
-    pub fn is_full(&self, now: UnixMs) -> bool {
+    pub fn is_full(&self, now: Elapsed) -> bool {
         self.full_us.load(Ordering::Relaxed) <= micros(now)
     }
 
     /// When it will be full again. After the clock has stepped back it is empty at worst, not emptied in the future.
-    fn settled(&self, now: UnixMs) -> u64 {
+    fn settled(&self, now: Elapsed) -> u64 {
         let latest = micros(now) + self.rate.burst_us;
         self.full_us.fetch_min(latest, Ordering::Relaxed).min(latest)
     }
 
     /// When it would be full again if so many were taken.
-    fn after(&self, count: u32, full_us: u64, now: UnixMs) -> Result<u64, u64> {
+    fn after(&self, count: u32, full_us: u64, now: Elapsed) -> Result<u64, u64> {
         let now = micros(now);
         let full = full_us.max(now) + self.rate.cost_us(count);
         let wait = full.saturating_sub(now + self.rate.burst_us);
@@ -84,7 +86,7 @@ impl Meter {
     }
 }
 
-fn micros(now: UnixMs) -> u64 {
+fn micros(now: Elapsed) -> u64 {
     // Room above for a burst.
     now.0.saturating_mul(1000).min(u64::MAX / 2)
 }
@@ -100,7 +102,7 @@ mod tests {
     #[test]
     fn a_burst_then_the_rate() {
         let meter = meter(10, 1, 3);
-        let now = UnixMs(1_000_000);
+        let now = Elapsed(1_000_000);
         for _ in 0..3 {
             assert_eq!(meter.take(now), Ok(()));
         }
@@ -115,7 +117,7 @@ mod tests {
     #[test]
     fn what_is_given_back_is_there_again() {
         let meter = meter(1, 60, 1);
-        let now = UnixMs(1_000_000);
+        let now = Elapsed(1_000_000);
         assert_eq!(meter.take(now), Ok(()));
         assert_eq!(meter.take(now), Err(60_000));
         meter.give_back(1);
@@ -125,7 +127,7 @@ mod tests {
     #[test]
     fn several_are_taken_together_or_not_at_all() {
         let meter = meter(10, 1, 5);
-        let now = UnixMs(1_000_000);
+        let now = Elapsed(1_000_000);
         assert_eq!(meter.take_many(3, now), Ok(()));
         assert_eq!(meter.take_many(3, now), Err(100));
         assert_eq!(meter.take_many(2, now), Ok(()), "a refusal costs nothing");
@@ -138,9 +140,9 @@ mod tests {
     #[test]
     fn a_clock_that_steps_back_locks_nobody_out() {
         let meter = meter(10, 1, 10);
-        assert_eq!(meter.take(UnixMs(9_000_000)), Ok(()));
-        assert_eq!(meter.take(UnixMs(1_000_000)), Err(100), "it is empty at worst");
-        assert_eq!(meter.take(UnixMs(1_000_100)), Ok(()), "and fills from there");
+        assert_eq!(meter.take(Elapsed(9_000_000)), Ok(()));
+        assert_eq!(meter.take(Elapsed(1_000_000)), Err(100), "it is empty at worst");
+        assert_eq!(meter.take(Elapsed(1_000_100)), Ok(()), "and fills from there");
     }
 
     #[test]
@@ -148,9 +150,9 @@ mod tests {
         let meter = meter(7, 1, 5);
         let mut taken = 0;
         for now in 0..10_000 {
-            match meter.take(UnixMs(now)) {
+            match meter.take(Elapsed(now)) {
                 Ok(()) => taken += 1,
-                Err(wait) => assert_eq!(meter.has_one(UnixMs(now + wait)), Ok(()), "at {now}"),
+                Err(wait) => assert_eq!(meter.has_one(Elapsed(now + wait)), Ok(()), "at {now}"),
             }
         }
         assert_eq!(taken, 5 + 7 * 10 - 1);
@@ -161,7 +163,7 @@ mod tests {
         let meter = meter(1, 1, 1000);
         let taken: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| (0..1000).filter(|_| meter.take(UnixMs(5)).is_ok()).count()))
+                .map(|_| scope.spawn(|| (0..1000).filter(|_| meter.take(Elapsed(5)).is_ok()).count()))
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });

@@ -6,9 +6,11 @@ mod lobby;
 mod meter;
 mod repeats;
 mod table;
+mod throttled_log;
 
 pub use bucket::Bucket;
 pub use lobby::{Lobby, Seat};
 pub use meter::{Meter, Rate};
 pub use repeats::Repeats;
 pub use table::{Rests, Table};
+pub use throttled_log::LogLimiter;

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use fanfare_proto::UnixMs;
+use crate::time::Elapsed;
 
 /// Parts with a lock of their own, so that threads seldom meet.
 const PARTS: usize = 16;
@@ -14,7 +14,7 @@ const PARTS: usize = 16;
 /// Says whether it may be forgotten.
 pub trait Rests {
     /// Whether one made anew would be no different.
-    fn is_at_rest(&self, now: UnixMs) -> bool;
+    fn is_at_rest(&self, now: Elapsed) -> bool;
 }
 
 /// Values by key, made when first asked for.
@@ -45,7 +45,7 @@ impl<K: Hash + Eq + Clone, V: Rests> Table<K, V> {
     }
 
     /// The value of `key`, made if there is none. Held as long as the answer is.
-    pub fn get(&self, key: &K, now: UnixMs, make: impl FnOnce() -> V) -> Arc<V> {
+    pub fn get(&self, key: &K, now: Elapsed, make: impl FnOnce() -> V) -> Arc<V> {
         let mut part = self.part(key);
         if let Some(value) = part.values.get(key) {
             return value.clone();
@@ -62,7 +62,7 @@ impl<K: Hash + Eq + Clone, V: Rests> Table<K, V> {
     }
 
     /// Forgets what is at rest.
-    pub fn tidy(&self, now: UnixMs) {
+    pub fn tidy(&self, now: Elapsed) {
         for part in &self.parts {
             let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
             part.rest(now);
@@ -88,12 +88,12 @@ impl<K: Hash + Eq + Clone, V: Rests> Table<K, V> {
 }
 
 impl<K: Hash + Eq, V: Rests> Part<K, V> {
-    fn rest(&mut self, now: UnixMs) {
+    fn rest(&mut self, now: Elapsed) {
         self.values.retain(|_, value| Arc::strong_count(value) > 1 || !value.is_at_rest(now));
     }
 
     /// Makes room, so much that it need not be made again soon.
-    fn forget(&mut self, bound: usize, now: UnixMs) {
+    fn forget(&mut self, bound: usize, now: Elapsed) {
         self.rest(now);
         if self.values.len() > bound / 2 {
             self.values.retain(|_, value| Arc::strong_count(value) > 1);
@@ -108,7 +108,7 @@ mod tests {
     use crate::limit::{Meter, Rate};
 
     impl Rests for Meter {
-        fn is_at_rest(&self, now: UnixMs) -> bool {
+        fn is_at_rest(&self, now: Elapsed) -> bool {
             self.is_full(now)
         }
     }
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn what_was_taken_is_remembered_until_it_is_back() {
         let table = Table::new(64);
-        let now = UnixMs(1_000_000);
+        let now = Elapsed(1_000_000);
         assert_eq!(table.get(&1, now, meter).take(now), Ok(()));
         assert_eq!(table.get(&1, now, meter).take(now), Err(1000));
         table.tidy(now.plus(999));
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_flood_of_names_grows_it_no_further_and_what_is_held_stays() {
         let table = Table::new(1600);
-        let now = UnixMs(1_000_000);
+        let now = Elapsed(1_000_000);
         let held: Vec<_> = (0..100).map(|key| table.get(&key, now, meter)).collect();
         for meter in &held {
             meter.take(now).unwrap();
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn more_than_the_bound_may_be_held() {
         let table = Table::new(16);
-        let now = UnixMs(1_000_000);
+        let now = Elapsed(1_000_000);
         let held: Vec<_> = (0..1000).map(|key| table.get(&key, now, meter)).collect();
         assert_eq!(table.len(), held.len());
     }

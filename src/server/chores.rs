@@ -26,7 +26,7 @@ pub(super) async fn flush(services: Arc<Services>) {
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         timer.tick().await;
-        location::flush(&services, services.clock.now());
+        location::flush(&services, services.clock.now(), services.clock.elapsed());
     }
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn tidy(services: Arc<Services>) {
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         timer.tick().await;
-        services.crowd.tidy(services.clock.now());
+        services.crowd.tidy(services.clock.elapsed());
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn presence(services: Arc<Services>) {
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         timer.tick().await;
-        presence::flush(&services, services.clock.now());
+        presence::flush(&services, services.clock.elapsed());
     }
 }
 

@@ -132,7 +132,7 @@ impl Server {
             presences: presence::Presences::new(&config, Epoch(now.0 as u32), metrics.clone()),
             conversations: chat::Directory::default(),
             crowd: Crowd::new(&config.limits, &config.trusted_proxies),
-            revocations: Revocations::default(),
+            revocations: Revocations::new(config.auth.leeway_ms()),
             clock,
             metrics: metrics.clone(),
             config: config.clone(),
@@ -190,7 +190,7 @@ impl Server {
         let mut next = 0;
         let (at_the_door, refusals) = (services.clone(), net.refusals.clone());
         let acceptor = Acceptor::spawn(tcp, move |stream, peer| {
-            let visitor = match at_the_door.crowd.arrive(peer.ip(), at_the_door.clock.now()) {
+            let visitor = match at_the_door.crowd.arrive(peer.ip(), at_the_door.clock.elapsed()) {
                 Ok(visitor) => visitor,
                 Err(turned) => {
                     at_the_door.metrics.turned_away.get_or_create(&Label::of(turned.kind())).inc();

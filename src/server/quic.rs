@@ -72,7 +72,7 @@ impl Arrivals {
     pub(super) async fn next(&self) -> Option<(quinn::Incoming, Visitor)> {
         loop {
             let incoming = self.endpoint.accept().await?;
-            let (address, now) = (incoming.remote_address().ip(), self.services.clock.now());
+            let (address, now) = (incoming.remote_address().ip(), self.services.clock.elapsed());
             let visitor = if incoming.remote_address_validated() {
                 self.services.crowd.arrive(address, now)
             } else if let Some(visitor) = self.services.crowd.arrive_unproven(address, now) {

@@ -219,7 +219,7 @@ async fn unless_called<T>(
 /// Whether somebody whose address is proven now comes too often.
 fn turned_away(local: &Local, visitor: &Visitor, refusals: &Refusals, peer: SocketAddr) -> bool {
     let services = &local.services;
-    let Err(turned) = visitor.prove(services.clock.now()) else {
+    let Err(turned) = visitor.prove(services.clock.elapsed()) else {
         return false;
     };
     services.metrics.turned_away.get_or_create(&Label::of(turned.kind())).inc();

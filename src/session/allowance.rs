@@ -1,11 +1,12 @@
 //! How much a connection may still do.
 
-use fanfare_proto::{Command, UnixMs};
+use fanfare_proto::Command;
 
 use crate::{
     config::Limits,
     crowd::{Cost, Excess, Guest},
     limit::Bucket,
+    time::Elapsed,
 };
 
 /// So many requests are told to wait before one more is held against a client. Who sends much at once has not heard of
@@ -43,7 +44,7 @@ pub(super) struct TooMuch {
 }
 
 impl Allowance {
-    pub(super) fn new(limits: &Limits, now: UnixMs) -> Self {
+    pub(super) fn new(limits: &Limits, now: Elapsed) -> Self {
         let second = |rate: u32| Bucket::new(f64::from(rate), f64::from(rate) * 2.0, now);
         let minute = |rate: u32| Bucket::new(f64::from(rate) / 60.0, f64::from(rate), now);
         let waiting = Waiting {
@@ -67,7 +68,7 @@ impl Allowance {
         &mut self,
         guest: &Guest,
         command: Option<&Command>,
-        now: UnixMs,
+        now: Elapsed,
     ) -> Result<(), TooMuch> {
         if command.is_some_and(Command::is_urgent) && guest.spend_urgent(now) {
             return Ok(());
@@ -97,12 +98,12 @@ impl Allowance {
     }
 
     /// Whether another packet of fixes may be taken.
-    pub(super) fn take_packet(&mut self, now: UnixMs) -> bool {
+    pub(super) fn take_packet(&mut self, now: Elapsed) -> bool {
         self.packets.take(1.0, now).is_ok()
     }
 
     /// Whether another offence is overlooked.
-    pub(super) fn strike(&mut self, now: UnixMs) -> bool {
+    pub(super) fn strike(&mut self, now: Elapsed) -> bool {
         self.strikes.take(1.0, now).is_ok()
     }
 }
@@ -123,7 +124,7 @@ impl Line {
         Self { step_ms: period_ms / f64::from(count), next_ms: 0.0 }
     }
 
-    fn tell(&mut self, excess: Excess, now: UnixMs) -> TooMuch {
+    fn tell(&mut self, excess: Excess, now: Elapsed) -> TooMuch {
         let now = now.0 as f64;
         let soonest = now + excess.wait_ms as f64;
         let at = self.next_ms.max(soonest);
@@ -141,7 +142,7 @@ mod tests {
     use super::*;
     use crate::crowd::Crowd;
 
-    const NOW: UnixMs = UnixMs(1_790_000_000_000);
+    const NOW: Elapsed = Elapsed(1_790_000_000_000);
     const EXCESS: Excess = Excess { what: "", wait_ms: 10 };
 
     #[test]

@@ -79,8 +79,8 @@ impl Greeting {
             Ok(identity) => identity,
             Err(refused) => return self.refuse(id.as_ref(), &refused.error(), refused.close()),
         };
-        let now = self.local.services.clock.now();
-        let guest = match self.visitor.admit(identity.org.org(), &identity.user, now) {
+        let (now, elapsed) = (self.local.services.clock.now(), self.local.services.clock.elapsed());
+        let guest = match self.visitor.admit(identity.org.org(), &identity.user, elapsed) {
             Ok(guest) => guest,
             Err(full) => return self.refuse(id.as_ref(), &full.body(), CloseCode::ConnectionLimit),
         };
@@ -104,7 +104,7 @@ impl Greeting {
             unresumed: parts().collect::<BTreeSet<_>>().into(),
             resuming: Cell::new(false),
             guest,
-            allowance: Allowance::new(&local.services.config.limits, now).into(),
+            allowance: Allowance::new(&local.services.config.limits, elapsed).into(),
             receipts: Receipts::new(outbox.clone()),
             following: HashMap::new().into(),
             here: OnceCell::new(),
@@ -132,7 +132,7 @@ impl Greeting {
 
     fn refuse(self, id: Option<&RequestId>, error: &ErrorBody, code: CloseCode) -> Welcome {
         if code == CloseCode::AuthFailed {
-            self.visitor.failed(self.local.services.clock.now());
+            self.visitor.failed(self.local.services.clock.elapsed());
         }
         self.outbox.push(Lane::Ordered, event::write(name::ERROR, id, error).into());
         self.outbox.close(code);

@@ -113,7 +113,7 @@ impl Session {
     /// Takes a request off the wire. It is done by a task of the shard: that this connection ends changes nothing. What is
     /// urgent is so whatever stream it came on, as some transports, and some clients, have but one.
     pub fn take(self: &Rc<Self>, lane: Lane, text: &[u8]) {
-        let now = self.local.services.clock.now();
+        let now = self.local.services.clock.elapsed();
         let parsed = Request::parse(text);
         let command = parsed.as_ref().ok().map(|request| &request.command);
         let lane = if command.is_some_and(Command::is_urgent) { Lane::Urgent } else { lane };
@@ -125,6 +125,7 @@ impl Session {
                 let id = parsed.map_or_else(|refusal| refusal.id, |request| request.id);
                 let error = ErrorCode::RateLimitExceeded.with(much.what).retry_after(much.wait_ms);
                 self.refuse(lane, id.as_ref(), &error);
+                self.log(much.what);
                 if much.impatient {
                     self.strike();
                 }
@@ -145,10 +146,11 @@ impl Session {
     /// Takes a packet of ticks. Those above the rate are dropped: the newest matter, and what is missing is sent again.
     pub fn take_packet(&self, packet: &Bytes) {
         let services = &self.local.services;
-        let now = services.clock.now();
+        let (now, elapsed) = (services.clock.now(), services.clock.elapsed());
         let dropped = |why| location::note_dropped(services, &self.identity(), why);
-        if !self.allowance.borrow_mut().take_packet(now) {
+        if !self.allowance.borrow_mut().take_packet(elapsed) {
             dropped("rate");
+            self.log("too many packets of positions");
             return;
         }
         // Of a later protocol, perhaps: the protocol says that these are ignored, whoever sends them.
@@ -282,9 +284,17 @@ impl Session {
 
     /// An offence: with too many of them the connection is closed for good.
     fn strike(&self) {
-        if !self.allowance.borrow_mut().strike(self.local.services.clock.now()) {
+        if !self.allowance.borrow_mut().strike(self.local.services.clock.elapsed()) {
             self.outbox.close(CloseCode::Abuse);
+            self.log("too many invalid messages: closed");
         }
+    }
+
+    /// The operator learns what is refused, and to whom.
+    fn log(&self, reason: &'static str) {
+        let services = &self.local.services;
+        let identity = self.identity();
+        services.crowd.log_user(identity.org.org(), &identity.user, reason, services.clock.elapsed());
     }
 
     /// Who this is now. A request that is being done keeps the identity that it was allowed with.

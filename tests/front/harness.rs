@@ -5,7 +5,7 @@ use std::{
     process::Stdio,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -28,6 +28,7 @@ pub struct TestServer {
     server: Option<Server>,
     pub config: Config,
     shift: Arc<AtomicU64>,
+    step: Arc<AtomicI64>,
     _dir: TempDir,
 }
 
@@ -41,9 +42,9 @@ impl TestServer {
         let mut config = config(dir.path());
         store::choose(&mut config);
         change(&mut config);
-        let shift = Arc::<AtomicU64>::default();
-        let server = Server::start(config.clone(), Clock::shifted(shift.clone())).unwrap();
-        Self { server: Some(server), config, shift, _dir: dir }
+        let (shift, step) = (Arc::<AtomicU64>::default(), Arc::<AtomicI64>::default());
+        let server = Server::start(config.clone(), Clock::stepped(shift.clone(), step.clone())).unwrap();
+        Self { server: Some(server), config, shift, step, _dir: dir }
     }
 
     /// A server on a store of the test's.
@@ -54,21 +55,26 @@ impl TestServer {
         let dir = tempfile::tempdir().unwrap();
         let mut config = config(dir.path());
         change(&mut config);
-        let shift = Arc::<AtomicU64>::default();
+        let (shift, step) = (Arc::<AtomicU64>::default(), Arc::<AtomicI64>::default());
         let data = config.data_dir.clone();
-        let clock = Clock::shifted(shift.clone());
+        let clock = Clock::stepped(shift.clone(), step.clone());
         let server =
             Server::start_on(config.clone(), clock, |hub| Ok(open(hub, &data) as Arc<dyn Store>)).unwrap();
-        Self { server: Some(server), config, shift, _dir: dir }
+        Self { server: Some(server), config, shift, step, _dir: dir }
     }
 
     pub fn base(&self) -> String {
         format!("http://{}", self.server.as_ref().unwrap().tcp())
     }
 
-    /// Moves the server's clock ahead.
+    /// Lets time pass for the server, on both its clocks.
     pub fn pass(&self, ms: u64) {
         self.shift.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// Sets the server's wall clock, so far from what is right.
+    pub fn step(&self, ms: i64) {
+        self.step.store(ms, Ordering::Relaxed);
     }
 
     pub async fn expire(&self) {
@@ -89,7 +95,7 @@ impl TestServer {
 
     /// Another life of one that was stopped.
     pub async fn restart_stopped(&mut self) {
-        let clock = Clock::shifted(self.shift.clone());
+        let clock = Clock::stepped(self.shift.clone(), self.step.clone());
         self.server = Some(Server::start(self.config.clone(), clock).unwrap());
     }
 
@@ -124,6 +130,7 @@ fn config(dir: &Path) -> Config {
         Config { listen: ([127, 0, 0, 1], 0).into(), data_dir: dir.join("data"), ..Config::default() };
     config.shards = 2;
     config.auth.secret = Some(SECRET.into());
+    config.auth.platform = true;
     config.tls.development_dir = dir.join("certs");
     // What is not about the way down should not wait for it.
     (config.drain.spread_ms, config.drain.notice_ms) = (0, 0);

@@ -27,6 +27,8 @@ mod addresses;
 mod attacks;
 mod audit;
 mod chat;
+mod claims;
+mod clocks;
 mod closing;
 mod compression;
 mod cut;

@@ -17,19 +17,19 @@ use reader::{paths, tokens};
 /// table says how things are.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("id", &[]),
-    ("limit", &[]),
     ("time", &[]),
+    ("limit", &["time::Elapsed"]),
     ("metrics", &[]),
     ("stage", &[]),
     ("files", &[]),
     ("net", &["files", "limit::Repeats"]),
     ("frame", &["metrics", "net"]),
     ("outbox", &["frame::Frame"]),
-    ("auth", &["id", "metrics"]),
+    ("auth", &["id", "limit::LogLimiter", "metrics", "time::Elapsed"]),
     ("store", &["id", "limit::Repeats"]),
     ("error", &["id::Tenant", "limit::Repeats", "store::StoreError"]),
     ("config", &["auth", "frame", "outbox::Bounds", "store::FixClass", "store::scylla::LARGEST"]),
-    ("crowd", &["config::Limits", "limit"]),
+    ("crowd", &["config::Limits", "limit", "time::Elapsed"]),
     (
         "hub",
         &[
@@ -67,7 +67,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "session",
         &[
             "auth", "config", "crowd", "domain", "error", "hub", "id", "limit", "metrics", "outbox", "shard",
-            "stage", "store",
+            "stage", "store", "time::Elapsed",
         ],
     ),
     ("http", &["auth", "crowd", "domain", "hub", "id::Tenant", "metrics", "net", "stage"]),

@@ -47,6 +47,7 @@ use crate::{
     metrics::Label,
     shard::{Following, Member, Shard},
     store::{FixClass, FixKey, StoredFix},
+    time::Elapsed,
 };
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -121,7 +122,7 @@ async fn whole_table(services: &Services, org: &Tenant) -> Result<Arc<Table>, Er
 }
 
 /// Sends what changed to everyone who follows. Called every flush interval.
-pub fn flush(services: &Services, now: UnixMs) {
+pub fn flush(services: &Services, now: UnixMs, elapsed: Elapsed) {
     let slots: Vec<_> = {
         let tables = services.locations.tables.lock().unwrap_or_else(PoisonError::into_inner);
         tables.iter().map(|(org, slot)| (org.clone(), Arc::clone(slot))).collect()
@@ -129,7 +130,7 @@ pub fn flush(services: &Services, now: UnixMs) {
     let instant = Instant::now();
     for (org, slot) in slots {
         slot.refusals.flush(&org, now, instant);
-        for flush in slot.table.flush(now, oldest(services, &org, now), |view| services.hub.watched(view)) {
+        for flush in slot.table.flush(now, elapsed, oldest(services, &org, now), |view| services.hub.watched(view)) {
             services.hub.publish_flush(flush);
         }
     }
@@ -224,7 +225,7 @@ fn refuse(services: &Services, caller: &Caller<'_>, slot: &Slot, reason: BadFix,
 }
 
 fn check_time(services: &Services, org: &Tenant, fix: &Fix, now: UnixMs) -> Result<(), BadFix> {
-    if fix.time > now.plus(services.config.ticks.ahead_ms) {
+    if fix.time > services.clock.latest().plus(services.config.ticks.ahead_ms) {
         return Err(BadFix::ClockAhead);
     }
     if fix.time < oldest(services, org, now) {

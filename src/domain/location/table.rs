@@ -22,7 +22,7 @@ use self::{
     view::{View, pack},
 };
 use super::scope::Scope;
-use crate::{auth::Units, hub::Flush};
+use crate::{auth::Units, hub::Flush, time::Elapsed};
 
 /// Positions of one organisation's agents.
 #[derive(Debug)]
@@ -143,7 +143,13 @@ impl Table {
     /// What changed since the last flush, for each view that somebody follows. Other views are forgotten.
     ///
     /// Agents whose newest fix is older than `oldest` are forgotten.
-    pub fn flush(&self, now: UnixMs, oldest: UnixMs, followed: impl Fn(u32) -> bool) -> Vec<Flush> {
+    pub fn flush(
+        &self,
+        now: UnixMs,
+        elapsed: Elapsed,
+        oldest: UnixMs,
+        followed: impl Fn(u32) -> bool,
+    ) -> Vec<Flush> {
         let mut guard = self.lock();
         let state = &mut *guard;
         state.views.retain(|view| followed(view.id));
@@ -154,10 +160,10 @@ impl Table {
         for alias in &changed {
             if let Some(entry) = state.entries.get_mut(alias) {
                 entry.dirty = false;
-                entry.sent = now;
+                entry.sent = elapsed;
             }
         }
-        let repeats = state.sweep(now, oldest);
+        let repeats = state.sweep(elapsed, oldest);
         let State { entries, epoch, version: to, renewed, .. } = state;
         let (to, epoch, renewed) = (*to, *epoch, renewed.take());
         let mut flushes = Vec::new();

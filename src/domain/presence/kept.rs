@@ -16,9 +16,12 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, oneshot};
 
 use super::person::Text;
-use crate::id::Tenant;
-use crate::limit::Repeats;
-use crate::store::{Put, RecordKind, Slot, Store, StoreError};
+use crate::{
+    id::Tenant,
+    limit::Repeats,
+    store::{Put, RecordKind, Slot, Store, StoreError},
+    time::Elapsed,
+};
 
 /// Writes that failed, of which there is one for each bucket a second.
 static FAILED: Repeats = Repeats::new();
@@ -81,7 +84,7 @@ pub(super) struct Keeper {
 struct Pending {
     people: Bucket,
     /// When it is to be written; now, where somebody waits.
-    due: UnixMs,
+    due: Elapsed,
     waiting: Vec<oneshot::Sender<Result<(), StoreError>>>,
 }
 
@@ -102,7 +105,7 @@ pub(super) struct Written {
 
 impl Keeper {
     /// Keeps when somebody was last seen, soon.
-    pub(super) fn seen(&self, org: &Tenant, user: &UserId, seen: UnixMs, now: UnixMs) {
+    pub(super) fn seen(&self, org: &Tenant, user: &UserId, seen: UnixMs, now: Elapsed) {
         let kept = Kept { seen, ..Kept::default() };
         self.add(org, user, kept, now.plus(GATHER_MS), None);
     }
@@ -111,7 +114,7 @@ impl Keeper {
     pub(super) async fn text(&self, org: &Tenant, user: &UserId, text: Text) -> Result<(), StoreError> {
         let (sender, stored) = oneshot::channel();
         let kept = Kept { text: text.text, text_at: text.at, seen: UnixMs(0) };
-        self.add(org, user, kept, UnixMs(0), Some(sender));
+        self.add(org, user, kept, Elapsed(0), Some(sender));
         self.hurry.notify_one();
         stored.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the server is stopping".into())))
     }
@@ -121,7 +124,7 @@ impl Keeper {
         org: &Tenant,
         user: &UserId,
         kept: Kept,
-        due: UnixMs,
+        due: Elapsed,
         waiting: Option<oneshot::Sender<Result<(), StoreError>>>,
     ) {
         let mut pending = self.lock();
@@ -138,17 +141,19 @@ impl Keeper {
         &self,
         store: &dyn Store,
         now: UnixMs,
+        elapsed: Elapsed,
         forget: UnixMs,
         all: bool,
     ) -> Vec<Option<Written>> {
         let _writing = self.writing.lock().await;
-        let due = self.take(now, if all { usize::MAX } else { WRITTEN }, all);
-        let writes =
-            due.into_iter().map(|(place, pending)| self.write_one(store, place, pending, now, forget));
+        let due = self.take(elapsed, if all { usize::MAX } else { WRITTEN }, all);
+        let writes = due
+            .into_iter()
+            .map(|(place, pending)| self.write_one(store, place, pending, now, elapsed, forget));
         stream::iter(writes).buffer_unordered(AT_ONCE).collect().await
     }
 
-    fn take(&self, now: UnixMs, at_most: usize, all: bool) -> Vec<((Tenant, u8), Pending)> {
+    fn take(&self, now: Elapsed, at_most: usize, all: bool) -> Vec<((Tenant, u8), Pending)> {
         let mut pending = self.lock();
         let mut due: Vec<_> = pending
             .iter()
@@ -166,6 +171,7 @@ impl Keeper {
         place: (Tenant, u8),
         pending: Pending,
         now: UnixMs,
+        elapsed: Elapsed,
         forget: UnixMs,
     ) -> Option<Written> {
         let Pending { people, waiting, .. } = pending;
@@ -184,7 +190,7 @@ impl Keeper {
                     tracing::warn!(%error, left_out, "who was last seen when is not stored yet");
                 }
                 let mut pending = self.lock();
-                let new = || Pending { due: now.plus(GATHER_MS), ..Pending::default() };
+                let new = || Pending { due: elapsed.plus(GATHER_MS), ..Pending::default() };
                 pending.entry(place).or_insert_with(new).add(people);
                 None
             }

@@ -48,7 +48,7 @@ use crate::{
     limit::Repeats,
     metrics::Metrics,
     store::StoreError,
-    time::Clock,
+    time::{Clock, Elapsed},
 };
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -197,7 +197,7 @@ impl Here {
 impl Drop for Here {
     fn drop(&mut self) {
         if self.counted {
-            self.slot.table.leave(&self.user, self.device, self.clock.now());
+            self.slot.table.leave(&self.user, self.device, self.clock.now(), self.clock.elapsed());
         }
     }
 }
@@ -280,7 +280,7 @@ async fn whole(services: &Services, org: &Tenant) -> Result<Arc<Slot>, ErrorBody
 }
 
 /// Ends what graces have ended, and wakes those who watch somebody that has changed. Called every flush interval.
-pub fn flush(services: &Services, now: UnixMs) {
+pub fn flush(services: &Services, now: Elapsed) {
     let presences = &services.presences;
     for (org, slot) in presences.slots() {
         slot.table.lapse(now);
@@ -323,7 +323,7 @@ pub async fn keep(services: &Services, now: UnixMs, all: bool) -> bool {
     let presences = &services.presences;
     let days = u64::from(services.config.retention.presence_days);
     let forget = UnixMs(now.since(UnixMs(days * DAY_MS)));
-    let written = presences.keeper.write(&*services.store, now, forget, all).await;
+    let written = presences.keeper.write(&*services.store, now, services.clock.elapsed(), forget, all).await;
     let slots = presences.slots();
     let mut stored = true;
     for written in written {
@@ -343,7 +343,7 @@ pub async fn keep(services: &Services, now: UnixMs, all: bool) -> bool {
 /// On the way down, once all connections are gone: stores what is to be kept, and tells the other nodes who leaves.
 pub async fn stop(services: &Services) {
     let now = services.clock.now();
-    flush(services, now);
+    flush(services, services.clock.elapsed());
     // First: of whom everything is stored the others need not be told.
     keep(services, now, true).await;
     // A turn that was cut off may have been about to write any of them.

@@ -8,6 +8,8 @@ use fanfare_proto::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::time::Elapsed;
+
 /// A device, or a connection that named none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Device {
@@ -23,6 +25,9 @@ pub(super) struct Device {
     /// Its last connection ended then, and it may be back within the grace.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub(super) left: Option<UnixMs>,
+    /// The same on this node's monotonic clock, by which the grace is counted.
+    #[serde(skip)]
+    pub(super) left_at: Option<Elapsed>,
     /// Connections that are open here.
     #[serde(skip)]
     pub(super) connections: u32,
@@ -106,7 +111,7 @@ impl Person {
         // Also by a clock that is behind.
         let since = now.max(was_since.plus(1));
         let was_since = Some(was_since);
-        let new = Device { key, availability, since, left: None, connections: 1, was_since };
+        let new = Device { key, availability, since, left: None, left_at: None, connections: 1, was_since };
         match self.here.iter_mut().find(|device| device.key == key) {
             Some(device) => *device = Device { connections: device.connections + 1, ..new },
             None => self.here.push(new),
@@ -186,7 +191,15 @@ mod tests {
     use super::*;
 
     fn device(key: u32, availability: Availability, since: u64) -> Device {
-        Device { key, availability, since: UnixMs(since), left: None, connections: 1, was_since: None }
+        Device {
+            key,
+            availability,
+            since: UnixMs(since),
+            left: None,
+            left_at: None,
+            connections: 1,
+            was_since: None,
+        }
     }
 
     fn of(devices: &[Device]) -> Person {

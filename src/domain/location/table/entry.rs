@@ -3,7 +3,7 @@
 use fanfare_proto::{Fix, UnixMs, UserId, event::AliasedAgent, tick::Tick};
 use tokio::time::Instant;
 
-use crate::auth::Units;
+use crate::{auth::Units, time::Elapsed};
 
 /// A fix further ahead of the server's clock than this was taken by a clock that is wrong. Less is the network's and the
 /// clocks' usual difference.
@@ -85,7 +85,7 @@ pub(super) struct Entry {
     /// Stands in the list of those that changed.
     pub(super) dirty: bool,
     /// When it was last sent, and whether that was a repeat.
-    pub(super) sent: UnixMs,
+    pub(super) sent: Elapsed,
     pub(super) healed: bool,
 }
 

@@ -15,7 +15,7 @@ use super::{
     order::Order,
     view::View,
 };
-use crate::{auth::Units, domain::location::scope::Scope};
+use crate::{auth::Units, domain::location::scope::Scope, time::Elapsed};
 
 /// A value that no newer one followed is sent once more after this time, in milliseconds. A little over a second, so
 /// that an agent that sends every second is not repeated each time.
@@ -71,7 +71,7 @@ pub(super) struct State {
     /// An epoch has begun, at this version, of which followers do not know yet.
     pub(super) renewed: Option<u64>,
     /// When entries were last looked at for repeats, and the last one that was.
-    swept: UnixMs,
+    swept: Elapsed,
     at: u32,
 }
 
@@ -89,7 +89,7 @@ impl State {
             changed: Vec::new(),
             views: Vec::new(),
             renewed: None,
-            swept: UnixMs(0),
+            swept: Elapsed(0),
             at: 0,
         }
     }
@@ -171,7 +171,7 @@ impl State {
             kept: None,
             silent,
             dirty: true,
-            sent: UnixMs(0),
+            sent: Elapsed(0),
             healed: false,
         };
         self.entries.insert(alias, entry);
@@ -281,7 +281,7 @@ impl State {
 
     /// Values to be sent again: once soon after their last change, then now and then. Looks at a part of the table
     /// each time, so that all of it is looked at once in a while and repeats are spread.
-    pub(super) fn sweep(&mut self, now: UnixMs, oldest: UnixMs) -> Vec<u32> {
+    pub(super) fn sweep(&mut self, now: Elapsed, oldest: UnixMs) -> Vec<u32> {
         let within = if self.views.is_empty() { IDLE_SWEEP_MS } else { SWEEP_MS };
         let share = (self.entries.len() as u64 * now.since(self.swept).min(within)).div_ceil(within);
         self.swept = now;

@@ -134,7 +134,7 @@ fn agents_that_come_and_go_leave_nothing_behind() {
     for n in 1..1_000 {
         let time = T + n * 1_000;
         table.place(&user("comes-and-goes"), &Units::default(), &now(fix(n, time), heard));
-        let flushes = table.flush(UnixMs(time), UnixMs(time), |_| true);
+        let flushes = table.flush(UnixMs(time), Elapsed(time), UnixMs(time), |_| true);
         for flush in &flushes {
             if flush.renewed.is_some() {
                 renewals += 1;
@@ -150,7 +150,7 @@ fn agents_that_come_and_go_leave_nothing_behind() {
                 }
             }
         }
-        table.flush(UnixMs(time + 500), UnixMs(time + 1), |_| true);
+        table.flush(UnixMs(time + 500), Elapsed(time + 500), UnixMs(time + 1), |_| true);
         let state = table.lock();
         assert!(state.entries.len() <= 1 && state.aliases.len() <= 1);
         assert!(state.next_alias() <= 70);
@@ -172,7 +172,7 @@ fn a_new_epoch_keeps_what_is_shown() {
     let (snapshot, ()) = table.snapshot(&blue, || 0, |_| ()).unwrap();
     table.lock().renew();
     assert_eq!(table.part(snapshot.epoch, &blue, None, 9), None, "aliases mean others now");
-    let flushes = table.flush(UnixMs(T + 1), UnixMs(0), |_| true);
+    let flushes = table.flush(UnixMs(T + 1), Elapsed(T + 1), UnixMs(0), |_| true);
     assert_eq!(flushes.len(), 1);
     assert!(flushes[0].renewed.is_some_and(|renewed| renewed > snapshot.version));
     let (after, ()) = table.snapshot(&blue, || 0, |_| ()).unwrap();
@@ -181,7 +181,7 @@ fn a_new_epoch_keeps_what_is_shown() {
     let shown = table.part(after.epoch, &blue, None, 9).unwrap();
     assert_eq!(shown.iter().map(|agent| agent.agent_id.as_str()).collect::<Vec<_>>(), ["b"]);
     assert_eq!(table.latest(&Scope::Organisation, None, 9), before);
-    assert!(table.flush(UnixMs(T + 2), UnixMs(0), |_| true).is_empty(), "told once");
+    assert!(table.flush(UnixMs(T + 2), Elapsed(T + 2), UnixMs(0), |_| true).is_empty(), "told once");
 }
 
 #[test]

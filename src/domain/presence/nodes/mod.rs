@@ -28,7 +28,7 @@ use super::{
     Slot as Here,
     pages::{Listed, key_of, parse_key},
 };
-use crate::{domain::Services, id::Tenant, store::StoreError};
+use crate::{domain::Services, id::Tenant, store::StoreError, time::Elapsed};
 
 /// How often the others' leases are read.
 const HEAR_MS: u64 = 1_000;
@@ -51,7 +51,10 @@ pub(super) struct Nodes {
     /// Versions of the pages in the store.
     pages: HashMap<String, u64>,
     peers: Vec<Peer>,
-    asked: Option<UnixMs>,
+    /// When the others' leases were read last.
+    asked: Option<Elapsed>,
+    /// When this node's own was renewed last.
+    renewed: Option<Elapsed>,
 }
 
 impl Nodes {
@@ -64,14 +67,16 @@ impl Nodes {
             pages: HashMap::new(),
             peers: Vec::new(),
             asked: None,
+            renewed: None,
         }
     }
 
     /// Tells what has changed here, renews the lease, and hears the others.
     pub(super) async fn turn(&mut self, services: &Services, now: UnixMs) -> Result<(), StoreError> {
         let told = self.tell(services, now, false).await;
+        let elapsed = services.clock.elapsed();
         // Whoever cannot write may still read.
-        if self.asked.is_none_or(|asked| now.since(asked) >= HEAR_MS) {
+        if self.asked.is_none_or(|asked| elapsed.since(asked) >= HEAR_MS) {
             self.hear(services, now).await?;
         }
         told
@@ -109,7 +114,8 @@ impl Nodes {
         let surplus = self.lease.told.len().saturating_sub(TOLD);
         self.lease.told.drain(..surplus);
         // While nobody is here there is nothing to lose.
-        let due = now.since(self.lease.at) >= services.presences.lease_ms / 3;
+        let third = services.presences.lease_ms / 3;
+        let due = self.renewed.is_none_or(|renewed| services.clock.elapsed().since(renewed) >= third);
         let somebody = slots.values().any(|slot| !slot.table.is_idle());
         if self.untold || (due && somebody) || (over && self.version.is_some()) {
             self.renew(services, &slots, now, over).await?;
@@ -142,6 +148,8 @@ impl Nodes {
         let Lease { rev, ref told, .. } = self.lease;
         let lease = put_of(&Lease { rev, at: now, over, gone: false, told: told.clone() }, now)?;
         let place = lease_place(&self.id);
+        // Before it is written: others count from when they read it.
+        let renewed = services.clock.elapsed();
         let version = loop {
             match services.store.put(&place, self.version, lease.clone(), now).await {
                 Err(StoreError::Conflict { .. }) => {}
@@ -159,6 +167,7 @@ impl Nodes {
         services.metrics.presence_writes.inc();
         self.untold = false;
         self.lease.at = now;
+        self.renewed = Some(renewed);
         self.version = Some(version);
         Ok(())
     }
@@ -169,21 +178,22 @@ impl Nodes {
             return Ok(());
         }
         let leases = leases(services, &self.id, now).await?;
-        self.asked = Some(now);
+        let elapsed = services.clock.elapsed();
+        self.asked = Some(elapsed);
         for peer in self.peers.extract_if(.., |peer| !leases.iter().any(|(id, ..)| *id == peer.id)) {
             services.presences.forget_node(&peer.id, peer.renewed);
             services.presences.node_is_back(&peer.id);
         }
         for (id, version, lease) in leases {
             let at = self.peers.iter().position(|peer| peer.id == id).unwrap_or_else(|| {
-                let (heard, renewed) = (now, lease.as_ref().map_or(now, |lease| lease.at));
+                let (heard, renewed) = (elapsed, lease.as_ref().map_or(now, |lease| lease.at));
                 self.peers.push(Peer { id, version: 0, heard, rev: None, renewed, ends: None });
                 self.peers.len() - 1
             });
             let peer = &mut self.peers[at];
             let (over, gone) = lease.as_ref().map_or((false, false), |lease| (lease.over, lease.gone));
             if peer.version != version {
-                (peer.version, peer.heard) = (version, now);
+                (peer.version, peer.heard) = (version, elapsed);
                 peer.renewed = lease.as_ref().map_or(now, |lease| lease.at);
                 let lives = !(alone || over || gone);
                 // Who reads all pages may have known sooner that it was dead.
@@ -197,11 +207,12 @@ impl Nodes {
             if let Some(lease) = &lease {
                 peer.read(services, lease, now).await?;
             }
-            let over = alone || over || now.since(peer.heard) >= services.presences.lease_ms;
+            let over = alone || over || elapsed.since(peer.heard) >= services.presences.lease_ms;
             if gone {
-                peer.ends = Some(now);
+                peer.ends = Some(elapsed);
             } else if over && peer.ends.is_none() {
-                peer.ends = Some(services.presences.parting(peer.renewed, now));
+                let left_ms = services.presences.parting(peer.renewed, now).since(now);
+                peer.ends = Some(elapsed.plus(left_ms));
                 if alone {
                     tracing::debug!("who was here before this start is gone unless they come back");
                 } else {
@@ -217,10 +228,11 @@ impl Nodes {
     /// dead itself, which nobody knows for as long as its lease lasts: then another does it, or whoever starts meanwhile
     /// would show them again.
     async fn part(&mut self, services: &Services, now: UnixMs) -> Result<(), StoreError> {
+        let elapsed = services.clock.elapsed();
         let first = self.peers.iter().filter(|peer| peer.ends.is_none()).all(|peer| self.id < peer.id);
         for peer in &mut self.peers {
-            if let Some(ends) = peer.ends.filter(|ends| *ends <= now) {
-                let duty = first || ends.plus(FIRST_MS) <= now;
+            if let Some(ends) = peer.ends.filter(|ends| *ends <= elapsed) {
+                let duty = first || ends.plus(FIRST_MS) <= elapsed;
                 peer.part(services, duty, now).await?;
             }
         }

@@ -14,21 +14,22 @@ use crate::{
     domain::Services,
     id::Tenant,
     store::{Record, StoreError},
+    time::Elapsed,
 };
 
 /// Another node.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) id: Arc<str>,
-    /// The lease's version when it was read last, and since when it is that, on this node's clock.
+    /// The lease's version when it was read last, and since when it is that, on this node's monotonic clock.
     pub(super) version: u64,
-    pub(super) heard: UnixMs,
+    pub(super) heard: Elapsed,
     /// Up to which change its pages were read; `None`: all are to be read.
     pub(super) rev: Option<u64>,
     /// When it renewed its lease last, on its own clock.
     pub(super) renewed: UnixMs,
     /// It is dead, and then its people are gone.
-    pub(super) ends: Option<UnixMs>,
+    pub(super) ends: Option<Elapsed>,
 }
 
 impl Peer {
@@ -114,7 +115,7 @@ impl Peer {
             for listed in records::people_of(&self.id, key, record).unwrap_or_default() {
                 let seen = listed.seen.max(last_of(&listed.devices, self.renewed));
                 if seen > UnixMs(0) {
-                    services.presences.keeper.seen(&org, &listed.user, seen, now);
+                    services.presences.keeper.seen(&org, &listed.user, seen, services.clock.elapsed());
                 }
             }
         }

@@ -26,7 +26,10 @@ use super::{
     person::{Device, Person, Text},
     watch::Watchers,
 };
-use crate::metrics::{Label, Metrics};
+use crate::{
+    metrics::{Label, Metrics},
+    time::Elapsed,
+};
 
 /// Everyone of an organisation.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ struct State {
     /// Who was changed by which version: those with one, each once.
     order: BTreeMap<u64, UserId>,
     /// When somebody's grace may end. It has not where a device is back.
-    graces: BTreeSet<(UnixMs, UserId)>,
+    graces: BTreeSet<(Elapsed, UserId)>,
     /// Whose `last_seen` has changed since they were last taken to be stored.
     seen: Vec<UserId>,
     pages: Pages,
@@ -71,7 +74,7 @@ impl Table {
     }
 
     /// A connection of a device has ended.
-    pub(super) fn leave(&self, user: &UserId, key: u32, now: UnixMs) {
+    pub(super) fn leave(&self, user: &UserId, key: u32, now: UnixMs, elapsed: Elapsed) {
         let mut guard = self.lock();
         let state = &mut *guard;
         let Some(person) = state.people.get_mut(user) else { return };
@@ -84,8 +87,8 @@ impl Table {
         if device.availability == Availability::Offline {
             person.here.remove(at);
         } else {
-            device.left = Some(now);
-            state.graces.insert((now.plus(self.grace_ms), user.clone()));
+            (device.left, device.left_at) = (Some(now), Some(elapsed));
+            state.graces.insert((elapsed.plus(self.grace_ms), user.clone()));
         }
         state.renew(user, &self.metrics);
     }
@@ -132,7 +135,7 @@ impl Table {
     }
 
     /// Takes leave of the devices whose grace has ended.
-    pub(super) fn lapse(&self, now: UnixMs) {
+    pub(super) fn lapse(&self, now: Elapsed) {
         let mut guard = self.lock();
         let state = &mut *guard;
         while let Some((end, _)) = state.graces.first()
@@ -140,7 +143,8 @@ impl Table {
         {
             let Some((_, user)) = state.graces.pop_first() else { return };
             let Some(person) = state.people.get_mut(&user) else { continue };
-            let over = |device: &Device| device.left.filter(|left| left.plus(self.grace_ms) <= now);
+            let ended = |at: &Elapsed| at.plus(self.grace_ms) <= now;
+            let over = |device: &Device| device.left_at.filter(ended).and(device.left);
             let left = person.here.iter().filter_map(over).max();
             person.here.retain(|device| over(device).is_none());
             if let Some(left) = left {

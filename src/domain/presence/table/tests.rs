@@ -13,6 +13,7 @@ use super::{
     },
     Table,
 };
+use crate::time::Elapsed;
 
 fn table() -> Table {
     Table::new(10_000, 2, Arc::default())
@@ -65,17 +66,17 @@ fn a_device_that_comes_back_is_not_gone_when_its_old_grace_ends() {
     table.arrive(&ann, 1, UnixMs(0));
     // Two connections of one device: the new one began before the old one had ended.
     table.arrive(&ann, 1, UnixMs(1));
-    table.leave(&ann, 1, UnixMs(2));
-    table.lapse(UnixMs(50_000));
+    table.leave(&ann, 1, UnixMs(2), Elapsed(2));
+    table.lapse(Elapsed(50_000));
     assert_eq!(shown(&table, "ann").status, Status::Online);
-    table.leave(&ann, 1, UnixMs(50_000));
+    table.leave(&ann, 1, UnixMs(50_000), Elapsed(50_000));
     table.arrive(&ann, 1, UnixMs(55_000));
-    table.lapse(UnixMs(60_000));
+    table.lapse(Elapsed(60_000));
     assert_eq!(shown(&table, "ann").status, Status::Online);
-    table.leave(&ann, 1, UnixMs(70_000));
-    table.lapse(UnixMs(79_999));
+    table.leave(&ann, 1, UnixMs(70_000), Elapsed(70_000));
+    table.lapse(Elapsed(79_999));
     assert_eq!(shown(&table, "ann").status, Status::Online);
-    table.lapse(UnixMs(80_000));
+    table.lapse(Elapsed(80_000));
     let gone = shown(&table, "ann");
     assert_eq!((gone.status, gone.last_seen), (Status::Offline, Some(UnixMs(70_000))));
     assert_eq!(table.take_seen(), [(ann, UnixMs(70_000))]);
@@ -87,7 +88,7 @@ fn whoever_has_gone_is_listed_until_it_is_stored_when() {
     let ann = user("ann");
     table.arrive(&ann, 1, UnixMs(1));
     table.set(&ann, 1, Availability::Offline, UnixMs(2));
-    table.leave(&ann, 1, UnixMs(3));
+    table.leave(&ann, 1, UnixMs(3), Elapsed(3));
     assert!(!table.lists_nobody());
     table.saved(&ann, UnixMs(1));
     assert!(!table.lists_nobody(), "an earlier time was stored");
@@ -140,7 +141,7 @@ fn a_device_that_said_goodbye_is_there_again_also_beside_its_old_connection() {
     table.set(&ann, 1, Availability::Offline, UnixMs(2));
     table.arrive(&ann, 1, UnixMs(3));
     assert_eq!(shown(&table, "ann").status, Status::Online);
-    table.leave(&ann, 1, UnixMs(4));
+    table.leave(&ann, 1, UnixMs(4), Elapsed(4));
     assert_eq!(shown(&table, "ann").status, Status::Online);
 }
 
@@ -150,7 +151,7 @@ fn a_device_is_what_it_was_where_it_was_last() {
     let (ann, node): (_, Arc<str>) = (user("ann"), "b".into());
     table.arrive(&ann, 1, UnixMs(10));
     table.set(&ann, 1, Availability::Busy, UnixMs(11));
-    table.leave(&ann, 1, UnixMs(12));
+    table.leave(&ann, 1, UnixMs(12), Elapsed(12));
     table.heard(&node, 0, 1, vec![listed("ann", Availability::Away, 20)]);
     // This node's clock is behind.
     table.arrive(&ann, 1, UnixMs(15));
@@ -158,13 +159,13 @@ fn a_device_is_what_it_was_where_it_was_last() {
     table.set(&ann, 1, Availability::Busy, UnixMs(16));
     assert_eq!(shown(&table, "ann").status, Status::Busy, "what is said here counts");
     // It was here last: what it was elsewhere before does not count.
-    table.leave(&ann, 1, UnixMs(17));
+    table.leave(&ann, 1, UnixMs(17), Elapsed(17));
     table.arrive(&ann, 1, UnixMs(30));
     assert_eq!(shown(&table, "ann").status, Status::Busy);
     table.heard(&node, 0, 2, vec![listed("ann", Availability::Away, 20)]);
     assert_eq!(shown(&table, "ann").status, Status::Busy);
     // From here to there and back, within a grace.
-    table.leave(&ann, 1, UnixMs(31));
+    table.leave(&ann, 1, UnixMs(31), Elapsed(31));
     table.heard(&node, 0, 3, vec![listed("ann", Availability::Away, 40)]);
     table.arrive(&ann, 1, UnixMs(50));
     assert_eq!(shown(&table, "ann").status, Status::Away);
