@@ -1,13 +1,18 @@
 //! An issuer of tokens: what a token of its must hold, and what it may assert.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+};
 
-use fanfare_proto::{IssuerId, OrgId, TokenId, UnixMs, UserId};
+use fanfare_proto::{IssuerId, OrgId, UnixMs, UserId, escape_id};
 use serde_json::{Map, Value};
 
 use super::{
     Identity, Units,
-    claims::Claims,
+    claims::{Claims, Path},
+    ids::{Jti, id_of},
     jwks::Source,
     jwt::{LEEWAY_MS, Refused},
     key::{Algorithm, Key},
@@ -33,8 +38,11 @@ pub struct Issuer {
     pub algorithms: Vec<Algorithm>,
     /// The organisations that it may speak for.
     pub organisations: Organisations,
-    /// Put before `sub`, which makes the user's id: users of different issuers are different people.
+    /// Put before `sub`, which makes the user's id: users of different issuers are different people. An id with other
+    /// characters than ids have is escaped as a whole.
     pub user_prefix: String,
+    /// How far ahead its tokens' beginnings may be: its clock may differ.
+    pub leeway_ms: u64,
     /// How far ahead a token's end may be, in milliseconds.
     pub lifetime_ms: Option<u64>,
     /// Our names of its roles. Empty: its names are ours. Else what is not named here does not count.
@@ -104,24 +112,21 @@ const fn invalid(why: &'static str) -> No {
 }
 
 impl Issuer {
-    /// Who the bearer is, by claims whose signature is good.
+    /// Who the bearer is, by claims whose signature is good, and when the token begins.
     pub(super) fn identify(
         &self,
         claims: &Map<String, Value>,
         policy: &Policy,
         now: UnixMs,
-    ) -> Result<Identity, No> {
+    ) -> Result<(Identity, UnixMs), No> {
         self.meant_for_us(claims)?;
-        let (issued_at, expires_at) = self.times(claims, now)?;
+        let Times { begins_at, issued_at, expires_at } = self.times(claims, now)?;
         let token_id = match claims.get("jti") {
             None | Some(Value::Null) => None,
-            Some(Value::String(id)) => {
-                Some(TokenId::new(id).map_err(|_| invalid("its `jti` cannot be the id of a token here"))?)
-            }
-            Some(_) => return Err(invalid("its `jti` is no text")),
+            Some(jti) => Some(Jti::of(jti).ok_or(invalid("its `jti` is no text"))?.0),
         };
         let units = self.units(claims)?;
-        Ok(Identity {
+        let identity = Identity {
             org: Tenant::verified(self.organisation(claims)?),
             user: self.user(claims)?,
             issuer: self.id.clone(),
@@ -130,7 +135,8 @@ impl Issuer {
             rights: self.rights(claims, policy)?,
             units,
             expires_at,
-        })
+        };
+        Ok((identity, begins_at))
     }
 
     fn meant_for_us(&self, claims: &Map<String, Value>) -> Result<(), No> {
@@ -153,8 +159,8 @@ impl Issuer {
         }
     }
 
-    /// When it was issued and when it ends.
-    fn times(&self, claims: &Map<String, Value>, now: UnixMs) -> Result<(Option<UnixMs>, UnixMs), No> {
+    /// When it begins and ends.
+    fn times(&self, claims: &Map<String, Value>, now: UnixMs) -> Result<Times, No> {
         let time = |name, why| match claims.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match value.as_f64() {
@@ -168,13 +174,10 @@ impl Issuer {
         let expires_at = time("exp", "its `exp` is no time")?.ok_or(invalid("it has no `exp`"))?;
         let starts_at = time("nbf", "its `nbf` is no time")?;
         let issued_at = time("iat", "its `iat` is no time")?;
-        let ahead = |at: Option<UnixMs>| at.is_some_and(|at| now.plus(LEEWAY_MS) < at);
-        if ahead(starts_at) {
-            return Err(invalid("its `nbf` is ahead"));
-        }
         // One that claims to be newer than a revocation to come would outlive it.
-        if ahead(issued_at) {
-            return Err(invalid("its `iat` is ahead"));
+        let begins_at = starts_at.max(issued_at).unwrap_or_default();
+        if begins_at.since(UnixMs(self.leeway_ms)) >= expires_at.plus(LEEWAY_MS).0 {
+            return Err(invalid("it ends before it begins"));
         }
         if self.lifetime_ms.is_some_and(|most| expires_at.since(now) > most) {
             return Err(invalid("its `exp` is further ahead than `lifetime_s` allows"));
@@ -182,7 +185,16 @@ impl Issuer {
         if now >= expires_at.plus(LEEWAY_MS) {
             return Err((Refused::Expired, "it has expired"));
         }
-        Ok((issued_at, expires_at))
+        Ok(Times { begins_at, issued_at, expires_at })
+    }
+
+    /// Whether a token of this issuer that begins then may be used now. To be asked last: one with other faults does not
+    /// become good by waiting.
+    pub(super) fn begun(&self, begins_at: UnixMs, now: UnixMs) -> Result<(), No> {
+        match begins_at.since(now.plus(self.leeway_ms)) {
+            0 => Ok(()),
+            retry_after_ms => Err((Refused::NotYet { retry_after_ms }, "its `nbf` or `iat` is ahead")),
+        }
     }
 
     fn organisation(&self, claims: &Map<String, Value>) -> Result<OrgId, No> {
@@ -190,7 +202,8 @@ impl Issuer {
             return Ok(org.clone());
         }
         let org = self.claims.organisation.one(claims).ok_or(invalid("it names no one organisation"))?;
-        let org = OrgId::new(org).map_err(|_| invalid("its organisation has characters it may not have"))?;
+        let org = id_of(&org).map_err(|_| invalid("its organisation's name is not one"))?;
+        let org = OrgId::new(&org).map_err(|_| invalid("its organisation's id is too long"))?;
         if self.organisations.may(&org) {
             Ok(org)
         } else {
@@ -200,31 +213,45 @@ impl Issuer {
 
     fn user(&self, claims: &Map<String, Value>) -> Result<UserId, No> {
         let user = self.claims.user.text(claims).ok_or(invalid("it names no user"))?;
-        // Without a user there would be a prefix.
-        let user = UserId::new(user).map_err(|_| invalid("its user has characters it may not have"))?;
-        UserId::new(&format!("{}{user}", self.user_prefix)).map_err(|_| invalid("its user's id is too long"))
+        id_of(&user).map_err(|_| invalid("its user's name is not one"))?;
+        let user = format!("{}{user}", self.user_prefix);
+        UserId::new(&escape_id(&user)).map_err(|_| invalid("its user's id is too long"))
     }
 
     fn units(&self, claims: &Map<String, Value>) -> Result<Units, No> {
-        let texts = |path: &super::claims::Path, why| path.many(claims).ok_or(invalid(why));
-        let departments = texts(&self.claims.departments, "its departments are no list of texts")?;
-        let departments = departments.into_iter().map(str::parse).collect::<Result<_, _>>();
-        let departments =
-            departments.map_err(|_| invalid("a department's id has characters it may not have"))?;
-        let teams = texts(&self.claims.teams, "its teams are no list of texts")?;
-        let teams = teams.into_iter().map(str::parse).collect::<Result<_, _>>();
-        Ok(Units::new(departments, teams.map_err(|_| invalid("a team's id has characters it may not have"))?))
+        let of = |path: &Path, why| path.many(claims).ok_or(invalid(why));
+        let departments = of(&self.claims.departments, "its departments are no list of texts")?;
+        let teams = of(&self.claims.teams, "its teams are no list of texts")?;
+        Ok(Units::new(
+            unit_ids(&departments, "a department's name is not one, or too long")?,
+            unit_ids(&teams, "a team's name is not one, or too long")?,
+        ))
     }
 
     fn rights(&self, claims: &Map<String, Value>, policy: &Policy) -> Result<Rights, No> {
         let mut names = Vec::new();
         for path in &self.claims.roles {
-            let texts = path.many(claims).ok_or(invalid("its roles are no list of texts"))?;
-            names.extend(texts.into_iter().flat_map(str::split_whitespace));
+            names.extend(path.names(claims).ok_or(invalid("its roles are no list of texts"))?);
         }
-        if !self.role_names.is_empty() {
-            names = names.iter().filter_map(|name| self.role_names.get(*name)).map(String::as_str).collect();
-        }
+        let names = names.iter().map(Cow::as_ref);
+        let names: Vec<&str> = if self.role_names.is_empty() {
+            names.collect()
+        } else {
+            names.filter_map(|name| self.role_names.get(name)).map(String::as_str).collect()
+        };
         policy.rights(names.into_iter(), self.platform).ok_or((Refused::NoRole, "it holds no known role"))
     }
+}
+
+/// The ids of departments or teams. One that cannot be is not left out: the others would stand for more than was meant.
+fn unit_ids<T: FromStr>(names: &[Cow<'_, str>], why: &'static str) -> Result<Vec<T>, No> {
+    let id = |name: &Cow<'_, str>| id_of(name).ok()?.parse().ok();
+    names.iter().map(id).collect::<Option<_>>().ok_or(invalid(why))
+}
+
+/// The times of a token.
+struct Times {
+    begins_at: UnixMs,
+    issued_at: Option<UnixMs>,
+    expires_at: UnixMs,
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use fanfare_proto::{CloseCode, ErrorBody, ErrorCode, UnixMs};
+use fanfare_proto::{CloseCode, ErrorBody, ErrorCode, IssuerId, UnixMs, unescape_id};
 use futures::future::join_all;
 use serde_json::Value;
 
@@ -18,10 +18,12 @@ use super::{
 };
 use crate::{
     id::Tenant,
+    limit::LogLimiter,
     metrics::{Label, Metrics},
+    time::Elapsed,
 };
 
-/// Tokens may be this much past their end, or this much before their start, in milliseconds: clocks differ.
+/// Tokens may be this much past their end, in milliseconds: clocks differ.
 pub const LEEWAY_MS: u64 = 5_000;
 
 /// Why a token was refused.
@@ -30,6 +32,12 @@ pub enum Refused {
     /// It was good once.
     #[error("the token has expired")]
     Expired,
+    /// It will be good, once it has begun.
+    #[error("the token is not valid yet")]
+    NotYet {
+        /// When.
+        retry_after_ms: u64,
+    },
     /// It is malformed, forged, or not meant for this server. Nothing more is said: an attacker would learn from it.
     #[error("the token is not valid")]
     Invalid,
@@ -56,6 +64,9 @@ impl Refused {
         match self {
             Self::Expired => ErrorCode::TokenExpired.with(self.to_string()),
             Self::Invalid | Self::NoRole | Self::Revoked => ErrorCode::AuthFailed.with(self.to_string()),
+            Self::NotYet { retry_after_ms } => {
+                ErrorCode::TokenNotYetValid.with(self.to_string()).retry_after(retry_after_ms)
+            }
             Self::Unknown => ErrorCode::Unavailable.with(self.to_string()).retry_after(1000),
             Self::Unavailable { retry_after_ms } => {
                 ErrorCode::Unavailable.with(self.to_string()).retry_after(retry_after_ms)
@@ -67,6 +78,7 @@ impl Refused {
     pub const fn close(self) -> CloseCode {
         match self {
             Self::Expired => CloseCode::TokenExpired,
+            Self::NotYet { .. } => CloseCode::TokenNotYetValid,
             Self::Invalid | Self::NoRole => CloseCode::AuthFailed,
             Self::Revoked => CloseCode::Revoked,
             Self::Unknown | Self::Unavailable { .. } => CloseCode::Unavailable,
@@ -94,6 +106,7 @@ pub struct Verifier {
     by_iss: HashMap<String, usize>,
     /// The one that takes what names no other.
     default: Option<usize>,
+    log: LogLimiter<(Option<IssuerId>, &'static str)>,
 }
 
 impl Verifier {
@@ -117,19 +130,27 @@ impl Verifier {
                 }
             }
         }
-        Ok(Self { issuers, policy, by_iss, default })
+        Ok(Self { issuers, policy, by_iss, default, log: LogLimiter::default() })
     }
 
-    /// Who the bearer of `token` is. May wait for keys, as long as fetching them may take.
-    pub async fn verify(&self, token: &str, now: UnixMs) -> Result<Identity, Refused> {
-        let verified = self.check(token, now).await;
+    /// Who the bearer of `token` is. May wait for keys, as long as fetching them may take. What is refused is logged: by whom
+    /// it was issued and why, never what it says.
+    pub async fn verify(&self, token: &str, now: UnixMs, elapsed: Elapsed) -> Result<Identity, Refused> {
+        let (issuer, verified) = match self.read(token) {
+            Ok((token, issuer)) => (Some(&issuer.id), self.check(&token, issuer, now).await),
+            Err(no) => (None, Err(no)),
+        };
         verified.map_err(|(refused, why)| {
-            tracing::debug!(why, "a token was refused");
+            if let Some(more) = self.log.allow(&(issuer.cloned(), why), elapsed) {
+                let issuer = issuer.map_or("none that is known", IssuerId::as_str);
+                tracing::info!(issuer, reason = why, more, "a token is refused");
+            }
             refused
         })
     }
 
-    async fn check(&self, token: &str, now: UnixMs) -> Result<Identity, No> {
+    /// Takes a token apart, and says whose it claims to be.
+    fn read<'a>(&self, token: &'a str) -> Result<(Token<'a>, &Issuer), No> {
         let invalid = |why| (Refused::Invalid, why);
         let token = Token::read(token).map_err(invalid)?;
         let iss = match token.claims.get("iss") {
@@ -138,29 +159,36 @@ impl Verifier {
             Some(_) => return Err(invalid("its `iss` is no text")),
         };
         let at = iss.and_then(|iss| self.by_iss.get(iss).copied()).or(self.default);
-        let issuer =
-            at.and_then(|at| self.issuers.get(at)).ok_or(invalid("its `iss` is not a configured one"))?;
+        let issuer = at.and_then(|at| self.issuers.get(at));
+        let issuer = issuer.ok_or(invalid("its `iss` is not a configured one"))?;
+        Ok((token, issuer))
+    }
+
+    async fn check(&self, token: &Token<'_>, issuer: &Issuer, now: UnixMs) -> Result<Identity, No> {
+        let invalid = |why| (Refused::Invalid, why);
         if !issuer.algorithms.contains(&token.algorithm) {
             return Err(invalid("its `alg` is none of its issuer's"));
         }
         let signed = match &issuer.keys {
             Keys::Fixed(key) => token.is_signed_with(key),
-            Keys::Fetched(sources) => token.is_signed_with(&*key(sources, &token).await?),
+            Keys::Fetched(sources) => token.is_signed_with(&*key(sources, token).await?),
         };
         if !signed {
             return Err(invalid("its signature is wrong"));
         }
-        let identity = issuer.identify(&token.claims, &self.policy, now)?;
+        let (identity, begins_at) = issuer.identify(&token.claims, &self.policy, now)?;
         if identity.org == Tenant::servers() {
             return Err(invalid("its organisation is what servers keep for themselves"));
         }
         // A longer prefix is another issuer's: its users are not for this one to name.
         let prefixes = self.issuers.iter().map(|issuer| issuer.user_prefix.as_str());
-        let owner =
-            prefixes.filter(|prefix| identity.user.as_str().starts_with(prefix)).max_by_key(|p| p.len());
+        // As their issuer names them: an escaped id begins like no other.
+        let user = unescape_id(identity.user.as_str());
+        let owner = prefixes.filter(|prefix| user.starts_with(prefix)).max_by_key(|p| p.len());
         if owner != Some(issuer.user_prefix.as_str()) {
             return Err(invalid("its user's id begins like those of another issuer"));
         }
+        issuer.begun(begins_at, now)?;
         Ok(identity)
     }
 

@@ -115,9 +115,12 @@ impl Key {
     }
 
     /// An RSA key by its modulus and exponent, big-endian.
-    pub(super) fn rsa(n: &[u8], e: &[u8]) -> Result<Self, BadKey> {
-        let start = n.iter().position(|byte| *byte != 0).unwrap_or(n.len());
-        let key = RsaPublicKeyComponents { n: &n[start..], e };
+    pub(super) fn rsa<'a>(n: &'a [u8], e: &'a [u8]) -> Result<Self, BadKey> {
+        let significant = |number: &'a [u8]| {
+            let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
+            &number[start..]
+        };
+        let key = RsaPublicKeyComponents { n: significant(n), e: significant(e) };
         let der: PublicKeyX509Der<'_> = key.as_der().map_err(|_| BadKey::Numbers(Algorithm::RS256))?;
         Self::public(Algorithm::RS256, der.as_ref())
     }
@@ -150,6 +153,15 @@ impl Key {
         };
         let parsed = ParsedPublicKey::new(verifying, bytes).map_err(|_| BadKey::Numbers(algorithm))?;
         Ok(Self { algorithm, kind: Kind::Public(parsed) })
+    }
+
+    /// What it was made of.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> &[u8] {
+        match &self.kind {
+            Kind::Secret(_) => &[],
+            Kind::Public(key) => key.as_ref(),
+        }
     }
 
     /// The only algorithm of signatures that it verifies.

@@ -1,6 +1,7 @@
 //! Who a caller is, and what they may do.
 
 pub mod claims;
+pub mod ids;
 pub mod issuer;
 mod json;
 pub mod jwks;

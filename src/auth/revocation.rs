@@ -11,8 +11,8 @@ use fanfare_proto::{DeviceId, Epoch, OrgId, Seq, TokenId, UnixMs, UserId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
-use super::{Identity, jwt::LEEWAY_MS};
-use crate::id::Tenant;
+use super::{Identity, jwt::Refused};
+use crate::{id::Tenant, time::Elapsed};
 
 /// What is known may be this old, in milliseconds, for somebody new to be let in by it.
 pub const KNOWN_FOR_MS: u64 = 30_000;
@@ -99,8 +99,10 @@ pub enum Change {
 }
 
 /// The revocations that stand, as far as this node knows. Shared by all its threads; its lock is held for look-ups.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Revocations {
+    /// By so much may a token that was issued before say that it was later.
+    leeway_ms: u64,
     state: RwLock<State>,
     /// Attempts to learn more.
     attempts: watch::Sender<u64>,
@@ -114,25 +116,41 @@ struct State {
     /// The log is known up to here …
     position: Option<(Epoch, Seq)>,
     /// … and was at this time.
-    known_at: Option<UnixMs>,
+    known_at: Option<Elapsed>,
     /// When those that have ended were last removed.
     swept: UnixMs,
 }
 
 impl Revocations {
+    /// None yet. `leeway_ms`: how far ahead a token's `iat` may be.
+    pub fn new(leeway_ms: u64) -> Self {
+        let (attempts, _) = watch::channel(0);
+        Self { leeway_ms, state: RwLock::default(), attempts, ask: Notify::new() }
+    }
+
     /// Whether this identity's token, shown by this device, is revoked.
     pub fn refuses(&self, identity: &Identity, device: Option<&DeviceId>, now: UnixMs) -> bool {
+        self.refusal(identity, device, now).is_some()
+    }
+
+    /// Why it is refused, if it is. A token that was issued after a revocation of its user, or before by a clock that is
+    /// ahead, which cannot be told apart, counts as expired: its bearer gets a newer one, which soon is good.
+    pub fn refusal(&self, identity: &Identity, device: Option<&DeviceId>, now: UnixMs) -> Option<Refused> {
         let state = self.read();
-        let Some(of_org) = state.standing.get(&identity.org) else { return false };
+        let of_org = state.standing.get(&identity.org)?;
         let stands = |subject: Subject| of_org.get(&subject).filter(|revocation| now < revocation.until);
         let user_id = || identity.user.clone();
-        let by_user = stands(Subject::User { user_id: user_id() }).is_some_and(|revocation| {
-            // Issuers' clocks differ from ours: in doubt it was issued before.
-            identity.issued_at.is_none_or(|issued| issued < revocation.at.plus(LEEWAY_MS))
+        let by_user = stands(Subject::User { user_id: user_id() }).and_then(|revocation| {
+            let Some(issued) = identity.issued_at else { return Some(Refused::Revoked) };
+            if issued <= revocation.at {
+                return Some(Refused::Revoked);
+            }
+            (issued <= revocation.at.plus(self.leeway_ms)).then_some(Refused::Expired)
         });
         let device = device.map(|device| Subject::Device { user_id: user_id(), device_id: device.clone() });
         let token = identity.token_id.clone().map(|token_id| Subject::Token { token_id });
-        by_user || device.into_iter().chain(token).any(|subject| stands(subject).is_some())
+        let revoked = device.into_iter().chain(token).any(|subject| stands(subject).is_some());
+        if revoked { Some(Refused::Revoked) } else { by_user }
     }
 
     /// The revocations of an organisation that stand, in order of their ids, those after `after` only.
@@ -174,7 +192,8 @@ impl Revocations {
             state.change(change);
         }
         state.position = Some((epoch, seq));
-        if now.since(state.swept) >= SWEEP_MS {
+        // Also where the clock was set back.
+        if now.since(state.swept) >= SWEEP_MS || now < state.swept {
             state.swept = now;
             state.standing.retain(|_, of_org| {
                 of_org.retain(|_, revocation| now < revocation.until);
@@ -185,7 +204,7 @@ impl Revocations {
     }
 
     /// The log was read to its end, beginning at this time.
-    pub fn known(&self, at: UnixMs) {
+    pub fn known(&self, at: Elapsed) {
         self.write().known_at = Some(at);
         self.attempts.send_modify(|attempts| *attempts += 1);
     }
@@ -196,7 +215,7 @@ impl Revocations {
     }
 
     /// Whether what is known is recent enough to let somebody in by it.
-    pub fn is_recent(&self, now: UnixMs) -> bool {
+    pub fn is_recent(&self, now: Elapsed) -> bool {
         self.read().known_at.is_some_and(|at| now.since(at) < KNOWN_FOR_MS)
     }
 
@@ -281,7 +300,7 @@ mod tests {
     }
 
     fn known(changes: Vec<Change>) -> Revocations {
-        let revocations = Revocations::default();
+        let revocations = Revocations::new(60_000);
         revocations.learn(Epoch(1), Seq(1), changes, UnixMs(0));
         revocations
     }
@@ -290,12 +309,18 @@ mod tests {
     fn by_user_only_what_was_issued_before_is_refused() {
         let user = serde_json::json!({ "user_id": "ann" });
         let all = known(vec![made("r", "acme", &user, 100_000, 900_000)]);
-        let refused = |issued, now| all.refuses(&ann(issued, None), None, UnixMs(now));
-        assert!(refused(Some(99_000), 200_000));
-        assert!(refused(Some(104_999), 200_000), "clocks differ");
-        assert!(!refused(Some(105_000), 200_000));
-        assert!(refused(None, 200_000), "who knows?");
-        assert!(!refused(None, 900_000), "it has ended");
+        let refused = |issued, now| all.refusal(&ann(issued, None), None, UnixMs(now));
+        assert_eq!(refused(Some(99_000), 200_000), Some(Refused::Revoked));
+        assert_eq!(refused(Some(100_000), 200_000), Some(Refused::Revoked));
+        assert_eq!(
+            refused(Some(100_001), 200_000),
+            Some(Refused::Expired),
+            "clocks differ: a newer one is asked for"
+        );
+        assert_eq!(refused(Some(160_000), 200_000), Some(Refused::Expired), "as far ahead as a token may be");
+        assert_eq!(refused(Some(160_001), 200_000), None);
+        assert_eq!(refused(None, 200_000), Some(Refused::Revoked), "who knows?");
+        assert_eq!(refused(None, 900_000), None, "it has ended");
         let other = Identity { org: tenant("other"), ..ann(None, None) };
         assert!(!all.refuses(&other, None, UnixMs(200_000)), "somebody else of the same name");
     }
@@ -338,7 +363,7 @@ mod tests {
     #[test]
     fn no_organisation_takes_the_room_of_others() {
         const STEP: usize = 20;
-        let all = Revocations::default();
+        let all = Revocations::new(60_000);
         let fill = |name: &str, most: usize| {
             let (org, mut count) = (tenant(name), 0);
             while all.has_room(&org, most) {

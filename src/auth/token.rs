@@ -42,18 +42,20 @@ impl<'a> Token<'a> {
         let part = |text| URL_SAFE_NO_PAD.decode(text).map_err(|_| "it is not in base64url");
         let (header, claims, signature) = (part(header)?, part(claims)?, part(signature)?);
         let header = json::object(&header).ok_or("its header is no JSON object, or names a key twice")?;
-        if REFUSED.iter().any(|name| header.contains_key(*name)) {
+        // Some libraries write all that they know, `null` where it is not used.
+        let there = |name: &&str| header.get(*name).is_some_and(|value| !value.is_null());
+        if REFUSED.iter().any(there) || header.contains_key("crit") {
             return Err("its header has what is not accepted (jwk, jku, x5u, x5c, crit, b64, enc, zip, cty)");
         }
         let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::named);
         let algorithm = algorithm.ok_or("its `alg` is none that is accepted")?;
         let kid = match header.get("kid") {
-            None => None,
+            None | Some(Value::Null) => None,
             Some(Value::String(kid)) if kid.len() <= MAX_KID => Some(kid.clone()),
             Some(_) => return Err("its `kid` is no text, or too long"),
         };
         match header.get("typ") {
-            None => {}
+            None | Some(Value::Null) => {}
             Some(Value::String(typ)) if TYPES.iter().any(|known| known.eq_ignore_ascii_case(typ)) => {}
             Some(_) => return Err("its `typ` is not that of an access token"),
         }

@@ -168,6 +168,8 @@ impl Common {
         if self.dev && auth.algorithm == Algorithm::HS256 && keyless {
             secret(&mut config)?;
             let auth = &mut config.auth;
+            // Only who reads the data folder can sign with it.
+            auth.platform = true;
             // Beside other issuers, whose users are then somebody else.
             if auth.user_prefix.is_empty() && !auth.issuers.is_empty() {
                 auth.user_prefix = "dev:".into();

@@ -49,6 +49,11 @@ impl Token {
                 bail!("no such role: {role} (there are {})", known.join(", "));
             }
         }
+        if self.roles.iter().any(|role| role == Role::Platform.as_str()) && !config.auth.platform {
+            bail!(
+                "the role platform counts only where auth.platform = true, or with --dev and its own secret"
+            );
+        }
         let units = Units::new(self.departments, self.teams);
         println!("{}", mint(&config, self.user, self.org, self.roles, &units, self.hours)?);
         Ok(())

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     Config, Invalid, Secret,
     issuers::{Issuer, Jwks, MAX_NAME},
-    read,
+    read, within,
 };
 pub use crate::auth::{claims::Claims, key::Algorithm};
 use crate::auth::{
@@ -19,7 +19,7 @@ use crate::auth::{
 };
 
 /// See [`Config::auth`]. What stands beside `issuers` describes one issuer with a fixed key.
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
     /// `HS256`, `RS256`, `ES256` or `EdDSA`. Tokens signed in another way are refused.
@@ -36,6 +36,10 @@ pub struct Auth {
     pub audience: Option<String>,
     /// Put before `sub`, which makes the user's id.
     pub user_prefix: String,
+    /// Whether tokens of the issuer without a name may hold the role `platform`.
+    pub platform: bool,
+    /// How far ahead `nbf` and `iat` of any issuer's tokens may be.
+    pub leeway_seconds: u64,
     /// Where in a token what stands.
     pub claims: Claims,
     /// Roles besides the server's own, by name.
@@ -56,10 +60,31 @@ pub struct OwnRole {
     pub may: Vec<String>,
 }
 
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            algorithm: Algorithm::default(),
+            secret: None,
+            secret_file: None,
+            public_key: None,
+            issuer: None,
+            audience: None,
+            user_prefix: String::new(),
+            platform: false,
+            leeway_seconds: 60,
+            claims: Claims::default(),
+            roles: BTreeMap::new(),
+            jwks: Jwks::default(),
+            issuers: BTreeMap::new(),
+        }
+    }
+}
+
 impl Config {
     /// The verifier of tokens. Reads the files that are named; fetches nothing yet.
     pub fn verifier(&self) -> Result<Verifier, Invalid> {
         let auth = &self.auth;
+        within(auth.leeway_seconds, 1..=600, "auth.leeway_seconds")?;
         let times = auth.jwks.times()?;
         let policy = self.policy()?;
         let mut issuers = Vec::new();
@@ -68,7 +93,7 @@ impl Config {
             issuers.push(auth.unnamed(self)?);
         }
         for (name, issuer) in &auth.issuers {
-            issuers.push(issuer.checked(name, &times, &policy)?);
+            issuers.push(issuer.checked(name, auth.leeway_ms(), &times, &policy)?);
         }
         Verifier::new(issuers, policy).map_err(|ambiguous| {
             let last = match &ambiguous {
@@ -108,6 +133,11 @@ impl Config {
 }
 
 impl Auth {
+    /// How far ahead a token's beginning may be, in milliseconds.
+    pub const fn leeway_ms(&self) -> u64 {
+        self.leeway_seconds.saturating_mul(1000)
+    }
+
     fn has_key(&self) -> bool {
         self.secret.is_some() || self.secret_file.is_some() || self.public_key.is_some()
     }
@@ -131,9 +161,10 @@ impl Auth {
             algorithms: vec![self.algorithm],
             organisations: Organisations::Any,
             user_prefix: self.user_prefix.clone(),
+            leeway_ms: self.leeway_ms(),
             lifetime_ms: None,
             role_names: BTreeMap::new(),
-            platform: true,
+            platform: self.platform,
             claims: self.claims.clone(),
             keys: Keys::Fixed(key),
         })

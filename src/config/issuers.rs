@@ -15,6 +15,7 @@ use super::{
     read, require, within,
 };
 use crate::auth::{
+    ids::id_of,
     issuer::{self, Keys, Organisations},
     jwks::{self, BadUrl, Source},
     key::Key,
@@ -66,7 +67,7 @@ pub struct Issuer {
     pub audiences: Vec<String>,
     /// One of these must be `azp`.
     pub authorized_parties: Vec<String>,
-    /// The organisations that it may speak for; `*`: all.
+    /// The organisations that it may speak for, as it names them; `*`: all.
     pub organisations: Vec<String>,
     /// The one organisation that it speaks for, which its tokens then do not name.
     pub organisation: Option<OrgId>,
@@ -131,6 +132,7 @@ impl Issuer {
     pub(super) fn checked(
         &self,
         name: &str,
+        leeway_ms: u64,
         times: &jwks::Times,
         policy: &Policy,
     ) -> Result<issuer::Issuer, Invalid> {
@@ -175,6 +177,7 @@ impl Issuer {
             algorithms,
             organisations,
             user_prefix: self.user_prefix.clone(),
+            leeway_ms,
             lifetime_ms: Some(self.lifetime_s * 1000),
             role_names: self.role_names.clone(),
             platform,
@@ -193,8 +196,11 @@ impl Issuer {
             }
             (None, [all]) if all == "*" => Ok(Organisations::Any),
             (None, list) => {
-                let ids: Result<BTreeSet<_>, _> = list.iter().map(|org| OrgId::new(org)).collect();
-                ids.map(Organisations::Only).map_err(|e| wrong(&format!("each is an organisation's id: {e}")))
+                let id = |org: &String| {
+                    let id = id_of(org).map_err(|e| wrong(&e.to_string()))?;
+                    OrgId::new(&id).map_err(|_| wrong("one is too long for an id"))
+                };
+                list.iter().map(id).collect::<Result<BTreeSet<_>, _>>().map(Organisations::Only)
             }
         }
     }

@@ -74,19 +74,23 @@ pub async fn admit(
     token: &str,
     device: Option<&DeviceId>,
 ) -> Result<Identity, Refused> {
-    let identity = verifier.verify(token, services.clock.now()).await?;
+    let identity = verifier.verify(token, services.clock.now(), services.clock.elapsed()).await?;
     let revocations = &services.revocations;
-    if !revocations.is_recent(services.clock.now()) {
-        // At the start, or after the clock was moved, it is only a matter of reading once.
+    if !revocations.is_recent(services.clock.elapsed()) {
+        // At the start it is only a matter of reading once.
         let _ = timeout(PATIENCE, revocations.look()).await;
-        if !revocations.is_recent(services.clock.now()) {
+        if !revocations.is_recent(services.clock.elapsed()) {
             return Err(Refused::Unknown);
         }
     }
-    if revocations.refuses(&identity, device, services.clock.now()) {
-        return Err(Refused::Revoked);
+    match revocations.refusal(&identity, device, services.clock.now()) {
+        None => Ok(identity),
+        Some(refused) => {
+            let now = services.clock.elapsed();
+            services.crowd.log_user(identity.org.org(), &identity.user, "the token is revoked", now);
+            Err(refused)
+        }
     }
-    Ok(identity)
 }
 
 /// Revokes. When this answers, it is stored and holds here; elsewhere it does within a second. A repeat changes nothing.
@@ -222,7 +226,7 @@ pub async fn follow(services: Arc<Services>) {
 async fn catch_up(services: &Services) -> Result<(), ErrorBody> {
     let revocations = &services.revocations;
     let topic = topic();
-    let begun = services.clock.now();
+    let begun = services.clock.elapsed();
     loop {
         let position = revocations.position();
         let after = position.map_or(Seq::ZERO, |(_, seq)| seq);

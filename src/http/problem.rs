@@ -42,7 +42,7 @@ const fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::AuthFailed | ErrorCode::TokenExpired | ErrorCode::TokenNotYetValid => {
             StatusCode::UNAUTHORIZED
-        },
+        }
         ErrorCode::Unauthorized => StatusCode::FORBIDDEN,
         ErrorCode::InvalidMessage | ErrorCode::SubscriptionFailed => StatusCode::BAD_REQUEST,
         ErrorCode::RoomNotFound => StatusCode::NOT_FOUND,

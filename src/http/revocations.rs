@@ -1,7 +1,7 @@
 //! `/api/v1/revocations`: tokens that no longer count.
 
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
-use fanfare_proto::{ClientId, DeviceId, ErrorCode, OrgId, TokenId, UnixMs, UserId};
+use fanfare_proto::{ClientId, DeviceId, ErrorCode, OrgId, UnixMs, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     auth::{
+        ids::Jti,
         policy::Action,
         revocation::{Revocation, Subject},
     },
@@ -30,7 +31,7 @@ pub(super) struct Ask {
     organization_id: Option<OrgId>,
     user_id: Option<UserId>,
     device_id: Option<DeviceId>,
-    token_id: Option<TokenId>,
+    token_id: Option<Jti>,
     until: Option<UnixMs>,
     reason: Option<String>,
 }
@@ -64,7 +65,7 @@ pub(super) async fn make(State(routes): State<Routes>, by: By, Body(ask): Body<A
     let subject = match (ask.user_id, ask.device_id, ask.token_id) {
         (Some(user_id), Some(device_id), None) => Subject::Device { user_id, device_id },
         (Some(user_id), None, None) => Subject::User { user_id },
-        (None, None, Some(token_id)) => Subject::Token { token_id },
+        (None, None, Some(Jti(token_id))) => Subject::Token { token_id },
         _ => return Err(wrong("give user_id, or user_id and device_id, or token_id")),
     };
     if ask.reason.as_ref().is_some_and(|reason| reason.len() > MAX_REASON) {

@@ -16,14 +16,16 @@ impl Session {
     /// `token:refresh`. What is followed, and what is sent unasked, goes on as far as the new rights grant it; the rest ends
     /// before the answer.
     pub(super) async fn refresh(self: &Rc<Self>, command: &TokenRefresh) -> Result<Value, ErrorBody> {
-        let verified = self.verifier.verify(&command.token, self.local.services.clock.now()).await;
+        let clock = &self.local.services.clock;
+        let verified = self.verifier.verify(&command.token, clock.now(), clock.elapsed()).await;
         let newer = verified.map_err(Refused::error)?;
         let connection = &self.member().connection;
         let services = &self.local.services;
         // Known is known here, even when it is some time ago: whoever is connected already would otherwise be cut off
         // by a store that is away for longer than a token lasts.
-        if services.revocations.refuses(&newer, connection.device.as_ref(), services.clock.now()) {
-            return Err(Refused::Revoked.error());
+        let device = connection.device.as_ref();
+        if let Some(refused) = services.revocations.refusal(&newer, device, services.clock.now()) {
+            return Err(refused.error());
         }
         let current = self.identity();
         if !newer.is_same_user(&current) {

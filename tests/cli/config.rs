@@ -110,3 +110,18 @@ async fn a_look_tells_which_roles_go_beyond_their_departments() {
                 holder has\n";
     assert_eq!(said, format!("{lead}the configuration is good\n"));
 }
+
+/// Nobody signs by accident what reaches beyond organisations, nor believes to have where it does not count.
+#[tokio::test]
+async fn platform_is_signed_only_where_it_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let asked = ["token", "root", "--role", "platform"];
+    let said = refused(run(dir.path(), &asked)).await;
+    assert!(said.contains("auth.platform = true"), "{said}");
+    let mut granted = run(dir.path(), &asked);
+    granted.env("FANFARE_AUTH__PLATFORM", "true");
+    assert_eq!(done(granted).await.matches('.').count(), 2, "a token");
+    let mut development = run(dir.path(), &["--dev", "token", "root", "--role", "platform"]);
+    development.env_remove("FANFARE_AUTH__SECRET");
+    assert_eq!(done(development).await.matches('.').count(), 2, "a token");
+}

@@ -7,6 +7,7 @@ use fanfare::config::{Algorithm, Issuer as Settings};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
+pub use self::tokens::hs256;
 use self::tokens::{algorithms, claims, keys, shapes};
 use crate::{
     doors::{Door, Shown},
@@ -16,7 +17,8 @@ use crate::{
 };
 
 /// What a refused token may be answered with. Anything else, such as a limit, would show nothing.
-const REFUSALS: [&str; 4] = ["AUTH_FAILED", "TOKEN_EXPIRED", "INVALID_MESSAGE", "UNAUTHORIZED"];
+const REFUSALS: [&str; 5] =
+    ["AUTH_FAILED", "TOKEN_EXPIRED", "TOKEN_NOT_YET_VALID", "INVALID_MESSAGE", "UNAUTHORIZED"];
 
 /// What is wrong with a token, and the token.
 type Forged = (String, String);

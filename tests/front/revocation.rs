@@ -99,11 +99,17 @@ async fn a_user_a_device_and_a_token_can_be_revoked() {
 
         let user = revoke(base, boss, json!({ "client_id": id("u"), "user_id": "ann" })).await;
         is_out(&mut other).await;
-        is_refused(base, kind, &issued_at(now() + shift, "ann", "acme", "ann-3"), "desk").await;
+        is_refused(base, kind, &issued_at(now() + shift - 1000, "ann", "acme", "ann-3"), "desk").await;
         is_refused(base, kind, &token("ann", "acme", "member", &[]), "desk").await;
+        // One that may be issued later, or before by a clock that is ahead, is to be replaced by a newer one.
+        server.pass(30_000);
+        shift += 30_000;
+        let doubtful = issued_at(now() + shift, "ann", "acme", "ann-3");
+        let me = ask_as(base, &doubtful, "GET", "/api/v1/me", "").await;
+        assert_eq!((me.status, me.json()["code"].clone()), (401, json!("TOKEN_EXPIRED")));
         // One that is issued later is good.
-        server.pass(10_000);
-        shift += 10_000;
+        server.pass(40_000);
+        shift += 40_000;
         let mut again = open(base, kind, &issued_at(now() + shift, "ann", "acme", "ann-4"), "desk").await;
         is_in(&mut again).await;
         is_in(&mut bob).await;

@@ -8,7 +8,10 @@ mod set;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use fanfare_proto::IssuerId;
@@ -19,11 +22,17 @@ use tokio::{
 };
 
 pub use self::fetch::BadUrl;
-use self::{fetch::Fetcher, set::Set};
+use self::{
+    fetch::Fetcher,
+    set::{LeftOut, Set},
+};
 use super::key::{Algorithm, Key};
 
 /// How long a token waits for the pause between two fetches to end.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Keys that are not used and named in the log.
+const NAMED: usize = 20;
 
 /// How keys are fetched.
 #[derive(Debug, Clone)]
@@ -49,6 +58,8 @@ pub struct Source {
     set: ArcSwap<Set>,
     wanted: Notify,
     state: watch::Sender<State>,
+    /// The keys that are not used, as they were logged last.
+    named: Mutex<String>,
 }
 
 /// What the task that keeps the keys is at.
@@ -85,6 +96,7 @@ impl Source {
             set: ArcSwap::default(),
             wanted: Notify::new(),
             state: watch::Sender::new(State::default()),
+            named: Mutex::default(),
         })
     }
 
@@ -131,6 +143,17 @@ impl Source {
         }
     }
 
+    /// Names the keys that are not used, once for as long as they stay the same.
+    fn log_left_out(&self, left_out: &[LeftOut]) {
+        let text = left_out.iter().take(NAMED).map(LeftOut::to_string).collect::<Vec<_>>().join("; ");
+        let changed =
+            self.named.lock().is_ok_and(|mut named| std::mem::replace(&mut *named, text.clone()) != text);
+        if changed && !text.is_empty() {
+            let (issuer, url, count) = (&self.issuer, self.fetcher.place(), left_out.len());
+            tracing::info!(%issuer, url, count, keys = text, "published keys are not used");
+        }
+    }
+
     /// Fetches at once, then whenever the last set is no longer fresh or a key is missing. Never ends. `counted` is
     /// told how each fetch went.
     pub(super) async fn keep(&self, counted: impl Fn(bool)) {
@@ -146,6 +169,7 @@ impl Source {
             match fetched {
                 Ok(fetched) => {
                     tracing::debug!(issuer = %self.issuer, keys = fetched.set.len(), "keys fetched");
+                    self.log_left_out(fetched.set.left_out());
                     if fetched_at.replace(began).is_none() {
                         tracing::info!(issuer = %self.issuer, url = self.fetcher.place(), "has the issuer's keys");
                     }
