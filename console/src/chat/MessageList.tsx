@@ -44,9 +44,10 @@ export function MessageList({ id, messages, members, group, unread, onEdit }: Pr
         {items.length === 0 && (loading || opening ? <Skeleton rows={6} height={52} /> : (
           <Empty icon={<History size={22} />} title="Nothing written yet">Say hello: everyone here sees it at once.</Empty>
         ))}
-        {items.length > 0 && (more || loading) && (
+        {/* It has its place also when there are none: what one looks at must not move. */}
+        {items.length > 0 && (
           <p className={css.older}>
-            {loading ? 'Loading older messages …' : <Button kind="quiet" onClick={() => void chat.older(id).catch(() => {})}>Show older messages</Button>}
+            {loading ? 'Loading older messages …' : more && <Button kind="quiet" onClick={() => void chat.older(id).catch(() => {})}>Show older messages</Button>}
           </p>
         )}
         {far && more && <p className={css.gap}>More than {count(REACH)} messages are unread: the oldest of them are not loaded yet.</p>}
