@@ -1,5 +1,6 @@
 import { useEffect, useId, useRef, type ReactNode, type RefObject } from 'react';
 import { X } from 'lucide-react';
+import { composing } from './keys';
 import css from './ui.module.css';
 
 interface Props {
@@ -41,6 +42,8 @@ export function Dialog({ title, text, onClose, opener: kept, children }: Props) 
       ref={ref}
       className={css.dialog}
       aria-labelledby={id}
+      // Before the browser closes it, which it may do without asking.
+      onKeyDown={(event) => { if (event.key === 'Escape' && !composing(event)) { event.preventDefault(); onClose(); } }}
       onCancel={(event) => { event.preventDefault(); onClose(); }}
       onClose={closed}
       onPointerDown={(event) => { if (event.target === ref.current) onClose(); }}
