@@ -391,7 +391,7 @@ export class Client {
         const { code, message, retryAfterMs = PASSING.includes(code) ? AGAIN : undefined } = error;
         if (code === 'DISCONNECTED' || session !== this.#connector.session) return;
         const heard = this.#events.emit('error', { code: code as ErrorCode, message });
-        if (!heard && !this.#feed.events.has('error')) this.#connector.say(`locations: ${code} ${message}`, 'error');
+        if (!heard && retryAfterMs === undefined && !this.#feed.events.has('error')) this.#connector.say(`locations: ${code} ${message}`, 'error');
         if (wish !== this.#wish()) return;
         if (retryAfterMs === undefined) this.#feed.clear(error);
         else this.#stopSubscribing = this.#clock.after(retryAfterMs, () => this.#subscribe(session));

@@ -141,11 +141,11 @@ export class Kept {
   /** This place cannot keep anything: it goes with the page. */
   #forget(why: unknown): void {
     this.#store = memoryStore();
-    this.#say(why);
+    this.#say(why, 'nothing is kept for the next page:');
   }
 
-  #say(why: unknown): void {
-    if (!this.#said) console.warn('Fanfare: device, cursors and outbox are not kept for the next page:', why);
+  #say(why: unknown, what = 'the store cannot be read yet:'): void {
+    if (!this.#said) console.warn(`Fanfare: ${what}`, why);
     this.#said = true;
   }
 

@@ -1,6 +1,7 @@
 // What a newcomer does first, and what went wrong without a word.
 import { afterEach, expect, test, vi } from 'vitest';
 import { Client } from '../src/index.ts';
+import { People } from '../src/presence/index.ts';
 import { settle, World } from './fake.ts';
 
 afterEach(() => {
@@ -62,4 +63,21 @@ test('half a character does not end the connection: what is sent is JSON', async
   client.request('message:send', { conversation_id: 'c1', text: 'half \ud83d, whole \ud83d\ude00' }).catch(() => {});
   await settle();
   expect(link.asked('message:send')[0]?.data.text).toBe('half \ufffd, whole \ud83d\ude00');
+});
+
+test('presence that is refused and nobody looks at: one line, too; a refusal that passes: none', async () => {
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+  const world = new World();
+  const { client, link } = await world.connected();
+  client.subscribe('locations');
+  await settle();
+  link.refuse('subscribe', 'UNAVAILABLE', 1_000);
+  expect(said).not.toHaveBeenCalled();
+  const people = new People(client);
+  people.watch(['bob']);
+  await settle();
+  link.refuse('subscribe', 'UNAUTHORIZED');
+  await settle();
+  expect(said.mock.calls).toEqual([['Fanfare: presence: UNAUTHORIZED UNAUTHORIZED']]);
+  people.close();
 });

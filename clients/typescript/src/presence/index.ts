@@ -51,6 +51,8 @@ export class People {
   #hidden = false;
   #connection = '';
   #error?: FanfareError | undefined;
+  /** The last refusal that nobody listened to: written to the console once. */
+  #line = '';
 
   constructor(client: Client) {
     this.#client = client;
@@ -251,6 +253,8 @@ export class People {
   }
 
   #deny(error: FanfareError, everyone: boolean): void {
+    const line = `Fanfare: presence: ${error.code} ${error.message}`;
+    if (this.#listeners.size === 0 && line !== this.#line) console.error((this.#line = line));
     this.#error = error;
     if (!everyone) return;
     this.#refused = true;
