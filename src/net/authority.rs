@@ -38,11 +38,11 @@ impl Host {
         if let Ok(address) = text.parse() {
             return Some(Self::V4(address));
         }
-        let labels = text.strip_suffix('.').unwrap_or(text).split('.');
+        let mut labels = text.strip_suffix('.').unwrap_or(text).split('.');
         let good = |label: &str| {
             !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         };
-        let good = text.len() <= MAX_NAME && labels.fold(true, |all, label| all && good(label));
+        let good = text.len() <= MAX_NAME && labels.all(good);
         good.then(|| Self::Name(text.to_ascii_lowercase()))
     }
 
