@@ -44,7 +44,19 @@ async fn health_is_what_the_server_says() {
 #[tokio::test]
 async fn the_log_begins_with_what_runs() {
     let dir = tempfile::tempdir().unwrap();
-    let mut command = run(dir.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    // With a hard limit below what the settings allow.
+    let mut command = tokio::process::Command::new("sh");
+    command
+        .args([
+            "-c",
+            "ulimit -n 2000 && exec \"$0\" serve --listen 127.0.0.1:0",
+            env!("CARGO_BIN_EXE_fanfare"),
+        ])
+        .current_dir(dir.path())
+        .env("FANFARE_AUTH__SECRET", "a secret that is long enough for HS256")
+        .env("FANFARE_SHARDS", "2")
+        .env("NO_COLOR", "1")
+        .kill_on_drop(true);
     for (name, value) in [
         ("FANFARE_SERVICE_HOST", "10.0.0.7"),
         ("FANFARE_SERVICE_PORT", "4433"),
@@ -53,7 +65,6 @@ async fn the_log_begins_with_what_runs() {
         ("FANFARE_PORT_4433_TCP_ADDR", "10.0.0.7"),
         ("FANFARE_PORT_4433_TCP_PORT", "4433"),
         ("FANFARE_PORT_4433_TCP_PROTO", "tcp"),
-        ("FANFARE_LIMITS__CONNECTIONS", "10000000"),
     ] {
         command.env(name, value);
     }
@@ -73,7 +84,7 @@ async fn the_log_begins_with_what_runs() {
     }
     assert!(!about.contains("long enough"), "{about}");
     let files = server.line("limits.connections").await;
-    assert!(files.contains("WARN") && files.contains("wanted=100"), "{files}");
+    assert!(files.contains("WARN") && files.contains("files=2000"), "{files}");
     server.line("tcp=").await;
     // What only looks like it is a misspelt setting.
     let mut command = run(dir.path(), &["serve", "--check-config"]);
