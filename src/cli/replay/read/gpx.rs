@@ -74,8 +74,11 @@ pub(super) fn read(reader: impl BufRead, stem: &str, left_out: &mut LeftOut) -> 
     // Of the elements of GPX: those of others have another one.
     let mut prefix: Option<Vec<u8>> = None;
     let mut buffer = Vec::new();
+    let mut is_after_text = false;
     loop {
-        let place = reader.get_ref().place;
+        let mut place = reader.get_ref().place;
+        // The parser has taken the sign that ended the text.
+        place.column -= u64::from(is_after_text && place.column > 1);
         buffer.clear();
         let event = match reader.read_event_into(&mut buffer) {
             Ok(event) => event,
@@ -88,6 +91,7 @@ pub(super) fn read(reader: impl BufRead, stem: &str, left_out: &mut LeftOut) -> 
                 break;
             }
         };
+        is_after_text = matches!(event, Event::Text(_));
         let here = *stack.last().unwrap_or(&Element::File);
         match event {
             Event::Start(start) => {

@@ -134,7 +134,7 @@ fn the_hour_that_comes_twice() {
 
 fn gpx_of(namespace: &str, more: &str) -> String {
     let mut text =
-        format!(r#"<gpx version="1.0" creator="t" xmlns="{namespace}"><trk><name>a</name>{}<trkseg>"#, "");
+        format!(r#"<gpx version="1.0" creator="t" xmlns="{namespace}"><trk><name>a</name><trkseg>"#);
     for n in 0..4 {
         let more = if n == 2 { more } else { "" };
         write!(text, "\n<trkpt lat=\"1.00{n}\" lon=\"2\"><time>2024-05-01T10:0{n}:00Z</time>{more}</trkpt>")

@@ -118,7 +118,12 @@ fn the_oldest_departed_makes_room_and_nobody_else() {
     // All are there: nobody goes.
     assert_eq!(place("z", 1, 500), Placed::Full);
     assert_eq!(place("old", 3, 599), Placed::Newest);
-    assert_eq!(place("y", 1, 600), Placed::Older, "something came of it, although it was nothing new");
+    let again = Arrival { at: UnixMs(T + 600_000), ..now(fix(1, T + 3_000), at(600)) };
+    assert_eq!(
+        table.place(&user("y"), &nowhere, &again),
+        Placed::Older,
+        "something came of it, although not new"
+    );
     assert_eq!(place("z", 1, 602), Placed::MadeRoom);
     assert_eq!(names(&table, &everyone, None, 9), ["old", "y", "z"]);
     assert_eq!(place("x", 2, 1_100), Placed::Full);
@@ -188,7 +193,7 @@ fn a_new_epoch_keeps_what_is_shown() {
 fn where_an_agent_works_is_stored_when_it_changes_and_once_a_day() {
     let (table, heard) = (table(4), Instant::now());
     let ann = user("ann");
-    let mut place = |time, of: &Units| {
+    let place = |time, of: &Units| {
         table.place(&ann, of, &now(fix(time, T + time), heard));
         table.is_unkept(&ann, UnixMs(T + time))
     };
