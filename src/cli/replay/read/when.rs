@@ -71,7 +71,7 @@ pub(super) fn parse(text: &str) -> Option<When> {
     let (clock, zone) = rest.split_at_checked(zone_at)?;
     let (time, part) = time_of(clock)?;
     let time = date.to_datetime(time);
-    match offset_of(zone.trim())? {
+    match offset_of(zone.trim()).ok()? {
         Some(offset) => Some(When::At(seconds_at(offset, time)? + part)),
         None => Some(When::Local(time, part)),
     }
@@ -132,29 +132,32 @@ fn time_of(text: &str) -> Option<(civil::Time, f64)> {
     civil::Time::new(hour, minute, second.min(59), 0).ok().filter(|_| second <= 60).map(|time| (time, part))
 }
 
-/// An offset; `Some(None)` where there is none.
-fn offset_of(text: &str) -> Option<Option<Offset>> {
+/// What is written for a zone is none.
+struct NoOffset;
+
+/// An offset; `None` where there is nothing.
+fn offset_of(text: &str) -> Result<Option<Offset>, NoOffset> {
     if text.is_empty() {
-        return Some(None);
+        return Ok(None);
     }
     if ["z", "utc", "gmt"].iter().any(|name| text.eq_ignore_ascii_case(name)) {
-        return Some(Some(Offset::UTC));
+        return Ok(Some(Offset::UTC));
     }
-    let sign = match text.chars().next()? {
-        '+' => 1,
-        '-' | '\u{2212}' => -1,
-        _ => return None,
+    let sign = match text.chars().next() {
+        Some('+') => 1,
+        Some('-' | '\u{2212}') => -1,
+        _ => return Err(NoOffset),
     };
     let digits: String = text.chars().skip(1).filter(|c| *c != ':').collect();
     if !digits.chars().all(|c| c.is_ascii_digit()) {
-        return None;
+        return Err(NoOffset);
     }
-    let number: i32 = digits.parse().ok()?;
+    let number: i32 = digits.parse().map_err(|_| NoOffset)?;
     let (hours, minutes) = match digits.len() {
         1 | 2 => (number, 0),
-        4 => (number / 100, number % 100),
-        _ => return None,
+        4 if number % 100 < 60 => (number / 100, number % 100),
+        _ => return Err(NoOffset),
     };
     let seconds = sign * (hours * 3600 + minutes * 60);
-    Offset::from_seconds(seconds).ok().filter(|_| minutes < 60).map(Some)
+    Offset::from_seconds(seconds).map(Some).map_err(|_| NoOffset)
 }
