@@ -78,22 +78,26 @@ impl Clock {
     /// The later of the wall clock, and of what it would be had nobody set it since this process first looked: what a peer
     /// with a right clock says is not of the future because this machine's clock was set back.
     pub fn latest(&self) -> UnixMs {
-        static START: LazyLock<UnixMs> = LazyLock::new(|| {
-            let elapsed = Clock::system().elapsed();
-            UnixMs(Clock::system().now().since(UnixMs(elapsed.0)))
-        });
-        self.now().max(START.plus(self.elapsed().0))
+        self.now().max(START.wall.plus(self.elapsed().0))
     }
 
     /// The monotonic clock.
     pub fn elapsed(&self) -> Elapsed {
-        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        let elapsed = Elapsed(START.elapsed().as_millis() as u64);
+        let elapsed = Elapsed(START.instant.elapsed().as_millis() as u64);
         match &self.0 {
             None => elapsed,
             Some(shift) => elapsed.plus(shift.passed_ms.load(Ordering::Relaxed)),
         }
     }
+}
+
+/// When this process first looked at either clock.
+static START: LazyLock<Start> =
+    LazyLock::new(|| Start { instant: Instant::now(), wall: Clock::system().now() });
+
+struct Start {
+    instant: Instant,
+    wall: UnixMs,
 }
 
 impl fmt::Debug for Clock {

@@ -123,7 +123,8 @@ impl Server {
 
         let (hub, inboxes) = Hub::new(shards, metrics.clone());
         let store = open(&hub)?;
-        let now = clock.now();
+        // The first look at both clocks: what comes later is compared with it.
+        let now = clock.latest();
         let services = Arc::new(Services {
             store: store.clone(),
             hub: hub.clone(),
