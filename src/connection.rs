@@ -39,6 +39,9 @@ use crate::{
 /// Longest wait for the answers to what a connection has asked when the server is going away.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
+/// A token whose end has come by passing time, and not by the wall clock, is looked at again so often.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
 /// When to come back after too much was held of messages that were not finished.
 const UNFINISHED_RETRY_MS: u64 = 5000;
 
@@ -244,10 +247,12 @@ async fn attend(
                 let silent = now >= heard + silence;
                 let late = incoming.unfinished().since.is_some_and(|since| now >= since + patience);
                 if now >= expires {
-                    // Nor is it closed early where the clock was set back: then it is looked at again.
-                    expires = expiry(session.expires_at(), local.services.clock.now());
-                    if now >= expires {
+                    // Where the wall clock was set back, it is looked at again when that says so.
+                    let wall = local.services.clock.now();
+                    if wall >= session.expires_at().plus(LEEWAY_MS) {
                         outbox.close(CloseCode::TokenExpired);
+                    } else {
+                        expires = expiry(session.expires_at(), wall).min(now + LOOK_AGAIN);
                     }
                 } else if late && !silent && !reads_all(session, &inflater) {
                     // It waits for us.

@@ -256,7 +256,7 @@ async fn only_a_good_token_opens() {
         signed(&json!({ "sub": "ann", "roles": ["member"], "exp": 4_102_444_800u64 })),
         signed(&json!({ "sub": "ann", "org": "acme", "roles": ["member"] })),
         signed(&json!({ "sub": "ann", "org": "acme", "roles": ["king"], "exp": 4_102_444_800u64 })),
-        signed(&json!({ "sub": "a n", "org": "acme", "roles": ["member"], "exp": 4_102_444_800u64 })),
+        signed(&json!({ "sub": "a\n", "org": "acme", "roles": ["member"], "exp": 4_102_444_800u64 })),
         signed(
             &json!({ "sub": "ann", "org": "acme", "roles": ["member"], "exp": 4_102_444_800u64, "aud": "else" }),
         ),

@@ -32,7 +32,7 @@ async fn lines(server: &Process, count: usize) -> Vec<String> {
 #[tokio::test]
 async fn what_is_done_to_others_is_written_down() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Process::start(dir.path()).await;
+    let server = Process::start_with(dir.path(), &[("FANFARE_AUTH__PLATFORM", "true")]).await;
     let base = &server.base;
     let (acme, ops) = (organisation("acme"), organisation("ops"));
     let boss = by("boss", "acme", "admin", "boss-1");

@@ -129,6 +129,17 @@ async fn a_connection_ends_with_its_token_and_not_by_a_step() {
         assert_eq!(late.expect("error").await["data"]["code"], "TOKEN_EXPIRED");
         assert_eq!(late.expect_close().await.0, 4003);
         ann.request("client:ping", json!({})).await.unwrap();
+        // One that ends in two seconds does not, by a clock that is behind; nor is it looked at all the time.
+        server.step(0);
+        let exp = now() / 1000 - 3;
+        let claims = json!({ "sub": "bob", "org": crate::store::organisation("acme"), "roles": ["member"], "exp": exp });
+        let mut bob = Client::open(&server.base(), kind, &crate::abuse::signed(&claims)).await;
+        server.step(-120_000);
+        let mut ticks = interval(Duration::from_millis(100));
+        for _ in 0..30 {
+            ticks.tick().await;
+            bob.request("client:ping", json!({})).await.unwrap();
+        }
     }
 }
 
