@@ -254,7 +254,7 @@ fn issuers_are_checked_at_the_start() {
         ("issuer = \"a\"\njwks = [\"http://a.example/keys\"]\norganisations = [\"*\"]", "jwks"),
         ("issuer = \"a\"\njwks = [\"https://u:p@a.example/\"]\norganisations = [\"*\"]", "jwks"),
         ("issuer = \"a\"\njwks = [\"https://a.example/\"]", "organisations"),
-        ("issuer = \"a\"\njwks = [\"https://a.example/\"]\norganisations = [\"a b\"]", "organisations"),
+        ("issuer = \"a\"\njwks = [\"https://a.example/\"]\norganisations = [\" a\"]", "organisations"),
         ("issuer = \"a\"\norganisations = [\"*\"]", "jwks"),
         ("secret = \"short\"\norganisations = [\"*\"]", "secret_file"),
         ("public_key = \"no such file\"\nalgorithms = [\"RS256\"]\norganisations = [\"*\"]", "public_key"),

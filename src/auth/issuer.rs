@@ -120,7 +120,7 @@ impl Issuer {
         now: UnixMs,
     ) -> Result<(Identity, UnixMs), No> {
         self.meant_for_us(claims)?;
-        let Times { begins_at, issued_at, expires_at } = self.times(claims, now)?;
+        let Times { begin, issued, end } = self.times(claims, now)?;
         let token_id = match claims.get("jti") {
             None | Some(Value::Null) => None,
             Some(jti) => Some(Jti::of(jti).ok_or(invalid("its `jti` is no text"))?.0),
@@ -131,12 +131,12 @@ impl Issuer {
             user: self.user(claims)?,
             issuer: self.id.clone(),
             token_id,
-            issued_at,
+            issued_at: issued,
             rights: self.rights(claims, policy)?,
             units,
-            expires_at,
+            expires_at: end,
         };
-        Ok((identity, begins_at))
+        Ok((identity, begin))
     }
 
     fn meant_for_us(&self, claims: &Map<String, Value>) -> Result<(), No> {
@@ -185,7 +185,7 @@ impl Issuer {
         if now >= expires_at.plus(LEEWAY_MS) {
             return Err((Refused::Expired, "it has expired"));
         }
-        Ok(Times { begins_at, issued_at, expires_at })
+        Ok(Times { begin: begins_at, issued: issued_at, end: expires_at })
     }
 
     /// Whether a token of this issuer that begins then may be used now. To be asked last: one with other faults does not
@@ -251,7 +251,7 @@ fn unit_ids<T: FromStr>(names: &[Cow<'_, str>], why: &'static str) -> Result<Vec
 
 /// The times of a token.
 struct Times {
-    begins_at: UnixMs,
-    issued_at: Option<UnixMs>,
-    expires_at: UnixMs,
+    begin: UnixMs,
+    issued: Option<UnixMs>,
+    end: UnixMs,
 }

@@ -178,7 +178,7 @@ async fn a_client_waits_for_its_token_to_begin() {
     let server = TestServer::with(|config| config.auth.leeway_seconds = 1).await;
     let at = now() / 1000 + 4;
     let token = with(json!({ "iat": at, "nbf": at }));
-    let mut config = ClientConfig::new(&server.base(), Token::fixed(token), "phone".parse().unwrap());
+    let mut config = ClientConfig::new(server.base(), Token::fixed(token), "phone".parse().unwrap());
     config.limits.backoff = std::time::Duration::from_millis(50);
     let (client, _events) = RustClient::connect(config).unwrap();
     let opened = tokio::time::timeout(std::time::Duration::from_secs(30), client.opened()).await.unwrap();

@@ -124,7 +124,7 @@ fn keys_as_issuers_write_them_are_used() {
         with("e", json!("AAEAAQ")),
         p256(X_SHORT.0, X_SHORT.1),
         p256(Y_SHORT.0, Y_SHORT.1),
-        p256(&format!("{}=", X_LONG), X_SHORT.1),
+        p256(&format!("{X_LONG}="), X_SHORT.1),
     ] {
         let set = read(std::slice::from_ref(&jwk)).unwrap_or_else(|why| panic!("{jwk}: {why}"));
         assert_eq!((set.len(), set.left_out().len()), (1, 0), "{jwk}");
