@@ -53,8 +53,9 @@ impl Nginx {
                 format!("server {{ listen 127.0.0.1:{port} {tls}; {location} }}\n")
             })
             .collect();
+        // One process: a master that is killed would leave its worker behind.
         let config = format!(
-            "daemon off; pid pid; error_log err.log; worker_processes 1;\n\
+            "daemon off; master_process off; pid pid; error_log err.log;\n\
              events {{ worker_connections 64; }}\n\
              http {{ log_format asked '$server_port $request_uri $status'; access_log asked.log asked;\n\
              client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4;\n\
@@ -68,6 +69,8 @@ impl Nginx {
             .arg(dir.path())
             .args(["-c", "nginx.conf", "-e", "err.log"])
             .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .expect("nginx is there: scripts/prepare.sh");
