@@ -386,9 +386,9 @@ async fn what_retention_removed_is_not_unread_and_can_be_read_past() {
         say(&mut ann, &room, "new1", "hello").await;
         say(&mut ann, &room, "new2", "hello").await;
         assert_eq!(unread(&mut bob).await["unread"], 2);
-        let states = server.client(kind, &b, "member").await.expect("topics").await["data"]["topics"].clone();
-        let state =
-            states.as_array().unwrap().iter().find(|state| state["topic"] == format!("conversation:{room}"));
+        let tab = server.client(kind, &b, "member").await;
+        let name = format!("conversation:{room}");
+        let state = tab.topics.iter().find(|state| state["topic"] == name.as_str());
         assert_eq!(state.unwrap()["unread"], 2);
         // Any position up to the head may be read, also one whose event has gone.
         assert_eq!(marked(&mut bob, 2).await.unwrap(), 2);
