@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::Uri;
 use serde::Deserialize;
 
-use super::{Invalid, is_origin, within};
+use super::{Invalid, within};
 
 /// See [`Config::tiles`](super::Config::tiles).
 #[derive(Debug, Clone, Deserialize)]
@@ -58,6 +58,15 @@ impl Tiles {
 
 fn content(key: &'static str, problem: impl Into<Cow<'static, str>>) -> Invalid {
     Invalid::Content { key: key.into(), problem: problem.into().into_owned() }
+}
+
+/// Whether a text is an origin, and nothing else: scheme, host and port.
+fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return false;
+    };
+    text == format!("{scheme}://{authority}") && !authority.as_str().contains('@')
 }
 
 /// `https://host:port` of a URL; none of a path. What it answers stands in a header, so it holds nothing else.

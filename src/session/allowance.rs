@@ -93,7 +93,7 @@ impl Allowance {
     }
 
     /// Whether another sign of life without content may be taken.
-    pub(super) fn take_sign(&mut self, now: UnixMs) -> bool {
+    pub(super) fn take_sign(&mut self, now: Elapsed) -> bool {
         self.messages.take(1.0, now).is_ok()
     }
 

@@ -184,7 +184,7 @@ impl Session {
     /// Takes a sign of life without content, which costs what a message costs. Nobody is told of one that is too many; who
     /// goes on is closed.
     pub fn take_sign(&self) {
-        let taken = self.allowance.borrow_mut().take_sign(self.local.services.clock.now());
+        let taken = self.allowance.borrow_mut().take_sign(self.local.services.clock.elapsed());
         if !taken {
             self.strike();
         }

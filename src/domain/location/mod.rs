@@ -130,7 +130,9 @@ pub fn flush(services: &Services, now: UnixMs, elapsed: Elapsed) {
     let instant = Instant::now();
     for (org, slot) in slots {
         slot.refusals.flush(&org, now, instant);
-        for flush in slot.table.flush(now, elapsed, oldest(services, &org, now), |view| services.hub.watched(view)) {
+        for flush in
+            slot.table.flush(now, elapsed, oldest(services, &org, now), |view| services.hub.watched(view))
+        {
             services.hub.publish_flush(flush);
         }
     }

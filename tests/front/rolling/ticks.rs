@@ -94,7 +94,8 @@ pub fn longest_stand(seen: &Seen) -> Duration {
 
 /// Each agent's track is what it drove, each fix once, and the end of it is its latest position.
 pub async fn all_stored(chief: &Client, driven: &[Driven]) {
-    let latest = chief.latest(LocationLatest { after: None, limit: Some(100) }).await.unwrap().agents;
+    let latest =
+        chief.latest(LocationLatest { limit: Some(100), ..LocationLatest::default() }).await.unwrap().agents;
     assert_eq!(latest.len(), driven.len());
     for Driven { agent, fixes } in driven {
         let (first, last) = (fixes[0], fixes[fixes.len() - 1]);
@@ -102,7 +103,7 @@ pub async fn all_stored(chief: &Client, driven: &[Driven]) {
         let stored: Vec<Fix> = track.into_iter().map(|fix| fix.try_into().unwrap()).collect();
         assert_eq!(&stored, fixes, "{agent}: what was acknowledged, once, in order");
         let latest = latest.iter().find(|latest| latest.agent_id == *agent).unwrap();
-        assert_eq!(Fix::try_from(latest.fix).unwrap(), last, "{agent}");
+        assert_eq!(Fix::try_from(latest.fix.unwrap()).unwrap(), last, "{agent}");
     }
 }
 
