@@ -150,7 +150,7 @@ fn the_settings_without_a_default_are_known() {
             || setting.is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
     };
     let text = example();
-    assert_eq!(text.lines().filter(commented).count(), 33);
+    assert_eq!(text.lines().filter(commented).count(), 36);
     let all: Vec<_> = text.lines().map(|line| if commented(&line) { &line[2..] } else { line }).collect();
     let config = load(&all.join("\n")).unwrap();
     assert_eq!(config.tls.key.as_deref(), Some(Path::new("key.pem")));

@@ -1,15 +1,20 @@
 //! Tokens made here: for development and tests.
 
-use fanfare_proto::{DepartmentId, OrgId, TeamId, TokenId, UserId};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde::Serialize;
+use std::fmt::Display;
 
-/// The claims, as the tokens carry them that this server makes.
+use fanfare_proto::{DepartmentId, OrgId, TeamId, TokenId, UserId, unescape_id};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::{Serialize, Serializer};
+
+/// The claims, as the tokens carry them that this server makes. Ids are written as the names that they are of, as issuers do:
+/// the server escapes them when it reads the token.
 #[derive(Debug, Clone, Serialize)]
 pub struct Claims {
     /// The user.
+    #[serde(serialize_with = "name")]
     pub sub: UserId,
     /// The organisation.
+    #[serde(serialize_with = "name")]
     pub org: OrgId,
     /// Roles.
     pub roles: Vec<String>,
@@ -17,10 +22,10 @@ pub struct Claims {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     /// Departments.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "names")]
     pub departments: Vec<DepartmentId>,
     /// Teams.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "names")]
     pub teams: Vec<TeamId>,
     /// End, Unix seconds.
     pub exp: u64,
@@ -59,6 +64,14 @@ impl Claims {
             aud: None,
         }
     }
+}
+
+fn name<S: Serializer>(id: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&unescape_id(&id.to_string()))
+}
+
+fn names<S: Serializer>(ids: &[impl Display], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(ids.iter().map(|id| unescape_id(&id.to_string()).into_owned()))
 }
 
 /// Signs claims with a shared secret.

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 
 use super::Routes;
-use crate::config;
+use crate::config::Tiles as Settings;
 
 /// Settings of the map. A tile server's URL may hold a key, so they are for those who may see the map.
 #[derive(Debug, Serialize)]
@@ -24,6 +24,6 @@ struct Tiles {
 
 /// `GET /api/v1/map`
 pub(super) async fn settings(State(routes): State<Routes>) -> Json<Map> {
-    let config::Tiles { url, attribution, attribution_url, max_zoom } = routes.services.config.tiles.clone();
+    let Settings { url, attribution, attribution_url, max_zoom } = routes.services.config.tiles.clone();
     Json(Map { tiles: url.map(|url| Tiles { url, attribution, attribution_url, max_zoom }) })
 }

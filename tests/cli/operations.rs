@@ -71,7 +71,7 @@ async fn the_log_begins_with_what_runs() {
     let mut server = Process::start(command);
     let ignored = server.line("ignored").await;
     assert!(ignored.contains("Kubernetes") && ignored.contains("FANFARE_PORT "), "{ignored}");
-    let about = server.line("version=").await;
+    let about = server.line("shards=").await;
     for part in [
         env!("CARGO_PKG_VERSION"),
         "store=\"sqlite\"",

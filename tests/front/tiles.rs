@@ -49,6 +49,6 @@ async fn the_page_may_load_from_that_server_and_no_other() {
         let page = ask_as(&server.base(), "", "GET", "/", "").await;
         let policy = page.header("content-security-policy").unwrap();
         assert!(policy.contains(&format!("img-src 'self' data: blob:{allowed};")), "{policy}");
-        assert!(policy.contains(&format!("connect-src 'self'{allowed} https://127.0.0.1:")), "{policy}");
+        assert!(policy.contains(&format!("connect-src 'self'{allowed} ws://127.0.0.1:")), "{policy}");
     }
 }
