@@ -56,7 +56,7 @@ impl Link {
             Way::Websocket => Preference::Only(Transport::WebSocket),
         };
         let config = ClientConfig::new(&self.url, token, device).transport(preference);
-        self.hosts.iter().fold(config, |config, host| config.allow_host(host))
+        self.hosts.iter().fold(config, ClientConfig::allow_host)
     }
 
     /// Whether QUIC may be used.

@@ -62,13 +62,14 @@ pub(super) async fn upgrade(
         visitor = door::arrive(&routes, client.ip())?;
     }
     Ok(match websocket::upgrade(&mut parts, client, &reached.own, &routes.net) {
-        Ok(upgrade) => match routes.upgrades.try_send((upgrade.pending, visitor)) {
-            Ok(()) => upgrade.response,
-            Err(_) => {
+        Ok(upgrade) => {
+            if routes.upgrades.try_send((upgrade.pending, visitor)).is_ok() {
+                upgrade.response
+            } else {
                 routes.net.refusals.note("busy", client.ip(), "more WebSockets wait than may");
                 (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response()
             }
-        },
+        }
         Err(refusal) => refusal,
     })
 }

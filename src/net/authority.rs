@@ -74,17 +74,16 @@ impl Authority {
             Some(colon) => (&text[..at + colon], &text[at + colon + 1..]),
             None => (text, ""),
         };
-        Some(Self { host: Host::parse(host)?, port: port_of(port)? })
+        Some(Self {
+            host: Host::parse(host)?,
+            port: if port.is_empty() { None } else { Some(port_of(port)?) },
+        })
     }
 }
 
-/// A port; `None` within where none is written.
-fn port_of(text: &str) -> Option<Option<u16>> {
-    if text.is_empty() {
-        return Some(None);
-    }
+fn port_of(text: &str) -> Option<u16> {
     let digits = text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit());
-    text.parse().ok().filter(|port| digits && *port != 0).map(Some)
+    text.parse().ok().filter(|port| digits && *port != 0)
 }
 
 impl fmt::Display for Host {

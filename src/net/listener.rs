@@ -136,7 +136,8 @@ pub async fn serve(
         None => Stream::Plain(stream),
         Some(config) => {
             let handshake = timeout(patience.head, TlsAcceptor::from(config).accept(stream)).await;
-            let mut stream = handshake.map_err(|_| HandshakeError::Timeout)?.map_err(refused)?;
+            let mut stream =
+                handshake.map_err(|_| HandshakeError::Timeout)?.map_err(|error| refused(&error))?;
             stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
             Stream::Tls(Box::new(stream))
         }
@@ -181,7 +182,7 @@ pub async fn serve(
 }
 
 /// Why TLS did not come about. A peer that just went away has refused nothing.
-fn refused(error: io::Error) -> HandshakeError {
+fn refused(error: &io::Error) -> HandshakeError {
     if error.kind() == io::ErrorKind::InvalidData {
         HandshakeError::Tls(error.to_string())
     } else {

@@ -46,13 +46,10 @@ impl Nginx {
         let dir = tempfile::tempdir().unwrap();
         certify(dir.path());
         let ports: Vec<u16> = sites.iter().map(|_| free()).collect();
-        let servers: String = sites
-            .iter()
-            .zip(&ports)
-            .map(|((tls, location), port)| {
-                format!("server {{ listen 127.0.0.1:{port} {tls}; {location} }}\n")
-            })
-            .collect();
+        let server = |((tls, location), port): (&(&str, String), &u16)| {
+            format!("server {{ listen 127.0.0.1:{port} {tls}; {location} }}\n")
+        };
+        let servers = sites.iter().zip(&ports).map(server).collect::<Vec<_>>().concat();
         // One process: a master that is killed would leave its worker behind.
         let config = format!(
             "daemon off; master_process off; pid pid; error_log err.log;\n\

@@ -107,9 +107,8 @@ async fn endless_signs_of_life_close_the_connection() {
             let _ = socket.send(ping.clone()).await;
         }
         let closed = loop {
-            match socket.next().await.expect("a close comes").unwrap() {
-                Message::Close(frame) => break frame.unwrap(),
-                _ => {}
+            if let Message::Close(frame) = socket.next().await.expect("a close comes").unwrap() {
+                break frame.unwrap();
             }
         };
         assert_eq!(u16::from(closed.code), 4201);

@@ -39,11 +39,10 @@ pub(crate) fn rewrite(wire: &str, answers: Option<&str>) -> String {
         (name::LOCATION_STORED, _) | (name::REPLY, Some("location:update")) => {
             write::<LocationStored>(&event)
         }
-        (name::EVENT_UNREADABLE, _) => write::<Empty>(&event),
         (name::ERROR, _) => write::<ErrorBody>(&event),
         (name::REPLY, Some("token:refresh")) => write::<TokenRefreshed>(&event),
         (name::REPLY, Some("subscribe")) => write::<Subscribed>(&event),
-        (name::REPLY, Some("unsubscribe")) => write::<Empty>(&event),
+        (name::EVENT_UNREADABLE, _) | (name::REPLY, Some("unsubscribe")) => write::<Empty>(&event),
         (name::REPLY, Some("conversation:create" | "message:send" | "system:broadcast")) => {
             write::<Stored>(&event)
         }

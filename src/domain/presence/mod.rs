@@ -301,10 +301,10 @@ static FAILED: Repeats = Repeats::new();
 pub async fn turn(services: &Services) {
     let presences = &services.presences;
     let turn = presences.nodes.lock().await.turn(services, services.clock.now()).await;
-    if let Err(error) = turn {
-        if let Some(left_out) = FAILED.due(std::time::Instant::now()) {
-            tracing::warn!(%error, left_out, "presence could not be told or heard, and is tried again");
-        }
+    if let Err(error) = turn
+        && let Some(left_out) = FAILED.due(std::time::Instant::now())
+    {
+        tracing::warn!(%error, left_out, "presence could not be told or heard, and is tried again");
     }
     for (org, slot) in presences.slots() {
         if !slot.read.initialized() && whole(services, &org).await.is_err() {

@@ -169,8 +169,8 @@ mod tests {
                 assert!(malformed(&head(&[one, &[0xc1], other].concat())));
             }
         }
-        assert!(malformed(&head(&[0xc0 | 15, 0xc0 | 20])), "two methods");
-        assert!(malformed(&head(&[0xc0 | 25])), "a status");
+        assert!(malformed(&head(&[0xcf, 0xd4])), "two methods");
+        assert!(malformed(&head(&[0xd9])), "a status");
         for unreadable in [&[0x80][..], &[0x27, 0xff], &[0x50, 9, 1], &[0xff, 0xff]] {
             assert!(!malformed(&head(unreadable)), "not for this to judge");
         }

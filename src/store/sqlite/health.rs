@@ -87,7 +87,7 @@ impl Health {
     /// Whether there is room for more than a page.
     pub(super) fn room(&self) -> Result<(), StoreError> {
         let path = file::with_suffix(&self.name, "-probe");
-        let written = std::fs::write(&path, [0; ROOM]);
+        let written = std::fs::write(&path, vec![0; ROOM]);
         let _ = std::fs::remove_file(&path);
         written.map_err(|error| file::unavailable(&path, &error))
     }

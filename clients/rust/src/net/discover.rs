@@ -96,7 +96,7 @@ fn read(body: &[u8], base: &Url, allowed: &[String]) -> Result<Places, String> {
     });
     let place = |place: AnswerPlace, scheme| {
         let url = place.url.clone();
-        checked(place, scheme, base, allowed)
+        checked(&place, scheme, base, allowed)
             .inspect_err(
                 |why| tracing::warn!(url, %base, why, "an address that the server names is not used"),
             )
@@ -126,7 +126,7 @@ enum Scheme {
 
 /// An address that the server names. It is never less protected than the one that the program gave, and of another host
 /// only where the program named that one.
-fn checked(place: AnswerPlace, scheme: Scheme, base: &Url, allowed: &[String]) -> Result<Place, String> {
+fn checked(place: &AnswerPlace, scheme: Scheme, base: &Url, allowed: &[String]) -> Result<Place, String> {
     let url = Url::parse(&place.url).map_err(|e| e.to_string())?;
     let known = match scheme {
         Scheme::WebTransport => url.scheme() == "https",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanfare_proto::{
     BadFix, Command, ErrorCode, Fix, JsonFix, Motion, Position, Request, UnixMs,
-    command::LocationUpdate,
+    command::{GivenFix, LocationUpdate},
     event::{LocationStored, RejectedFix, name},
     id::MAX_NUMBER,
     tick,
@@ -31,7 +31,7 @@ async fn update(peer: &mut Peer) -> (Request, Vec<u64>) {
     let Command::LocationUpdate(LocationUpdate { fixes }) = &request.command else {
         panic!("{request:?}");
     };
-    let counters = fixes.iter().map(|fix| fix.counter()).collect();
+    let counters = fixes.iter().map(GivenFix::counter).collect();
     (request, counters)
 }
 

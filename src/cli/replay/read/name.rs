@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use fanfare_client::proto::{UserId, escape_id};
+use fanfare_client::proto::{UserId, escape_id, id::hex};
 use sha2::{Digest, Sha256};
 
 /// Longest id, with room for what stands before it in the id of a device.
@@ -28,7 +28,7 @@ fn fitting(name: &str) -> String {
     if id.len() <= LONGEST {
         return id.into_owned();
     }
-    let sum: String = Sha256::digest(name).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let sum = hex(&Sha256::digest(name)[..6]);
     let mut cut = name;
     loop {
         let mut chars = cut.chars();

@@ -25,8 +25,11 @@ fn read_gpx(bytes: &[u8]) -> anyhow::Result<Read> {
     Ok((named, told.to_vec(), count))
 }
 
+/// Seconds, latitude, longitude.
+type Point = (f64, f64, f64);
+
 /// Names, and the seconds, latitude and longitude of each point.
-fn points(named: &[(String, Vec<Recorded>)]) -> Vec<(&str, Vec<(f64, f64, f64)>)> {
+fn points(named: &[(String, Vec<Recorded>)]) -> Vec<(&str, Vec<Point>)> {
     let point = |point: &Recorded| (point.seconds, point.place.lat(), point.place.lon());
     named.iter().map(|(name, points)| (name.as_str(), points.iter().map(point).collect())).collect()
 }
