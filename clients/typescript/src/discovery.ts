@@ -91,7 +91,14 @@ function allowed(base: URL, hosts: readonly string[], url: URL): boolean {
   const named = hosts.map((host) => host.toLowerCase());
   if (named.includes(url.origin)) return true;
   if (base.protocol === 'https:' && url.protocol === 'ws:') return false;
-  return url.hostname === base.hostname || named.includes(url.hostname) || named.includes(url.host);
+  return sameHost(url, base) || named.includes(url.hostname) || named.includes(url.host);
+}
+
+/** This machine has several names. */
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+function sameHost(one: URL, other: URL): boolean {
+  return one.hostname === other.hostname || (LOOPBACK.test(one.hostname) && LOOPBACK.test(other.hostname));
 }
 
 /** On the very port that the program gave, a server that knows nothing of the path before its own names a wrong one. */
