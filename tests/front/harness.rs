@@ -248,6 +248,17 @@ impl Process {
         Self::start_at(dir, variables, "127.0.0.1:0").await
     }
 
+    /// Behind a balancer that passes TCP only: clients are told this process's own port for QUIC.
+    pub async fn start_behind_tcp(dir: &Path, settings: &[(&'static str, &str)]) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let own = [("FANFARE_PUBLIC_QUIC", address.port().to_string())];
+        let variables = store::variables().into_iter().chain(own).chain(settings).collect();
+        Self::start_at(dir, variables, &address.to_string()).await
+    }
+
     /// kill -9.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();

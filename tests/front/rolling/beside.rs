@@ -72,8 +72,8 @@ async fn cql_a_new_process_takes_over_and_nothing_is_lost_or_doubled() {
         ("FANFARE_DRAIN__NOTICE_MS", "1500"),
     ];
     let (old, new) = tokio::join!(
-        Process::start_with(dir_a.path(), &settings),
-        Process::start_with(dir_b.path(), &settings)
+        Process::start_behind_tcp(dir_a.path(), &settings),
+        Process::start_behind_tcp(dir_b.path(), &settings)
     );
     let balancer = Balancer::start(&old).await;
     let party = Party::gather(&balancer.base, CLIENTS, GROUP, |_| "member").await;
