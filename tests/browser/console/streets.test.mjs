@@ -45,7 +45,7 @@ const origins = (page) => {
 
 test('without the setting nobody else is asked, and the map says that streets are missing', async () => {
   const policy = (await fetch(plain.origin)).headers.get('content-security-policy');
-  assert.ok(policy.includes("img-src 'self' data: blob:; connect-src 'self' https://127.0.0.1:"), policy);
+  assert.ok(policy.includes("img-src 'self' data: blob:; connect-src 'self' ws://localhost:"), policy);
   const page = await browser.tab();
   const hosts = origins(page);
   await page.goto(`${plain.origin}/?test#token=${token('dana', 'admin')}`);
@@ -62,7 +62,7 @@ test('without the setting nobody else is asked, and the map says that streets ar
 test('with it, the page asks that server only, and only for somebody who looks at the map and may', async () => {
   const port = tiles.address().port;
   const policy = (await fetch(server.origin)).headers.get('content-security-policy');
-  assert.ok(policy.includes(`img-src 'self' data: blob: http://127.0.0.1:${port}; connect-src 'self' http://127.0.0.1:${port} https://127.0.0.1:`), policy);
+  assert.ok(policy.includes(`img-src 'self' data: blob: http://127.0.0.1:${port}; connect-src 'self' http://127.0.0.1:${port} ws://localhost:`), policy);
   const pat = await signIn(browser, server, 'pat', 'member');
   await says(pat, 'main', 'Positions are not yours to see');
   assert.deepEqual(asked, []);

@@ -38,6 +38,8 @@ export class Server {
         PATH: process.env.PATH,
         NO_COLOR: '1',
         FANFARE_AUTH__SECRET: SECRET,
+        // Some tests sign in as the role that runs the server.
+        FANFARE_AUTH__PLATFORM: 'true',
         FANFARE_SHARDS: '2',
         FANFARE_TLS__DEVELOPMENT_DIR: join(this.#dir, 'certs'),
         ...this.#settings,
