@@ -114,7 +114,7 @@ test('in a hand: tabs below, one thing at a time, a sheet over the map', async (
   assert.ok(sheet.y > PHONE.height / 2, 'the map shows above the sheet');
   await page.click('nav a[href="#/chat"]');
   await says(page, 'nav[aria-label=Conversations]', 'Team');
-  await page.click('nav[aria-label=Conversations] a');
+  await page.click('nav[aria-label=Conversations] a ::-p-text(Team)');
   await page.waitForSelector('[data-key]');
   assert.equal(await page.$('nav[aria-label=Conversations]'), null);
   await press(page, 'All conversations');
