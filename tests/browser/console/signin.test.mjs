@@ -28,6 +28,8 @@ for (const kind of ['chromium', 'firefox']) {
 test('a pasted token signs in, whatever stands around it; signing out forgets it', async () => {
   const page = await w.browsers.chromium.tab();
   await page.goto(`${w.server.origin}/?test`);
+  // The page asks its other tabs first.
+  await page.waitForSelector('textarea');
   await page.type('textarea', 'not a token');
   await page.keyboard.press('Enter');
   await says(page, 'small', 'This is no token');
