@@ -64,6 +64,7 @@ test('with it, the page asks that server only, and only for somebody who looks a
   const policy = (await fetch(server.origin)).headers.get('content-security-policy');
   assert.ok(policy.includes(`img-src 'self' data: blob: http://127.0.0.1:${port}; connect-src 'self' http://127.0.0.1:${port} ws://localhost:`), policy);
   const pat = await signIn(browser, server, 'pat', 'member');
+  await go(pat, '#/map');
   await says(pat, 'main', 'Positions are not yours to see');
   assert.deepEqual(asked, []);
   await pat.close();
