@@ -94,11 +94,12 @@ function allowed(base: URL, hosts: readonly string[], url: URL): boolean {
   return sameHost(url, base) || named.includes(url.hostname) || named.includes(url.host);
 }
 
-/** This machine has several names. */
+/** This machine has several names. Only WebTransport may need another one: a server names WebSocket as it was asked. */
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
 function sameHost(one: URL, other: URL): boolean {
-  return one.hostname === other.hostname || (LOOPBACK.test(one.hostname) && LOOPBACK.test(other.hostname));
+  if (one.hostname === other.hostname) return true;
+  return one.protocol === 'https:' && (LOOPBACK.test(one.hostname) && LOOPBACK.test(other.hostname));
 }
 
 /** On the very port that the program gave, a server that knows nothing of the path before its own names a wrong one. */

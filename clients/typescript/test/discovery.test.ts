@@ -41,7 +41,7 @@ test.each([
   ['of the same host', 'https://x', names('wss://x/ws', 'https://x:4433/wt'), 'wss://x/ws', 'https://x:4433/wt'],
   ['of another port', 'https://x:8443', names('wss://x:5021/ws', 'https://x:5020/wt'), 'wss://x:5021/ws', 'https://x:5020/wt'],
   ['of an IPv6 host', 'http://[::1]:1', names('ws://[::1]:1/ws', 'https://[::1]:1/wt'), 'ws://[::1]:1/ws', 'https://[::1]:1/wt'],
-  ['of this machine by another name', 'http://localhost:1', names('ws://127.0.0.1:1/ws', 'https://127.0.0.1:1/wt'), 'ws://127.0.0.1:1/ws', 'https://127.0.0.1:1/wt'],
+  ['of this machine by another name', 'http://localhost:1', names('ws://localhost:1/ws', 'https://127.0.0.1:1/wt'), 'ws://localhost:1/ws', 'https://127.0.0.1:1/wt'],
   ['in other letters', 'https://X.example', names('wss://x.EXAMPLE/ws'), 'wss://x.example/ws', undefined],
   ['relative to the folder', 'https://x/y', names('ws', 'wt'), 'wss://x/y/ws', 'https://x/y/wt'],
   ['relative to the host', 'https://x', names('/deep/ws', '//x:9/wt'), 'wss://x/deep/ws', 'https://x:9/wt'],
