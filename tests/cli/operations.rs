@@ -31,6 +31,7 @@ async fn health_is_what_the_server_says() {
             if said.status.success() == good {
                 return String::from_utf8(said.stderr).unwrap();
             }
+            // Between two looks: each asks the running server.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("it never came to that");

@@ -76,6 +76,7 @@ impl Nginx {
             while TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).await.is_err() {
                 let told = || fs::read_to_string(dir.path().join("err.log")).unwrap_or_default();
                 assert!(Instant::now() < deadline, "nginx does not listen: {}", told());
+                // Between two attempts: nginx does not say when it listens.
                 sleep(Duration::from_millis(20)).await;
             }
         }
@@ -99,6 +100,7 @@ impl Nginx {
                 return;
             }
             assert!(Instant::now() < deadline, "no {line:?} in {asked}");
+            // Between two looks at the file that nginx writes.
             sleep(Duration::from_millis(20)).await;
         }
     }

@@ -99,7 +99,7 @@ async fn a_grace_is_counted_by_time_that_passes() {
         drop(phone);
         until("the connection has ended", async || server.metric("fanfare_connections").await < before).await;
         server.step(step);
-        // A wall clock that is ahead would end it with the next flush, which is done by then.
+        // The absence of an event is the result: a wall clock that is ahead would end it with the next flush (250 ms).
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert!(boss.drain("presence:changed").await.is_empty(), "{step}");
         // One that is behind would not end it for an hour.

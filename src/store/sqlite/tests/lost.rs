@@ -7,6 +7,7 @@ async fn until<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
         if holds().await {
             return;
         }
+        // Between two looks: the writer's check of its files has no event to wait for.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("it never came to that");
