@@ -1,7 +1,7 @@
 # Everything a developer types. CI types the same: .ci/run is `make test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test bench format lint deny unit fuzz prepare client console browser network fallback cassandra faults
+.PHONY: help run check test times soak bench format lint deny unit fuzz prepare client console browser network fallback cassandra
 
 CLIENT = clients/typescript
 
@@ -18,10 +18,14 @@ check: format lint deny ## While you work: formatting, lints, unit and protocol 
 	cargo test --package fanfare-proto
 	fuzz/short.sh 2
 
-test: prepare console format lint deny unit ## Everything that CI runs; installs what it needs (Debian, as root)
-	fuzz/short.sh 5
-	@FANFARE_BIN="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug/fanfare" $(MAKE) --no-print-directory client browser fallback
-	@$(MAKE) --no-print-directory network
+test: ## Everything that CI runs; installs what it needs (Debian, as root). STAGES="front cli" runs these only
+	@node scripts/test/main.mjs $(STAGES)
+
+times: ## The same, and keeps its seconds in docs/testing.md
+	@node scripts/test/main.mjs --keep
+
+soak: ## What takes long, loads the machine or gives figures: about an hour. STAGES="herd fuzz" runs these only
+	@node scripts/test/main.mjs --soak $(STAGES)
 
 bench: ## CPU and memory beside Socket.IO's in one run, then the stores (release build, several minutes)
 	npm --prefix benches/socketio ci --no-audit --no-fund
@@ -39,18 +43,13 @@ deny: ## Licences and sources of the dependencies, where cargo-deny is installed
 	@scripts/deny.sh
 
 unit: ## Every cargo test: units, protocol, client, both stores' conformance, both transports by the front door
-	tests/cassandra/with.sh scripts/unit.sh
+	@node scripts/test/main.mjs units cli front store front-cql-1 front-cql-2 failing-databases
 
 fuzz: ## Every fuzz target for a minute
 	fuzz/short.sh 60
 
 cassandra: ## A Cassandra for development and tests: prints its address, runs until Ctrl-C
 	tests/cassandra/with.sh sh -c 'echo "export FANFARE_TEST_CQL=$$FANFARE_TEST_CQL"; exec sleep infinity'
-
-faults: ## The database stopped and killed 20 times in 10 minutes, under load; prints what was lost, doubled, out of order
-	FANFARE_TEST_KILLS=20 FANFARE_TEST_SECONDS=600 tests/cassandra/with.sh \
-		cargo test --workspace --all-features --locked --test store -- --nocapture --test-threads=1 \
-		--include-ignored the_checker_finds cql_the_only_node
 
 prepare: ## Install what the browser and network tests need, if it is missing
 	@scripts/prepare.sh
@@ -73,17 +72,14 @@ $(CLIENT)/dist/index.js: $(CLIENT)/node_modules/.package-lock.json $(shell find 
 # Where the console's packages are installed, npm builds the client if that is not done.
 console/node_modules/.package-lock.json: | $(CLIENT)/dist/index.js
 
-client: $(CLIENT)/dist/index.js console ## Tests of the browser's client and of the console's parts, in Node and both browsers
-	[ -n "$$FANFARE_BIN" ] || cargo build --locked
-	npm --prefix $(CLIENT) test
-	npm --prefix $(CLIENT) run test:integration
-	npm --prefix console test
+client: ## Tests of the browser's client and of the console's parts, in Node and both browsers
+	@node scripts/test/main.mjs client client-server console-units
 
-browser: console tests/browser/node_modules/.package-lock.json ## Tests in Chromium and Firefox: packets, transports, the console
-	npm --prefix tests/browser test
+browser: ## Tests in Chromium and Firefox: packets, transports, the console
+	@node scripts/test/main.mjs browsers console-browsers-1 console-browsers-2
 
-fallback: console tests/browser/node_modules/.package-lock.json ## Browsers where UDP is dropped or refused (root)
-	npm --prefix tests/browser run fallback
+fallback: ## Browsers where UDP is dropped or refused (root)
+	@node scripts/test/main.mjs fallback
 
 network: ## Tests that cut, slow and change the network (root)
-	@scripts/network.sh
+	@node scripts/test/main.mjs network

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Browsers where UDP is dropped or refused, in a network namespace that ends with this script. Needs root and nftables;
-# FANFARE_SKIP_NETWORK=1 does without.
+# Runs a command in a network namespace that ends with it, for tests of browsers where UDP is dropped or refused. Needs
+# root and nftables; FANFARE_SKIP_NETWORK=1 does without.
 set -euo pipefail
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin:/sbin
@@ -14,4 +14,4 @@ export FANFARE_OWN_NETWORK=1
 # Chromium gives up all that it is loading when its network changes.
 network='ip link set lo up; ip link add net0 type veth peer name net1; ip link set net0 addrgenmode none
 ip link set net1 addrgenmode none; ip link set net1 up; ip address add 10.77.1.1/24 dev net0; ip link set net0 up; ip route add default dev net0'
-exec unshare --net bash -ec "$network; exec node --experimental-websocket --test --test-reporter=spec fallback.test.mjs"
+exec unshare --net bash -ec "$network; exec \"\$@\"" fallback "$@"

@@ -56,20 +56,27 @@ pair() {
 
 if ! pair probe 2>"$out/why"; then
     cat "$out/why" >&2
-    echo "SKIPPED: the network tests did NOT run, because this kernel does not permit network namespaces." >&2
+    echo "SKIPPED: the network tests did NOT run, because this kernel does not permit network namespaces."
     exit 0
 fi
 
-cargo test --workspace --all-features --locked --test network --no-run
-program=$(cargo test --workspace --all-features --locked --test network --no-run --message-format=json 2>/dev/null |
-    sed -n 's/.*"executable":"\([^"]*\/network-[^"]*\)".*/\1/p')
+# The test program, where it is built already.
+program=${NETWORK_TEST_PROGRAM:-}
+if [ -z "$program" ]; then
+    cargo test --workspace --all-features --locked --test network --no-run
+    program=$(cargo test --workspace --all-features --locked --test network --no-run --message-format=json 2>/dev/null |
+        sed -n 's/.*"executable":"\([^"]*\/network-[^"]*\)".*/\1/p')
+fi
 [ -x "$program" ] || { echo "There is no test program." >&2; exit 1; }
 
 # Runs the tests of a file in a pair of its own.
 tests() {
     NETWORK_TEST_SERVER=$run-$1-server NETWORK_TEST_CLIENT=$run-$1-client \
-        ip netns exec "$run-$1-client" "$program" --ignored --nocapture --test-threads 1 "$1::" --skip the_victim
+        ip netns exec "$run-$1-client" "$program" --ignored --nocapture --test-threads 1 "$1::" --skip the_victim $NETWORK_TEST_OPTIONS
 }
+
+# More for the test program.
+NETWORK_TEST_OPTIONS=${NETWORK_TEST_OPTIONS:-}
 
 files=("$@")
 [ ${#files[@]} -gt 0 ] || files=(track handshakes chat killed moved)
