@@ -243,6 +243,7 @@ attacks! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "soak: `make soak` runs it"]
 async fn attacks_cost_little_and_keep_nobody_out() {
     let mut table = vec![format!("{:<36} {:>10} {:>10} {:>10}", "attack (KiB)", "before", "peak", "after")];
     let mut grown = Vec::new();
@@ -263,7 +264,7 @@ async fn attacks_cost_little_and_keep_nobody_out() {
             ann.request("client:ping", json!({})).await.unwrap_or_else(|e| panic!("{name}, {kind:?}: {e}"));
         }
         let (peak, after) = (server.memory("VmHWM"), server.memory("VmRSS"));
-        table.push(format!("{name:<36} {before:>10} {peak:>10} {after:>10}"));
+        table.push(format!("figure: {name:<36} {before:>10} {peak:>10} {after:>10}"));
         grown.push((*name, peak.saturating_sub(before)));
         drop(attack);
     }

@@ -365,9 +365,9 @@ fn shards_ms() -> u64 {
 }
 
 /// What it costs and brings: events of 4 KiB to a room of 200, with and without, in one run
-/// (`cargo test --test front -- --ignored --nocapture figures_of`).
+/// (figures for decision 021).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "prints figures for decision 021: run as said above"]
+#[ignore = "soak: `make soak` runs it"]
 async fn figures_of_a_room_of_200() {
     const EVENTS: usize = 20;
     println!("room of 200, {EVENTS} events of 4 KiB | bytes an event and receiver | shards' time, ms");
@@ -397,7 +397,7 @@ async fn figures_of_a_room_of_200() {
             let bytes = receivers.iter().map(Client::bytes).sum::<usize>() - before.1;
             let row = (bytes / EVENTS / receivers.len(), shards_ms() - before.0);
             println!(
-                "{kind:?}, {}: {} | {}",
+                "figure: {kind:?}, {}: {} bytes an event and receiver, {} ms of the shards",
                 if compress == json!([]) { "plain" } else { "compressed" },
                 row.0,
                 row.1
@@ -406,7 +406,7 @@ async fn figures_of_a_room_of_200() {
         }
     }
     for pair in rows.chunks(2) {
-        println!("{:.1} times fewer bytes", pair[0].0 as f64 / pair[1].0 as f64);
+        println!("figure: {:.1} times fewer bytes", pair[0].0 as f64 / pair[1].0 as f64);
         assert!(pair[1].0 * 3 < pair[0].0, "{rows:?}");
     }
 }

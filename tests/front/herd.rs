@@ -100,7 +100,7 @@ async fn attempt(url: &str, hello: &str) -> Option<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the machine for itself: scripts/unit.sh runs it"]
+#[ignore = "soak: `make soak` runs it"]
 async fn a_herd_that_returns_after_a_kill_9_is_live_soon_and_in_nobodys_way() {
     let clients: usize =
         std::env::var("FANFARE_TEST_HERD").map_or(2_000, |clients| clients.parse().unwrap()) / GROUP * GROUP;
@@ -167,7 +167,7 @@ async fn a_herd_that_returns_after_a_kill_9_is_live_soon_and_in_nobodys_way() {
     let (half, all) = (times[clients / 2], times[clients - 1]);
     let (said, talk) = (talk.len(), p99(talk));
     println!(
-        "{clients} clients with {ROOMS} topics each: half live after {half:?}, all after {all:?}; meanwhile {said} \
+        "figure: {clients} clients with {ROOMS} topics each: half live after {half:?}, all after {all:?}; meanwhile {said} \
          messages of two others took {talk:?} at p99, and this process ran {late:?} late at p99"
     );
     assert!(all <= BACK, "{all:?}");

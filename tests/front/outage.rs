@@ -24,6 +24,8 @@ use crate::{
 
 /// The longest that a request waits for its answer while the database is away, with what the machine adds.
 const TOLD: Duration = Duration::from_secs(8);
+/// It is killed and begun again, stopped and let go on, by turns.
+const ROUNDS: u64 = 2;
 /// The database is back, and so are we.
 const BACK: Duration = Duration::from_secs(5);
 
@@ -40,7 +42,7 @@ async fn say(client: &mut Client, room: &str, n: u64) -> Result<Value, Value> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the machine for itself: scripts/unit.sh runs it"]
+#[ignore = "needs the machine for itself: `make test` runs it alone"]
 async fn cql_a_database_that_goes_away_comes_back() {
     let Some(mut cassandra) = Cassandra::start(1) else { return };
     let server = TestServer::with(|config| on(config, &cassandra)).await;
@@ -54,7 +56,7 @@ async fn cql_a_database_that_goes_away_comes_back() {
     send(&mut agent, &[fix(counter, now(), 1.0, 1.0)]).await;
     stored_up_to(&mut agent, counter).await;
 
-    for n in 0..4 {
+    for n in 0..ROUNDS {
         assert_eq!(say(&mut ann, &room, 2 * n).await.unwrap()["seq"], 2 * n + 2);
         if n % 2 == 0 {
             cassandra.kill(0);
@@ -106,7 +108,7 @@ async fn cql_a_database_that_goes_away_comes_back() {
         // What was sent meanwhile had been kept, and is stored without being sent again.
         stored_up_to(&mut agent, counter).await;
     }
-    for seq in 2..10 {
+    for seq in 2..2 + 2 * ROUNDS {
         assert_eq!(bob.expect("message:new").await["seq"], seq);
     }
     drop(server);
@@ -154,7 +156,7 @@ async fn without_a_database_it_waits_and_can_be_told_to_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the machine for itself: scripts/unit.sh runs it"]
+#[ignore = "needs the machine for itself: `make test` runs it alone"]
 async fn cql_a_database_that_comes_later_is_found() {
     let Some(mut cassandra) = Cassandra::start(1) else { return };
     cassandra.kill(0);

@@ -39,7 +39,7 @@ fn role(n: usize) -> &'static str {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the machine for itself: scripts/unit.sh runs it"]
+#[ignore = "soak: `make soak` runs it"]
 async fn a_server_is_replaced_under_load_and_nothing_is_lost_or_doubled() {
     let dir = tempfile::tempdir().unwrap();
     let settings = [
@@ -82,7 +82,7 @@ async fn a_server_is_replaced_under_load_and_nothing_is_lost_or_doubled() {
     absences.sort_unstable();
     let (half, longest) = (absences[CLIENTS / 2], absences[CLIENTS - 1]);
     println!(
-        "replaced twice, which took {down:?}: {total} messages, each heard by {GROUP}, none lost, none doubled; {fixes} \
+        "figure: replaced twice, which took {down:?}: {total} messages, each heard by {GROUP}, none lost, none doubled; {fixes} \
          fixes of {groups} agents, all stored, once each; {groups} watchers saw no agent move back, nor stand for more \
          than {:?}; of {CLIENTS} clients half were away for {half:?} at most, and all for {longest:?}; this \
          process ran {late:?} late at p99",

@@ -25,11 +25,13 @@ async fn urgent_requests_have_a_stream_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "soak: `make soak` runs it"]
 async fn connections_leave_nothing_behind_on_webtransport() {
     leave_nothing_behind(Kind::WebTransport).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "soak: `make soak` runs it"]
 async fn connections_leave_nothing_behind_on_websocket() {
     leave_nothing_behind(Kind::WebSocket).await;
 }
@@ -54,7 +56,7 @@ async fn leave_nothing_behind(kind: Kind) {
     }
     settled(&server).await;
     let grown = server.memory("VmRSS").saturating_sub(after_half);
-    println!("{kind:?}: {after_half} KiB after 1,000 cycles, {grown} KiB more after 2,000");
+    println!("figure: {kind:?}: {after_half} KiB after 1,000 cycles, {grown} KiB more after 2,000");
     // A leak of 2 KiB for each connection would show.
     assert!(grown < 2000, "{grown} KiB more");
 }

@@ -35,7 +35,7 @@ async fn the_track_is_complete_after_a_minute_of_nothing() {
 
     for (transport, driven) in BOTH.into_iter().zip([web_transport, web_socket]) {
         let whole = driven.drained.saturating_duration_since(again);
-        println!("{transport:?}: {}; everything stored {whole:.1?} after the outage", driven.summary);
+        println!("figure: {transport:?}: {}; everything stored {whole:.1?} after the outage", driven.summary);
         let (chief, _) = world.client(&name("chief", transport), "supervisor", transport);
         let (first, last) = (driven.fixes[0].time, driven.fixes[driven.fixes.len() - 1].time);
         let track = chief.track(UserId::new(&name("agent", transport)).unwrap(), first, last).await.unwrap();

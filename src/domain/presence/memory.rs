@@ -1,5 +1,5 @@
 //! What a person who is there costs, and one who watches. It reads the memory of the process, so it is run alone:
-//! `cargo test --workspace --all-features --locked --lib -- --ignored --nocapture presence::memory`
+//! `make soak` does.
 
 use std::sync::Arc;
 
@@ -26,12 +26,12 @@ fn each<T>(what: &str, number: usize, make: impl FnOnce() -> T) -> (usize, T) {
     let before = resident();
     let made = make();
     let bytes = resident().saturating_sub(before) / number;
-    println!("{bytes} bytes for each {what}");
+    println!("figure: {bytes} bytes for each {what}");
     (bytes, made)
 }
 
 #[test]
-#[ignore = "memory of the whole process, so it must run alone: as said at the top"]
+#[ignore = "soak: `make soak` runs it"]
 fn what_people_and_those_who_watch_them_take() {
     let users: Vec<UserId> = (0..PEOPLE).map(|n| UserId::new(&format!("user-{n:026}")).unwrap()).collect();
     let slot = || {

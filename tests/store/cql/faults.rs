@@ -18,7 +18,7 @@ use scylla::client::session_builder::SessionBuilder;
 use super::{checker::Verdict, load::Load};
 use crate::{Deaf, node::Cassandra};
 
-/// Kills, and seconds over which they are spread; `make faults` sets more.
+/// Kills, and seconds over which they are spread; `make soak` sets more.
 const KILLS: &str = "FANFARE_TEST_KILLS";
 const SECONDS: &str = "FANFARE_TEST_SECONDS";
 
@@ -37,10 +37,10 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the machine for itself: scripts/unit.sh runs it"]
+#[ignore = "needs the machine for itself: `make test` runs it alone"]
 async fn cql_the_only_node_is_stopped_and_killed() {
     let Some(mut cassandra) = Cassandra::start(1) else { return };
-    let (kills, seconds) = (number(KILLS, 2), number(SECONDS, 0));
+    let (kills, seconds) = (number(KILLS, 1), number(SECONDS, 0));
     let heard = Arc::default();
     let store = Scylla::open(options(&cassandra, 1), Arc::clone(&heard) as _).unwrap();
     let load = Load::start(Arc::clone(&store), heard);
@@ -63,7 +63,7 @@ async fn cql_the_only_node_is_stopped_and_killed() {
         cassandra.begin(0);
         slowest = slowest.max(load.next().await);
         load.some(200).await;
-        println!("{kill} stops and kills; back {slowest:?} after the database at the latest");
+        println!("figure: {kill} stops and kills; back {slowest:?} after the database at the latest");
         while start.elapsed().as_secs() < seconds * kill / kills {
             load.next().await;
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -133,7 +133,7 @@ async fn opened(cassandra: &Cassandra, heard: &Arc<dyn Committed>) -> Arc<Scylla
 
 /// Three nodes, three copies: one may be away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the machine for itself: scripts/unit.sh runs it"]
+#[ignore = "soak: `make soak` runs it"]
 async fn cql_one_node_of_three_may_be_away() {
     let Some(mut cassandra) = Cassandra::start(3) else { return };
     let heard: Arc<_> = Arc::default();
@@ -151,14 +151,14 @@ async fn cql_one_node_of_three_may_be_away() {
     cassandra.resume(2);
     tokio::time::sleep(some).await;
     let standstill = load.standstill();
-    println!("longest standstill with one node of three away: {standstill:?}");
+    println!("figure: longest standstill with one node of three away: {standstill:?}");
 
     cassandra.kill(0);
     cassandra.pause(1);
     load.until_refused(10).await;
     cassandra.resume(1);
     let back = load.next().await;
-    println!("two away: UNAVAILABLE; back {back:?} after the second node");
+    println!("figure: two away: UNAVAILABLE; back {back:?} after the second node");
     cassandra.begin(0);
     load.next().await;
     let verdict = load.finish("one node of three killed, another stopped, then two away").await;

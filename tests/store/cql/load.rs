@@ -171,7 +171,7 @@ impl Load {
         let events: usize = topics.iter().map(|(acknowledged, _)| acknowledged.len()).sum();
         let verdict = check(&topics);
         println!(
-            "{what}: {events} events acknowledged, {stored} stored, {} answers UNAVAILABLE, slowest answer {} ms, \
+            "figure: {what}: {events} events acknowledged, {stored} stored, {} answers UNAVAILABLE, slowest answer {} ms, \
              {fixes} fixes acknowledged; {} lost, {} duplicates, {} order violations",
             shared.refused.load(Ordering::Relaxed),
             shared.slowest.load(Ordering::Relaxed),

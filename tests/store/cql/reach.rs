@@ -51,7 +51,7 @@ fn slot() -> Slot {
 
 /// Everything goes by the configuration, as an operator writes it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the machine for itself: scripts/unit.sh runs it"]
+#[ignore = "needs the machine for itself: `make test` runs it alone"]
 async fn cql_with_tls_and_a_password() {
     let dir = tempfile::tempdir().unwrap();
     let (ours, node) = authority(dir.path(), "ours");

@@ -42,8 +42,8 @@ test('475 agents for a minute: the heap does not grow, no task is long, frames a
     const done = await tasks();
     const came = (await page.evaluate(() => window.__fanfare.client.stats().packets)) - packets;
     const grown = (await heap(session)) - before;
-    t.diagnostic(`475 agents: ${mean.toFixed(1)} frames/s, half within ${cost.p50.toFixed(1)} ms, 99 of 100 within ${cost.p99.toFixed(1)} ms, drawing ${cost.draw.toFixed(2)} ms; ${came} packets`);
-    t.diagnostic(`${done.count} tasks, the longest ${done.longest.slice(0, 3).map((ms) => ms.toFixed(0)).join(', ')} ms of processor time, by the clock ${cost.longTasks} long ones of up to ${cost.longestTask} ms; heap ${megabytes(before)} MB and ${megabytes(grown)} MB more a minute later`);
+    t.diagnostic(`figure: 475 agents: ${mean.toFixed(1)} frames/s, half within ${cost.p50.toFixed(1)} ms, 99 of 100 within ${cost.p99.toFixed(1)} ms, drawing ${cost.draw.toFixed(2)} ms; ${came} packets`);
+    t.diagnostic(`figure: ${done.count} tasks, the longest ${done.longest.slice(0, 3).map((ms) => ms.toFixed(0)).join(', ')} ms of processor time, by the clock ${cost.longTasks} long ones of up to ${cost.longestTask} ms; heap ${megabytes(before)} MB and ${megabytes(grown)} MB more a minute later`);
     assert.ok(came > 200, 'positions came all the while');
     assert.ok(cost.frames > 300, 'it was drawn all the while');
     assert.ok(grown < 700_000, `the heap grew by ${grown} bytes`);
@@ -63,7 +63,7 @@ test('5,000 agents: frames are counted', { timeout: 2 * MINUTE }, async (t) => {
   await page.evaluate(() => window.__fanfare.resetFrames());
   await until('600 frames', () => page.evaluate(() => window.__fanfare.frames().frames > 600), MINUTE);
   const cost = await page.evaluate(() => window.__fanfare.frames());
-  t.diagnostic(`5,000 agents: ${cost.fps.toFixed(1)} frames/s, half within ${cost.p50.toFixed(1)} ms, 99 of 100 within ${cost.p99.toFixed(1)} ms, drawing ${cost.draw.toFixed(2)} ms; long tasks ${cost.longTasks}, longest ${cost.longestTask} ms`);
+  t.diagnostic(`figure: 5,000 agents: ${cost.fps.toFixed(1)} frames/s, half within ${cost.p50.toFixed(1)} ms, 99 of 100 within ${cost.p99.toFixed(1)} ms, drawing ${cost.draw.toFixed(2)} ms; long tasks ${cost.longTasks}, longest ${cost.longestTask} ms`);
   assert.ok(cost.draw * 4 < cost.p50, 'drawing is the graphics card\'s work, not the page\'s');
   await page.close();
 });
