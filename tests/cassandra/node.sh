@@ -9,7 +9,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 lib=$(cd "${CARGO_TARGET_DIR:-$here/../../target}/cassandra/lib" && pwd)
 # periodic is fast, and a node that is killed forgets what it answered since its last sync; batch syncs before it answers.
 sync=${FANFARE_CASSANDRA_SYNC:-periodic} period=
-if [ "$sync" = periodic ]; then period=10s; fi
+# One that is never killed need not write its tables' definitions to disk at each change, which takes most of the change.
+flush=true
+if [ "$sync" = periodic ]; then period=10s flush=false; fi
 mkdir -p "$data"
 cat > "$data/cassandra.yaml" <<YAML
 cluster_name: fanfare tests
@@ -62,6 +64,6 @@ exec setpriv --pdeathsig KILL java "${flags[@]}" \
     -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -XX:TieredStopAtLevel=1 -Xms256m "-Xmx${FANFARE_CASSANDRA_HEAP:-512m}" -XX:MaxDirectMemorySize=256m -Xss512k \
     "-Dcassandra.config=file://$data/cassandra.yaml" "-Dcassandra.storagedir=$data" -Dcassandra-foreground=yes \
     -Dcassandra.skip_wait_for_gossip_to_settle=0 "-Dcassandra.ring_delay_ms=$ring" \
-    -Dcassandra.consistent.rangemovement=false -Dcassandra.superuser_setup_delay_ms=0 \
+    "-Dcassandra.test.flush_local_schema_changes=$flush" -Dcassandra.consistent.rangemovement=false -Dcassandra.superuser_setup_delay_ms=0 \
     "-Dlogback.configurationFile=$here/logback.xml" \
     -cp "$lib/*" org.apache.cassandra.service.CassandraDaemon

@@ -30,7 +30,7 @@ impl Committed for Deaf {
 async fn conforms(options: Options) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_owned();
-    conformance::all(move |committed: Arc<dyn Committed>| {
+    conformance::all(40, move |committed: Arc<dyn Committed>| {
         let (path, options) = (path.clone(), options.clone());
         async move { Sqlite::open(&path, committed, &options).unwrap() as Arc<dyn Store> }
     })

@@ -19,15 +19,17 @@ pub(super) type Open = Box<dyn Fn(Arc<dyn Committed>) -> BoxFuture<'static, Arc<
 
 pub(super) struct Lab {
     open: Open,
+    /// Random sequences of calls that are compared with the model.
+    pub(super) sequences: u32,
     pub(super) store: Arc<dyn Store>,
     pub(super) heard: Arc<Heard>,
 }
 
 impl Lab {
-    pub(super) async fn new(open: Open) -> Self {
+    pub(super) async fn new(sequences: u32, open: Open) -> Self {
         let heard = Arc::new(Heard::default());
         let store = open(Arc::<Heard>::clone(&heard)).await;
-        Self { open, store, heard }
+        Self { open, sequences, store, heard }
     }
 
     /// Closes the store and opens it again.

@@ -96,17 +96,20 @@ const CASES: &[(&str, Case)] = cases![
 ];
 
 /// Runs every case. `open` opens the same store each time it is called, and is called again only after the store
-/// has been closed. The future is not `Send`: run it with `block_on`, as `#[tokio::test]` does.
-pub async fn all<F, Fut>(open: F)
+/// has been closed. `sequences` is the number of random sequences of calls that are compared with a model: each is some
+/// hundred calls. The future is not `Send`: run it with `block_on`, as `#[tokio::test]` does.
+pub async fn all<F, Fut>(sequences: u32, open: F)
 where
     F: Fn(Arc<dyn Committed>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Arc<dyn Store>> + Send + 'static,
 {
-    let mut lab = Lab::new(Box::new(move |committed| Box::pin(open(committed)))).await;
+    let mut lab = Lab::new(sequences, Box::new(move |committed| Box::pin(open(committed)))).await;
     for (name, case) in CASES {
         // Shown by the test harness when a case fails.
         println!("conformance: {name}");
+        let began = std::time::Instant::now();
         case(&mut lab).await;
+        println!("  {:.1?}", began.elapsed());
     }
     lab.store.close().await;
 }

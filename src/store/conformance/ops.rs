@@ -2,6 +2,7 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
+use super::world::Part;
 use crate::store::FixClass;
 
 /// A call. Numbers stand for things of the world; what an expectation is to be is chosen when it runs.
@@ -25,6 +26,30 @@ pub(super) enum Op {
     Index { topic: usize, seq: u64, words: Vec<usize> },
     Search { topics: Vec<usize>, words: Vec<usize>, limit: usize },
     Reopen,
+}
+
+impl Op {
+    /// What it can change, and so what is compared after it; all is compared at the end. None where it only reads.
+    pub(super) fn changes(&self) -> &'static [Part] {
+        match self {
+            Self::Append { .. } | Self::Amend { .. } | Self::Mark { .. } => &[Part::Logs],
+            // Words of an event go with it.
+            Self::Expire { .. } => &[Part::Logs, Part::Texts],
+            Self::Put { .. } => &[Part::Records],
+            Self::PutFixes { .. } | Self::ExpireFixes { .. } => &[Part::Fixes],
+            Self::Index { .. } => &[Part::Texts],
+            Self::Reopen => &[Part::Logs, Part::Records, Part::Fixes],
+            Self::Read { .. }
+            | Self::List { .. }
+            | Self::Track { .. }
+            | Self::Latest { .. }
+            | Self::Window { .. }
+            | Self::SetTimer { .. }
+            | Self::Due { .. }
+            | Self::ClearTimer { .. }
+            | Self::Search { .. } => &[],
+        }
+    }
 }
 
 /// What a conditional write expects.

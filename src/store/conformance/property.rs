@@ -1,4 +1,5 @@
-//! Random calls, compared with the model after each of them, and shrunk where they differ.
+//! Random calls, compared with the model after each of them in what it can change, at the end in everything, and shrunk
+//! where they differ.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +17,10 @@ use super::{
 };
 use crate::store::{From, MarkKind, NewEvent, Position, Put, Timer};
 
-/// Sequences tried, unless `PROPTEST_CASES` says otherwise.
-const CASES: u32 = 40;
-
+/// As many sequences as the lab is for, unless `PROPTEST_CASES` says otherwise.
 pub(super) async fn like_the_model(lab: &mut Lab) {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
+    let cases =
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(lab.sequences);
     let mut runner = TestRunner::new(Config::default());
     let ops = ops::ops();
     for _ in 0..cases {
@@ -51,11 +51,14 @@ pub(super) async fn like_the_model(lab: &mut Lab) {
 async fn run(lab: &mut Lab, ops: Vec<Op>) -> Result<(), String> {
     let mut world = World::new(lab).await;
     for (step, op) in ops.into_iter().enumerate() {
-        let described = format!("{op:?}");
+        let (described, changes) = (format!("{op:?}"), op.changes());
         let failed = |difference| format!("step {step}, {described}: {difference}");
         world.step(lab, op).await.map_err(failed)?;
-        world.compare(lab).await.map_err(failed)?;
+        for part in changes {
+            world.compare_part(lab, *part).await.map_err(failed)?;
+        }
     }
+    world.compare(lab).await.map_err(|difference| format!("at the end: {difference}"))?;
     lab.reopen().await;
     world.compare(lab).await.map_err(|difference| format!("reopened at the end: {difference}"))
 }

@@ -66,11 +66,11 @@ impl Keyspace {
     }
 }
 
-async fn conforms(change: impl FnOnce(&mut Options)) {
+async fn conforms(sequences: u32, change: impl FnOnce(&mut Options)) {
     let Some(keyspace) = Keyspace::new() else { return };
     let mut options = keyspace.options();
     change(&mut options);
-    conformance::all(move |committed: Arc<dyn Committed>| {
+    conformance::all(sequences, move |committed: Arc<dyn Committed>| {
         let options = options.clone();
         async move { Scylla::open(options, committed).unwrap() as Arc<dyn Store> }
     })
@@ -80,11 +80,11 @@ async fn conforms(change: impl FnOnce(&mut Options)) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cql_conforms() {
-    conforms(|_| {}).await;
+    conforms(10, |_| {}).await;
 }
 
 /// Logs move to another partition all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cql_conforms_with_small_buckets() {
-    conforms(|options| options.bucket_events = 4).await;
+    conforms(5, |options| options.bucket_events = 4).await;
 }
