@@ -9,7 +9,7 @@ import { run } from './process.mjs';
 /** Tests that stop, kill or start databases of their own, and look at the time. */
 const ALONE = {
   'fanfare:store': ['cql::reach::cql_with_tls_and_a_password', 'cql::faults::cql_the_only_node_is_stopped_and_killed'],
-  'fanfare:front': ['outage::cql_a_database_that_goes_away_comes_back', 'outage::cql_a_database_that_comes_later_is_found'],
+  'fanfare:front': ['load::database_outage::cql_a_database_that_goes_away_comes_back', 'load::database_outage::cql_a_database_that_comes_later_is_found'],
 };
 
 // Puppeteer's profile folders and the like are under the temporary folder: browsers of two stages do not meet.
@@ -36,8 +36,8 @@ export function stages(root) {
     cargo('cli', ['fanfare:cli'], { again: true }),
     cargo('front', ['fanfare:front'], { again: true, threads: 4 }),
     command('documents', ['cargo', 'test', ...FLAGS, '--doc'], { after: ['lint'] }),
-    onCql('front-cql-1', ['chat::', 'cql_', 'window::']),
-    onCql('front-cql-2', ['positions::', 'presence::', 'resume::', 'revocation::']),
+    onCql('front-cql-1', ['chat::', 'cql_', 'positions::window::', 'session::resume::', 'security::revocation::']),
+    onCql('front-cql-2', ['positions::live::', 'presence::']),
     network('network', ['handshakes', 'chat', 'killed', 'moved']),
 
     { name: 'client', after: ['console'], run: async (context) => {

@@ -12,54 +12,11 @@
     clippy::unused_async
 )]
 
-mod client;
-mod doors;
-mod gate;
-mod harness;
-mod issuer;
-mod late;
-mod store;
-mod tap;
-mod until;
-
-mod abuse;
-mod addresses;
-mod attacks;
-mod audit;
 mod chat;
-mod claims;
-mod clocks;
-mod closing;
-mod compression;
-mod cut;
-mod drain;
-mod fixes;
-mod forged;
-mod groups;
-mod hearing;
-mod herd;
 mod http;
-mod isolation;
-mod keys;
-mod lanes;
-mod limits;
-#[path = "../cassandra/node.rs"]
-mod node;
-mod outage;
+mod load;
 mod positions;
 mod presence;
-mod presence_nodes;
-mod pressure;
-mod public;
-mod refreshed;
-mod reluctant;
-mod resume;
-mod returning;
-mod revocation;
-mod rolling;
-mod teams;
-mod tiles;
-mod token;
-mod transport;
-mod unfinished;
-mod window;
+mod security;
+mod session;
+mod support;

@@ -1,5 +1,6 @@
 //! Who is there: states, texts, devices, graces.
 
+pub(crate) mod nodes;
 mod watch;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -7,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use fanfare::config::StoreKind;
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
     client::{BOTH, Client, Kind},
     harness::{TestServer, token},
     until::{pace, until},
@@ -173,7 +174,7 @@ async fn the_states_and_the_text_of_somebody_are_seen() {
 
         let faked = phone.request("presence:set", json!({ "status": "in_call" })).await.unwrap_err();
         assert_eq!(faked["code"], "INVALID_MESSAGE", "a call is not a client's to claim");
-        let before = crate::positions::now();
+        let before = crate::positions::live::now();
         set(&mut phone, json!({ "status": "offline" })).await;
         let gone = shown.until_status(&mut ann, &bob, "offline").await;
         assert!(gone["last_seen"].as_u64().unwrap() >= before - 1, "gone at once");

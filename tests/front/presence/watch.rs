@@ -5,8 +5,8 @@ use std::time::Instant;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::{Shown, set, watch};
-use crate::{
+use super::{set, watch};
+use crate::support::{
     client::{BOTH, Client, Kind},
     harness::{Process, TestServer, token},
 };

@@ -1,0 +1,4 @@
+//! Conversations, small and large.
+
+pub(crate) mod conversations;
+pub(crate) mod large_groups;

@@ -1,0 +1,6 @@
+//! Positions: live, stored, and by department.
+
+pub(crate) mod departments;
+pub(crate) mod device_fixes;
+pub(crate) mod live;
+pub(crate) mod window;
