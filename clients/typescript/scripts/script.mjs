@@ -1,8 +1,9 @@
 // The client for pages without a bundler: one file, `<script src="fanfare.min.js">`, which makes the global `Fanfare`.
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const root = new URL('..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('..', import.meta.url));
 const { version, license } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 const parts = ['index', 'chat/index', 'presence/index', 'stores', 'fixes'];
 

@@ -1,4 +1,5 @@
 // Sizes of the entry points, minified and compressed. Fails where the core has grown above its budget.
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
@@ -10,7 +11,7 @@ const ENTRIES = { core: 'src/client.ts', chat: 'src/chat/index.ts', presence: 's
 
 for (const [name, entry] of Object.entries(ENTRIES)) {
   const { outputFiles } = await build({
-    entryPoints: [new URL(`../${entry}`, import.meta.url).pathname],
+    entryPoints: [fileURLToPath(new URL(`../${entry}`, import.meta.url))],
     bundle: true,
     minify: true,
     write: false,

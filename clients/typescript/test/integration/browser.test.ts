@@ -1,6 +1,7 @@
 // The built package in real browsers, with the real server, over both transports.
 import { createServer, type Server as Site } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import puppeteer, { type Browser, type Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -32,7 +33,7 @@ beforeAll(async () => {
   const { outputFiles } = await build({
     stdin: {
       contents: "export * from './index.js'; export * from './stores.js'",
-      resolveDir: new URL('../../dist/', import.meta.url).pathname,
+      resolveDir: fileURLToPath(new URL('../../dist/', import.meta.url)),
     },
     bundle: true,
     write: false,

@@ -1,6 +1,7 @@
 // examples/hello, as its README says: a page of another origin than the server's, in two tabs.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import puppeteer, { type Browser, type Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chromium } from './browsers.ts';
@@ -13,7 +14,7 @@ let server: Server;
 let browser: Browser;
 
 beforeAll(async () => {
-  site = spawn(process.execPath, [new URL('serve.mjs', example).pathname, '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  site = spawn(process.execPath, [fileURLToPath(new URL('serve.mjs', example)), '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
   site.stdout?.on('data', (chunk: Buffer) => (origin += chunk));
   await until('the page\'s server', () => origin.endsWith('\n'));
   origin = origin.trim();

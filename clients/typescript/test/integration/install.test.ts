@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 
-const root = new URL('../../', import.meta.url).pathname;
+const root = fileURLToPath(new URL('../../', import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), 'fanfare-install-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -25,9 +26,9 @@ function app(name: string): string {
   return folder;
 }
 
-/** A checkout in which nothing is built, but for the packages of this one. */
+/** A checkout in which nothing is built, but for the packages of this one; in a folder as people have them. */
 function checkout(): string {
-  const copy = join(dir, 'checkout/clients/typescript');
+  const copy = join(dir, 'a b ü/clients/typescript');
   cpSync(root, copy, { recursive: true, filter: (from) => !['node_modules', 'dist'].includes(basename(from)) });
   symlinkSync(`${root}node_modules`, join(copy, 'node_modules'));
   return copy;
@@ -39,7 +40,7 @@ test('the one line that the README shows installs it from a checkout, also where
   expect(readFileSync(`${root}../../README.md`, 'utf8')).toContain(`npm i ${line}`);
   const copy = checkout();
   const folder = app('linked');
-  run(folder, 'npm', 'i', '../checkout/clients/typescript');
+  run(folder, 'npm', 'i', '../a b ü/clients/typescript');
   expect(run(folder, process.execPath, '--input-type=module', '-e', imports).trim()).toBe('function true');
 
   run(copy, 'npm', 'pack', '--pack-destination', dir);

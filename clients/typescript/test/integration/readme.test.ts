@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { packFixes } from '../../dist/fixes.js';
 import { Client } from '../../dist/index.js';
@@ -19,7 +20,7 @@ afterAll(async () => {
 });
 
 test('the example sends a message and sees an agent move', async () => {
-  const root = new URL('../../', import.meta.url).pathname;
+  const root = fileURLToPath(new URL('../../', import.meta.url));
   const exampleOf = (readme: string) => /```js\n(.*?)```/s.exec(readFileSync(readme, 'utf8'))?.[1] ?? '';
   const example = exampleOf(`${root}README.md`);
   expect(exampleOf(`${root}../../README.md`)).toBe(example);

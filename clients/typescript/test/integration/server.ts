@@ -2,6 +2,7 @@
 // @ts-expect-error: plain JavaScript
 import { Server as Started, token as sign } from '../../../../tests/browser/lib/server.mjs';
 import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 export interface Server {
   base: string;
@@ -12,7 +13,7 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-process.env.FANFARE_BIN ??= new URL('../../../../target/debug/fanfare', import.meta.url).pathname;
+process.env.FANFARE_BIN ??= fileURLToPath(new URL('../../../../target/debug/fanfare', import.meta.url));
 
 export function start(origins: string[] = ['http://localhost:1'], settings: Record<string, string> = {}): Promise<Server> {
   if (!existsSync(process.env.FANFARE_BIN as string)) throw new Error('FANFARE_BIN names no server; build it first');
