@@ -2,7 +2,7 @@ import { systemClock, type Clock } from './clock.ts';
 import { PASSING } from './codes.ts';
 import { Connector } from './connector.ts';
 import { Cursors } from './cursors.ts';
-import { baseOf } from './discovery.ts';
+import { baseOf, checkedHosts } from './discovery.ts';
 import { Emitter } from './emitter.ts';
 import { disconnected, FanfareError, report } from './error.ts';
 import { Feed } from './feed.ts';
@@ -99,7 +99,7 @@ export class Client {
     });
     const settings = {
       base: this.#base,
-      hosts: options.hosts ?? [],
+      hosts: checkedHosts(options.hosts ?? []),
       clock: this.#clock,
       time: this.#time,
       random,

@@ -7,8 +7,8 @@ const PATIENCE = 2_000;
 /** What is known of how to connect. */
 export interface Ways {
   readonly addresses: Partial<Record<Kind, Address>>;
-  /** Whether the server has answered; `mute`: a page was not allowed to read what. */
-  readonly answered: boolean | 'mute';
+  /** Whether the server has answered; `mute`: a page was not allowed to read what; a number: that status, and nothing else. */
+  readonly answered: boolean | 'mute' | number;
   /** Addresses that the server names and the program does not allow. */
   readonly left: readonly string[];
 }
@@ -43,9 +43,10 @@ export async function discover(
     return undefined;
   };
   const at = new URL('api/v1/transport', base);
+  let status: number | undefined;
   try {
     const answer = ask(at, { signal, cache: 'no-store' }).then((response) => {
-      if (!response.ok) throw new Error(`status ${response.status}`);
+      if (!response.ok) throw (status = response.status);
       return response.json();
     });
     const { webtransport, websocket } = await within(clock, PATIENCE, answer, 'no answer');
@@ -55,6 +56,7 @@ export async function discover(
     if (url) addresses.websocket = { url, hashes: [] };
     return { addresses, answered: true, left };
   } catch {
+    if (status !== undefined) return { addresses, answered: status, left };
     // The answer to such a request cannot be read, but that there is one can be known.
     const mute = () => ask(at, { signal, cache: 'no-store', mode: 'no-cors' }).then(() => 'mute' as const, () => false as const);
     return { addresses, answered: pageOrigin() !== undefined && (await within(clock, PATIENCE, mute(), '').catch(() => false as const)), left };
@@ -66,6 +68,7 @@ export function unreachable(base: URL, { answered }: Pick<Ways, 'answered'>): st
   const page = pageOrigin();
   const doubt = page ? `: is this page's origin ${page} among the server's \`origins\`?` : '';
   if (answered === 'mute') return `${base.origin} does not answer this page${doubt}`;
+  if (typeof answered === 'number') return `${base.origin} answers with status ${answered}`;
   return answered ? `${base.origin} answers, but no transport opened${doubt}` : `not reachable: ${base.origin} does not answer`;
 }
 
@@ -88,10 +91,23 @@ function resolve(base: URL, told: string, kind: Kind): URL | undefined {
 
 /** Not weaker than the address that the program gave, and of no other host: but for those that the program names. */
 function allowed(base: URL, hosts: readonly string[], url: URL): boolean {
-  const named = hosts.map((host) => host.toLowerCase());
-  if (named.includes(url.origin)) return true;
+  if (hosts.some((host) => SCHEME.test(host) && new URL(host).origin === url.origin)) return true;
   if (base.protocol === 'https:' && url.protocol === 'ws:') return false;
-  return sameHost(url, base) || named.includes(url.hostname) || named.includes(url.host);
+  return sameHost(url, base) || hosts.some((host) => !SCHEME.test(host) && names(host, url));
+}
+
+const SCHEME = /^\w+:\/\//;
+
+/** Whether `host`, with a port or without, means that of `url`. As addresses leave out the port that is usual, it may be written. */
+function names(host: string, { protocol, hostname, host: whole }: URL): boolean {
+  const named = new URL(`${protocol}//${host}`);
+  return /:\d+$/.test(host) ? named.host === whole : named.hostname === hostname;
+}
+
+/** Throws where one is none: it would never be found. */
+export function checkedHosts(hosts: readonly string[]): readonly string[] {
+  for (const host of hosts) new URL(SCHEME.test(host) ? host : `https://${host}`);
+  return hosts;
 }
 
 /** This machine has several names. Only WebTransport may need another one: a server names WebSocket as it was asked. */

@@ -1,4 +1,6 @@
 // Which addresses are connected to: never weaker ones, never those of other hosts, always beneath the program's own.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test, vi } from 'vitest';
 import { baseOf, discover } from '../src/discovery.ts';
 import { Client, type Address } from '../src/index.ts';
@@ -74,6 +76,25 @@ test('a host that the program names is used, a weaker address only with its sche
   expect(await ways('https://x', plain, ['ws://10.0.0.7'])).toMatchObject({ ws: 'ws://10.0.0.7/ws' });
 });
 
+test('hosts are found as the documentation writes them, with the usual port as well', async () => {
+  const read = (file: string) => readFileSync(fileURLToPath(new URL(`../${file}`, import.meta.url)), 'utf8');
+  for (const [file, host] of [['README.md', 'quic.example.org'], ['API.md', 'ws://10.0.0.7:80'], ['src/types.ts', 'ws://10.0.0.7:80']] as const) {
+    expect(read(file)).toContain(host);
+  }
+  const quic = names('wss://x/ws', 'https://quic.example.org/wt');
+  for (const host of ['quic.example.org', 'quic.example.org:443', 'https://quic.example.org', 'https://quic.example.org:443/']) {
+    expect(await ways('https://x', quic, [host]), host).toMatchObject({ wt: 'https://quic.example.org/wt', left: [] });
+  }
+  const plain = names('ws://10.0.0.7:80/ws');
+  for (const host of ['ws://10.0.0.7:80', 'WS://10.0.0.7']) {
+    expect(await ways('https://x', plain, [host]), host).toMatchObject({ ws: 'ws://10.0.0.7/ws', left: [] });
+  }
+  for (const host of ['10.0.0.7:80', 'ws://10.0.0.7:81', 'wss://10.0.0.7:80']) {
+    expect(await ways('https://x', plain, [host]), host).toMatchObject({ ws: 'wss://x/ws' });
+  }
+  expect(await ways('https://x', names('wss://bücher.example/ws'), ['bücher.example'])).toMatchObject({ ws: 'wss://xn--bcher-kva.example/ws' });
+});
+
 test.each([
   ['nothing', {}],
   ['null', null],
@@ -130,17 +151,21 @@ test('an endless back-off says why, as far as a page gets to know', async () => 
   const nobody = async () => Promise.reject(new TypeError('failed'));
   expect(await reason(nobody)).toBe('not reachable: http://h does not answer');
   expect(await reason(undefined)).toBe('http://h answers, but no transport opened');
+  const broken = async () => ({ ok: false, status: 502 });
+  expect(await reason(broken)).toBe('http://h answers with status 502');
+  expect(await reason(broken, true)).toBe('http://h answers with status 502');
   expect(await reason(undefined, true)).toMatch(/no transport opened: is this page's origin http:\/\/localhost:8000 among/);
   // What a browser does where the server does not name the page's origin: only an answer that cannot be read is to be had.
   const other = async (_: URL, init: RequestInit) => (init.mode === 'no-cors' ? { ok: false } : nobody());
   expect(await reason(other, true)).toMatch(/does not answer this page: is this page's origin http:\/\/localhost:8000 among/);
   expect(await reason(nobody, true)).toBe('not reachable: http://h does not answer');
-  expect(warn).toHaveBeenCalledTimes(5);
+  expect(warn).toHaveBeenCalledTimes(7);
 });
 
 test('an address that is none is refused where it is given', () => {
   expect(() => new Client({ token: 't' })).toThrow(/`url` is needed/);
   expect(() => new Client({ token: 't', url: 'nothing' })).toThrow(TypeError);
+  expect(() => new Client({ token: 't', url: 'http://h', hosts: ['not a host'] })).toThrow(TypeError);
 });
 
 test('a name that begins like this machine is another host', async () => {
