@@ -12,6 +12,7 @@ import {
   type Authenticated,
   type ErrorCode,
   type GoingAway,
+  type LocationStored,
   type LogEvent,
   type ServerPing,
   type Subscribe,
@@ -322,6 +323,9 @@ export class Client {
       case 'subscription:ended':
         this.#refused(data as SubscriptionEnded);
         break;
+      case 'location:stored':
+        this.#lost(data as LocationStored);
+        break;
       case 'location:snapshot':
         this.#feed.snapshot(data as never);
         break;
@@ -335,6 +339,12 @@ export class Client {
     if ((LOG_EVENTS as readonly string[]).includes(event.event)) return this.#entry(event as unknown as LogEvent);
     // All names of the protocol but two have a colon, so that none is mistaken for one of the client's own.
     if (event.event.includes(':') || event.event === 'error') this.#events.emit(event.event as 'message:read', data as never);
+  }
+
+  /** Fixes that will never be stored: as good as always the device's clock is wrong, and each of them is lost. */
+  #lost({ rejected = [] }: LocationStored): void {
+    if (this.#events.has('location:stored')) return;
+    for (const { reason } of rejected) this.#connector.say(`fixes are refused: ${reason}; \`location:stored\` tells which`, 'error');
   }
 
   #entry(entry: LogEvent): void {

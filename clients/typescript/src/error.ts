@@ -7,12 +7,18 @@ export class FanfareError extends Error {
   readonly code: Code;
   /** Where waiting helps. */
   readonly retryAfterMs?: number;
+  /**
+   * The `client_id` of a durable request that has not failed: nobody tells its answer any more, but it stays in the outbox and
+   * goes with the next `connect` of its user. Ask again with this id to hear of it; with another one it would be done twice.
+   */
+  readonly waits?: string;
 
-  constructor(code: Code, message: string, retryAfterMs?: number) {
+  constructor(code: Code, message: string, retryAfterMs?: number, waits?: string) {
     super(message);
     this.name = 'FanfareError';
     this.code = code;
     if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
+    if (waits !== undefined) this.waits = waits;
   }
 }
 

@@ -130,12 +130,13 @@ export class Requests {
     }
   }
 
-  /** Nobody waits for answers any longer. Durable requests are kept. */
+  /** Nobody waits for answers any longer. Durable requests are kept, and their callers told that. */
   end(error: FanfareError): void {
     this.detach(error);
     for (const job of this.#jobs) {
       job.resume?.();
-      for (const caller of job.callers) caller.failed(error);
+      const kept = new FanfareError(error.code, error.message, error.retryAfterMs, job.data.client_id);
+      for (const caller of job.callers) caller.failed(kept);
     }
   }
 

@@ -1,7 +1,7 @@
 // The chat's state: list, history, receipts, what is on its way.
 import { afterEach, expect, test, vi } from 'vitest';
 import { Chat } from '../src/chat/index.ts';
-import { memoryStore } from '../src/index.ts';
+import { memoryStore, type FanfareError } from '../src/index.ts';
 import { chatting, history, shown, summary } from './chatting.ts';
 import { message, settle, topics, World } from './fake.ts';
 
@@ -166,6 +166,21 @@ test('a cut connection keeps a message sending, a reload too', async () => {
   history(next.link, [message(4, { by: 'alice', data: { conversation_id: 'c1', text: 'in the tunnel' } })]);
   await settle();
   expect(shown(next.chat)).toEqual(['in the tunnel: sent']);
+});
+
+test('a message of a client that has ended waits, and says so', async () => {
+  const { world, client, chat } = await chatting();
+  const sent = chat.send('c1', 'later').catch((error: FanfareError) => error);
+  client.close();
+  const key = chat.messages('c1').items[0]?.key;
+  expect(await sent).toMatchObject({ code: 'CLOSED', waits: key });
+  expect(shown(chat)).toEqual(['later: sending']);
+  client.connect();
+  await world.clock.pass(0);
+  expect(world.link.asked('message:send').map(({ data }) => data.client_id)).toEqual([key]);
+  world.link.say(message(4, { by: 'alice', client_id: key, data: { conversation_id: 'c1', text: 'later' } }));
+  expect(chat.snapshot.conversations[0]?.last?.status).toBe('sent');
+  expect(shown(chat)).toEqual([]);
 });
 
 test('what is trimmed waits for a page that goes on from there', async () => {

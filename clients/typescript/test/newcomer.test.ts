@@ -57,6 +57,25 @@ test('nor where they are taken away; where somebody listens, none', async () => 
   expect(said.mock.calls).toEqual([['Fanfare: locations: UNAUTHORIZED no longer']]);
 });
 
+test('fixes that are refused: the console says why, once for each reason, unless somebody listens', async () => {
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+  const { client, link } = await new World().connected();
+  const stored = (...rejected: object[]) => link.say({ event: 'location:stored', data: { stored: [[1, 2]], ...(rejected.length && { rejected }) } });
+  stored();
+  expect(said).not.toHaveBeenCalled();
+  for (let counter = 3; counter < 9; counter += 2) stored({ counter, reason: 'clock_ahead' }, { counter: counter + 1, reason: 'too_old' });
+  expect(said.mock.calls.map(([line]) => /refused: (\w+);/.exec(String(line))?.[1])).toEqual(['clock_ahead', 'too_old']);
+
+  const other = await new World().connected();
+  const heard: unknown[] = [];
+  other.client.on('location:stored', (answer) => heard.push(answer));
+  other.link.say({ event: 'location:stored', data: { stored: [], rejected: [{ counter: 1, reason: 'clock_ahead' }] } });
+  expect(heard).toEqual([{ stored: [], rejected: [{ counter: 1, reason: 'clock_ahead' }] }]);
+  expect(said).toHaveBeenCalledTimes(2);
+  client.close();
+  other.client.close();
+});
+
 test('half a character does not end the connection: what is sent is JSON', async () => {
   const world = new World();
   const { client, link } = await world.connected();

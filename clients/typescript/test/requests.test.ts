@@ -154,6 +154,50 @@ test('closing rejects, and keeps what the outbox holds for the next connect', as
   expect(world.link.asked('message:send').map(({ data }) => data.text)).toEqual(['later']);
 });
 
+test('whoever is told that the client has ended can tell what waits from what has failed', async () => {
+  const world = new World();
+  const { client, link } = await world.connected();
+  const notice = { message: 'Leave', priority: 'urgent' } as const;
+  const alarm = caught(client.request('system:broadcast', { ...notice, client_id: 'mine' }));
+  const group = caught(client.request('conversation:create', { kind: 'group', members: ['bob'] }));
+  const list = caught(client.request('conversation:list', {}));
+  link.end(4200, 'token revoked');
+  const made = client.outbox.find(({ event }) => event === 'conversation:create')?.clientId;
+  expect(await alarm).toMatchObject({ name: 'FanfareError', code: 'CLOSED', message: 'token revoked', waits: 'mine' });
+  expect(await group).toMatchObject({ code: 'CLOSED', waits: made });
+  expect((await list)?.waits).toBeUndefined();
+
+  // With the same id it is the same request, whose answer is told.
+  const again = client.request('system:broadcast', { ...notice, client_id: 'mine' });
+  client.connect();
+  await world.clock.pass(0);
+  expect(world.link.asked('system:broadcast').map(({ data }) => data.client_id)).toEqual(['mine']);
+  world.link.reply('system:broadcast', stored);
+  expect(await again).toEqual(stored);
+
+  // The server's own refusal of the token keeps its code; what another user has asked is not sent by this one.
+  client.close();
+  const mine = caught(client.request('message:send', { ...text('x'), client_id: 'left' }));
+  world.greeting = { user_id: 'mallory' };
+  client.connect();
+  await world.clock.pass(10_000);
+  expect(client.state).toMatchObject({ name: 'open', userId: 'mallory' });
+  expect(await mine).toMatchObject({ code: 'CLOSED' });
+  expect((await mine)?.waits).toBeUndefined();
+  client.close();
+});
+
+test('a token that is refused keeps the outbox, and its own code', async () => {
+  const world = new World();
+  world.greets = false;
+  const { client, link } = await world.connected();
+  const sent = caught(client.request('message:send', { ...text('x'), client_id: 'k' }));
+  link.refuse('authenticate', 'AUTH_FAILED');
+  await settle();
+  expect(await sent).toMatchObject({ code: 'AUTH_FAILED', waits: 'k' });
+  expect(client.outbox).toHaveLength(1);
+});
+
 test('a reload sends what waited, ahead of what is new; asking again joins it', async () => {
   const store = memoryStore();
   const before = new World();

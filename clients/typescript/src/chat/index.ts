@@ -142,7 +142,7 @@ export class Chat {
     await this.#load(conversation, conversation.oldest);
   }
 
-  /** Sends a message: shown at once, and rejected only if it will never be sent. */
+  /** Sends a message: shown at once. Rejected where it is not sent, or where the client is closed first: then the error's `waits` is set, and the message goes with the next `connect`. */
   send(conversationId: string, text: string): Promise<void> {
     return this.#send(conversationId, text, uid(), this.#client.now());
   }
@@ -397,7 +397,7 @@ export class Chat {
       },
       (error: FanfareError) => {
         // The client was closed; the message waits for the next `connect`.
-        if (!this.#client.outbox.some((pending) => pending.clientId === key)) conversation?.failed(key, error);
+        if (error.waits === undefined) conversation?.failed(key, error);
         throw error;
       },
     );
