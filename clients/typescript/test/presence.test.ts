@@ -256,3 +256,32 @@ test('a page says what it is unless the server knows: one that was killed here m
   await settle();
   expect(said(await again())).toEqual([]);
 });
+
+test('people of another organisation are others, and nobody is told there what was said here', async () => {
+  const { world, client, link, people } = await watching();
+  let told = 0;
+  people.subscribe(() => (told += 1));
+  people.watch(['bob']);
+  await settle();
+  granted(link, 4);
+  say(link, 'snapshot', 4, person('bob', 'busy', 7));
+  await settle();
+  void people.set({ status: 'busy' }).catch(() => {});
+  link.reply('presence:set', person('alice', 'busy', 1));
+  await settle();
+  expect(shown(people)).toEqual(['bob: busy']);
+  told = 0;
+  world.greeting = { organization_id: 'umbrella' };
+  client.interrupt();
+  await world.clock.pass(10_000);
+  expect(client.state).toMatchObject({ name: 'open', organizationId: 'umbrella' });
+  expect(shown(people)).toEqual([]);
+  expect(people.mine).toBe('online');
+  expect(told).toBeGreaterThan(0);
+  expect(world.link.asked('presence:set').map(({ data }) => data)).toEqual([{ status: 'online' }]);
+  await settle();
+  granted(world.link, 1);
+  say(world.link, 'snapshot', 1, person('bob', 'online', 2));
+  await settle();
+  expect(shown(people)).toEqual(['bob: online']);
+});

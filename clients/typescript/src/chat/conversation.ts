@@ -42,6 +42,8 @@ export class Conversation {
   readonly #sending = new Map<string, MessageView>();
   readonly #marks = new Map<string, { delivered: number; read: number }>();
   #scrolled = 0;
+  /** Lowest position of what was read, while that is kept. */
+  #from?: number | undefined;
   #last?: MessageView | undefined;
   #view?: ConversationView | undefined;
   #messages?: MessagesView | undefined;
@@ -113,10 +115,9 @@ export class Conversation {
     });
   }
 
-  /** Position of the oldest message that is known. */
+  /** From where on the log is known: what stands there need not be a message. */
   get oldest(): number | undefined {
-    for (const seq of this.#stored.keys()) return seq;
-    return undefined;
+    return this.loaded ? (this.#from ?? firstKey(this.#stored)) : undefined;
   }
 
   /** A page is asked for. Answers which. */
@@ -135,11 +136,11 @@ export class Conversation {
     this.#changed();
   }
 
-  /** A message, live or missed. */
-  arrived(entry: Entry<MessageNew>, me: string): void {
+  /** A message, live or missed, or the place of one that cannot be read. */
+  arrived(entry: Entry<MessageNew | object>, me: string): void {
     const message = this.#message(entry, me);
     // Its last line is a loaded one's, or what stands in its place in the list.
-    if (!this.#last?.seq || this.#last.seq < entry.seq) this.#last = message;
+    if (!message.unreadable && (!this.#last?.seq || this.#last.seq < entry.seq)) this.#last = message;
     this.happened(entry.at);
     this.head = Math.max(this.head, entry.seq);
     if (entry.seq > this.counted) {
@@ -161,8 +162,10 @@ export class Conversation {
   paged(events: readonly LogEvent[], marks: readonly MemberMark[], head: number, more: boolean, older: boolean, me: string): void {
     for (const mark of marks) this.#mark(mark.user_id, mark);
     this.stale = false;
-    const messages = events.flatMap((event) => (event.event === 'message:new' ? [this.#message(event, me)] : []));
+    const messages = events.flatMap((event) => (shows(event) ? [this.#message(event, me)] : []));
+    const from = events[0]?.seq;
     for (const { client_id } of events) this.#sending.delete(client_id);
+    if (!older || (from !== undefined && from < (this.#from ?? Infinity))) this.#from = from;
     if (older) this.#scrolled += messages.length;
     else if (!this.loaded || this.gap) {
       // Live messages that are newer than the page go on from it.
@@ -171,12 +174,13 @@ export class Conversation {
     this.#insert(messages);
     this.head = Math.max(this.head, head);
     this.counted = Math.max(this.counted, this.head);
-    this.more = more;
+    // A page without anything is the last, or it would be asked for again and again.
+    this.more = more && from !== undefined;
     this.loaded = true;
     this.error = undefined;
     this.loading = this.gap = false;
-    const last = messages.at(-1);
-    if (last) this.happened(last.at);
+    this.happened(events.at(-1)?.at ?? 0);
+    const last = messages.findLast(({ unreadable }) => !unreadable);
     if (!older && last && (this.#last?.seq ?? 0) <= (last.seq ?? 0)) this.#last = last;
     this.#restate(me);
     this.trim();
@@ -194,6 +198,7 @@ export class Conversation {
   /** What is known is not worth keeping, or no longer contiguous. */
   unload(): void {
     this.#stored.clear();
+    this.#from = undefined;
     this.#scrolled = 0;
     this.page += 1;
     this.loaded = this.loading = this.gap = false;
@@ -207,6 +212,7 @@ export class Conversation {
     const keep = this.open === 0 ? KEPT.left : KEPT.open + this.#scrolled;
     if (this.#stored.size <= keep) return;
     this.#stored = new Map([...this.#stored].slice(-keep));
+    this.#from = undefined;
     this.more = true;
     this.#changed();
   }
@@ -266,7 +272,8 @@ export class Conversation {
     return message.text;
   }
 
-  #message({ client_id, seq, at, by, data }: Entry<MessageNew>, me: string): MessageView {
+  #message({ client_id, seq, at, by, data }: Entry<MessageNew | object>, me: string): MessageView {
+    if (!('text' in data)) return { key: `unreadable/${seq}`, seq, at, by, mine: by === me, text: '', status: 'sent', unreadable: true };
     const mine = by === me;
     const status = mine ? this.#status(seq, me) : 'sent';
     // Another member may have chosen the same client id.
@@ -295,7 +302,7 @@ export class Conversation {
 
   #restate(me: string): void {
     for (const [seq, message] of this.#stored) {
-      if (!message.mine) continue;
+      if (!message.mine || message.unreadable) continue;
       const status = this.#status(seq, me);
       if (status !== message.status) this.#stored.set(seq, { ...message, status });
     }
@@ -329,6 +336,16 @@ export class Conversation {
 
 function aboutOf({ kind, title, members, member_count }: ConversationSummary | Created) {
   return { kind, ...(title !== undefined && { title }), members, memberCount: member_count };
+}
+
+/** Whether it has a place among the messages. */
+function shows(event: LogEvent): event is Extract<LogEvent, { event: 'message:new' | 'event:unreadable' }> {
+  return event.event === 'message:new' || event.event === 'event:unreadable';
+}
+
+function firstKey(map: ReadonlyMap<number, unknown>): number | undefined {
+  for (const key of map.keys()) return key;
+  return undefined;
 }
 
 function lastKey(map: ReadonlyMap<number, unknown>): number | undefined {

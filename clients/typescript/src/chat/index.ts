@@ -32,6 +32,8 @@ export class Chat {
   /** Messages whose answer is waited for. */
   readonly #followed = new Set<string>();
   #me = '';
+  /** In which organisation: one name may be of several. */
+  #owner = '';
   #ready = false;
   #listing = false;
   /** The rights do not allow to list conversations: other ones may. */
@@ -52,6 +54,13 @@ export class Chat {
         const conversation = this.#known(data, epoch);
         this.#within(conversation, epoch);
         conversation.happened(at);
+        this.#changed();
+      }),
+      client.on('event:unreadable', (entry) => {
+        const conversation = entry.topic.startsWith('conversation:') && this.#conversations.get(keyOf(entry.topic));
+        if (!conversation) return;
+        this.#within(conversation, entry.epoch);
+        conversation.arrived(entry, this.#me);
         this.#changed();
       }),
       client.on('message:new', (entry) => {
@@ -183,6 +192,7 @@ export class Chat {
   close(): void {
     this.#closed = true;
     this.#retries.stop();
+    for (const marks of this.#marks) marks.forget();
     for (const off of this.#off) off();
     this.#listeners.clear();
   }
@@ -203,8 +213,10 @@ export class Chat {
       for (const marks of this.#marks) marks.hold();
       return;
     }
-    if (this.#me !== state.userId) {
-      if (this.#me !== '') this.#reset();
+    const owner = `${state.organizationId}/${state.userId}`;
+    if (this.#owner !== owner) {
+      if (this.#owner !== '') this.#reset();
+      this.#owner = owner;
       this.#me = state.userId;
     }
     if (!this.#ready) void this.#list();
@@ -216,7 +228,7 @@ export class Chat {
     }
   }
 
-  /** Another user: nothing of the one before is shown. */
+  /** Another user, or another organisation: nothing of the one before is shown. */
   #reset(): void {
     this.#conversations.clear();
     for (const marks of this.#marks) marks.forget();

@@ -1,4 +1,5 @@
-import type { Client } from '../index.ts';
+import type { Client, FanfareError } from '../index.ts';
+import { Retries } from './retries.ts';
 
 /** A mark that was not taken for these may be taken later. */
 const PASSING = ['DISCONNECTED', 'CLOSED', 'TIMEOUT', 'OUTBOX_FULL', 'UNAVAILABLE', 'RATE_LIMIT_EXCEEDED', 'INTERNAL_ERROR'];
@@ -10,6 +11,8 @@ export class Marks {
   readonly #wanted = new Map<string, number>();
   readonly #told = new Map<string, number>();
   readonly #flying = new Set<string>();
+  /** Refused for now, on a connection that stays. */
+  readonly #retries = new Retries();
   #held = false;
 
   constructor(client: Client, event: 'message:received' | 'message:read') {
@@ -30,6 +33,8 @@ export class Marks {
 
   /** Of a log that is no more, or of all. */
   forget(conversation?: string): void {
+    if (conversation === undefined) this.#retries.stop();
+    else this.#retries.worked(conversation);
     for (const known of [this.#wanted, this.#told]) {
       if (conversation === undefined) known.clear();
       else known.delete(conversation);
@@ -39,14 +44,17 @@ export class Marks {
   /** It is known which logs there are: what was not told goes now. */
   retry(): void {
     this.#held = false;
+    this.#retries.stop();
     for (const conversation of this.#wanted.keys()) this.#tell(conversation);
   }
 
   #tell(conversation: string): void {
     const seq = this.#wanted.get(conversation);
-    if (seq === undefined || this.#held || this.#flying.has(conversation) || this.#client.state.name !== 'open') return;
+    const busy = this.#flying.has(conversation) || this.#retries.waits(conversation);
+    if (seq === undefined || this.#held || busy || this.#client.state.name !== 'open') return;
     this.#flying.add(conversation);
     const done = () => {
+      this.#retries.worked(conversation);
       // Forgotten meanwhile.
       if ((this.#wanted.get(conversation) ?? 0) < seq) return;
       this.#told.set(conversation, seq);
@@ -54,9 +62,11 @@ export class Marks {
     };
     this.#client
       .request(this.#event, { conversation_id: conversation, seq })
-      // Refused, it would be refused again; unanswered, it goes with the next mark or connection.
-      .then(done, (error: { code?: string }) => {
-        if (this.#client.state.name === 'open' && !PASSING.includes(error.code ?? '')) done();
+      // Refused, it would be refused again; for now, it goes when waiting has helped; with its connection gone, by the next.
+      .then(done, (error: FanfareError) => {
+        if (this.#client.state.name !== 'open') return;
+        if (!PASSING.includes(error.code)) done();
+        else if (this.#wanted.has(conversation)) this.#retries.later(conversation, error, () => this.#tell(conversation));
       })
       .finally(() => {
         this.#flying.delete(conversation);

@@ -1,4 +1,4 @@
-// Reads that failed are tried again: the first soon, then more and more rarely.
+// What failed is tried again: the first soon, then more and more rarely.
 import type { FanfareError } from '../index.ts';
 
 /** No server means more; of more than 24 days `setTimeout` makes none. */
@@ -8,7 +8,7 @@ const PAUSE = { first: 1_000, most: 60_000 };
 const PASSING = ['TIMEOUT', 'INTERNAL_ERROR', 'UNAVAILABLE', 'RATE_LIMIT_EXCEEDED', 'OUTBOX_FULL'];
 
 export class Retries {
-  /** Failures in a row, and the timer of the next attempt, by what is read. */
+  /** Failures in a row, and the timer of the next attempt while that is to come, by what is tried. */
   readonly #failed = new Map<string, { readonly times: number; readonly timer: ReturnType<typeof setTimeout> | undefined }>();
 
   later(what: string, { code, retryAfterMs }: FanfareError, again: () => void): void {
@@ -18,8 +18,17 @@ export class Retries {
     const times = (before?.times ?? 0) + 1;
     const window = Math.min(PAUSE.first * 2 ** (times - 1), PAUSE.most);
     // At least half of the window, by a die of its own: those who were refused together do not return together.
-    const timer = setTimeout(again, Math.min(retryAfterMs ?? 0, LONGEST) + window * (1 + Math.random()) / 2);
+    const due = () => {
+      this.#failed.set(what, { times, timer: undefined });
+      again();
+    };
+    const timer = setTimeout(due, Math.min(retryAfterMs ?? 0, LONGEST) + window * (1 + Math.random()) / 2);
     this.#failed.set(what, { times, timer });
+  }
+
+  /** Whether it will be tried again by itself. */
+  waits(what: string): boolean {
+    return this.#failed.get(what)?.timer !== undefined;
   }
 
   worked(what: string): void {
@@ -27,7 +36,7 @@ export class Retries {
     this.#failed.delete(what);
   }
 
-  /** Nothing is read any more. */
+  /** Nothing is tried any more. */
   stop(): void {
     for (const { timer } of this.#failed.values()) clearTimeout(timer);
     this.#failed.clear();

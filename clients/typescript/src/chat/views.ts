@@ -9,7 +9,7 @@ export interface ConversationView {
   readonly members: readonly string[];
   readonly memberCount: number;
   readonly unread: number;
-  /** The newest message that was seen by this page. */
+  /** The newest message that was seen by this page, and could be read. */
   readonly last?: MessageView;
   /** When something last happened here, or is on its way, as far as it is known. */
   readonly lastAt?: number;
@@ -32,6 +32,8 @@ export interface MessageView {
   readonly mine: boolean;
   readonly text: string;
   readonly status: MessageStatus;
+  /** Its place is known, and nothing else: the server cannot read it any more. `text` is empty, `by` may be nobody. */
+  readonly unreadable?: true;
   readonly error?: FanfareError;
 }
 

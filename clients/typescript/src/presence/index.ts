@@ -50,6 +50,8 @@ export class People {
   #sayings = 0;
   #hidden = false;
   #connection = '';
+  /** Whose it was. */
+  #owner = '';
   #error?: FanfareError | undefined;
   /** The last refusal that nobody listened to: written to the console once. */
   #line = '';
@@ -185,6 +187,14 @@ export class People {
     this.#asked = undefined;
     this.#refused = false;
     if (!connection) return;
+    const owner = state.name === 'open' ? `${state.organizationId}/${state.userId}` : '';
+    // Names of another organisation are of other people, and what one has said there is not said here.
+    if (this.#owner !== '' && this.#owner !== owner) {
+      this.#error = this.#status = this.#said = undefined;
+      this.#begin(undefined, undefined);
+      this.#tell();
+    }
+    this.#owner = owner;
     // The server knows what a device was for some seconds only, and so long takes it for that: also for what the page before
     // this one was, which may have been killed.
     if (this.#now() !== 'online' || this.#said !== 'online') this.#say();
