@@ -9,7 +9,6 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Serve in development, with the sample taxis driving (data in ./data, Ctrl-C ends all)
-	@$(MAKE) --no-print-directory console
 	@scripts/run.sh
 
 check: format lint deny ## While you work: formatting, lints, unit and protocol tests, a short fuzz run
@@ -66,7 +65,8 @@ $(CLIENT)/dist/index.js: $(CLIENT)/node_modules/.package-lock.json $(shell find 
 	@touch $@
 
 %/node_modules/.package-lock.json: %/package-lock.json
-	npm --prefix $* ci --no-audit --no-fund
+	@echo "installing the packages of $*"
+	@npm --prefix $* ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # Where the console's packages are installed, npm builds the client if that is not done.

@@ -153,7 +153,7 @@ async fn keys_that_were_cut_off_are_made_anew() {
 #[tokio::test]
 async fn the_script_ends_when_it_is_told_to() {
     let dir = tempfile::tempdir().unwrap();
-    for folder in ["scripts", "target/release", "samples"] {
+    for folder in ["scripts", "target/debug", "samples"] {
         fs::create_dir_all(dir.path().join(folder)).unwrap();
     }
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/run.sh");
@@ -165,7 +165,7 @@ trap 'echo \"ended $1\" >> ended; exit 0' TERM
 [ \"$1\" = replay ] && echo driving
 while true; do sleep 0.05; done
 ";
-    let files = [("target/release/fanfare", program), ("cargo", "#!/bin/sh\n")];
+    let files = [("target/debug/fanfare", program), ("cargo", "#!/bin/sh\n"), ("make", "#!/bin/sh\n")];
     for (name, text) in files {
         let path = dir.path().join(name);
         fs::write(&path, text).unwrap();
