@@ -5,8 +5,9 @@ import { build } from 'esbuild';
 
 // What an application takes that uses `Client`. 12,850 until it learned, from faults that were found from outside, to keep to
 // the address that it was given (1,250), the server's time and limits that a blocked thread does not use up (700), and to say
-// why it does not connect.
-const BUDGET = 14_900;
+// why it does not connect. 14,900 until it learned to tell what waits from what has failed, to say that fixes are refused, and
+// to take hosts as people write them (250), and was cut into parts that can be read (150).
+const BUDGET = 15_300;
 const ENTRIES = { core: 'src/client.ts', chat: 'src/chat/index.ts', presence: 'src/presence/index.ts', react: 'src/react/index.ts', store: 'src/stores.ts', fixes: 'src/fixes.ts' };
 
 for (const [name, entry] of Object.entries(ENTRIES)) {

@@ -1,47 +1,28 @@
 import { systemClock, type Clock } from './clock.ts';
-import { PASSING } from './codes.ts';
 import { Connector } from './connector.ts';
-import { Cursors } from './cursors.ts';
 import { baseOf, checkedHosts } from './discovery.ts';
 import { Emitter } from './emitter.ts';
 import { disconnected, FanfareError, report } from './error.ts';
-import { Feed } from './feed.ts';
-import {
-  LOG_EVENTS,
-  type Answers,
-  type Authenticated,
-  type ErrorCode,
-  type GoingAway,
-  type LocationStored,
-  type LogEvent,
-  type ServerPing,
-  type Subscribe,
-  type Subscribed,
-  type SubscriptionEnded,
-  type TopicName,
-  type Topics,
-} from './generated.ts';
+import type { Answers, Authenticated } from './generated.ts';
+import { Inbox } from './inbox.ts';
 import { Kept } from './kept.ts';
-import { Locations } from './locations.ts';
+import type { Locations } from './locations.ts';
 import type { Failure } from './machine.ts';
-import { watchPage } from './page.ts';
+import { pageAddress, watchPage } from './page.ts';
+import { Positions, type LocationOptions } from './positions.ts';
 import { isDurable, Requests } from './requests.ts';
-import type { Incoming, Session } from './session.ts';
+import type { Session } from './session.ts';
 import { ServerTime } from './servertime.ts';
 import type { KeyValue } from './store.ts';
 import { Tokens } from './tokens.ts';
-import type { Lane } from './transport.ts';
 import type { Events, Mode, Options, Pending, RequestData, RequestName, RequestOptions, State, Stats } from './types.ts';
 import { openWebSocket } from './websocket.ts';
 import { openWebTransport } from './webtransport.ts';
 
-/** Rules of subscribing that are not in the page's hands. */
-export type LocationOptions = Omit<Subscribe, 'channels'>;
+export type { LocationOptions };
 
 /** Round trips are measured for `stats` at most so often. */
 const MEASURE = 2_000;
-/** Pause before a subscription that was refused for now is asked for again, where the server names none. */
-const AGAIN = 2_000;
 /** Pause before a page that was left tries again, if it is not gone after all. */
 const LEFT = 30_000;
 
@@ -53,13 +34,6 @@ const closed = ({ error, code, reason }: Failure) =>
 const renewed = (state: State, before: State) =>
   state.name === 'open' && before.name === 'open' && state.connectionId === before.connectionId;
 
-/** Where the page comes from. */
-function page(): string {
-  const { origin } = globalThis.location ?? {};
-  if (!origin || origin === 'null') throw new TypeError('`url` is needed: this is no page of a server');
-  return origin;
-}
-
 export class Client {
   readonly #clock: Clock;
   readonly #store: KeyValue | undefined;
@@ -69,25 +43,28 @@ export class Client {
   readonly #connector: Connector;
   readonly #requests: Requests;
   readonly #time: ServerTime;
-  readonly #cursors = new Cursors();
-  readonly #feed: Feed;
+  readonly #inbox: Inbox;
+  readonly #positions: Positions;
   readonly #events = new Emitter<Events>();
-  readonly #subscriptions = new Set<{ readonly wish: string }>();
   #kept?: Kept | undefined;
   #unwatch?: (() => void) | undefined;
-  #stopSubscribing = () => {};
-  #counts = { resumed: 0, gaps: 0 };
   #measuredAt = -Infinity;
 
   constructor(options: Options) {
     this.#clock = options.clock ?? systemClock;
     this.#store = options.store;
-    this.#base = baseOf(options.url ?? page());
+    this.#base = baseOf(options.url ?? pageAddress());
     this.#deviceId = options.deviceId;
-    this.#feed = new Feed(this.#clock, () => this.#time.now());
     this.#limit = options.outboxLimit ?? 1000;
     const random = options.random ?? Math.random;
     this.#time = new ServerTime(this.#clock);
+    this.#positions = new Positions({
+      clock: this.#clock,
+      events: this.#events,
+      now: () => this.#time.now(),
+      session: () => this.#connector.session,
+      say: (line) => this.#connector.say(line, 'error'),
+    });
     this.#requests = new Requests({
       clock: this.#clock,
       time: this.#time,
@@ -97,6 +74,13 @@ export class Client {
         this.#kept?.waits();
         this.#events.emit('outbox', this.outbox);
       },
+    });
+    this.#inbox = new Inbox({
+      events: this.#events,
+      showed: (time) => this.#connector.showed(time),
+      leave: (within) => this.#connector.leave(within),
+      moved: () => this.#kept?.moved(),
+      event: (event) => this.#positions.event(event),
     });
     const settings = {
       base: this.#base,
@@ -121,16 +105,13 @@ export class Client {
       detached: () => this.#detached(),
       ended: (failure) => this.#ended(failure),
       revoked: (session, channels) => {
-        if (channels.includes('locations')) {
-          this.#feed.interrupted();
-          this.#subscribe(session);
-        }
+        if (channels.includes('locations')) this.#positions.changed(session);
         this.#events.emit('resubscribe', channels);
       },
-      event: (event, lane) => this.#event(event, lane),
-      packet: (bytes, kind) => this.#subscriptions.size > 0 && this.#feed.packet(bytes, kind === 'webtransport'),
+      event: (event, lane) => this.#inbox.event(event, lane),
+      packet: (bytes, kind) => this.#positions.packet(bytes, kind === 'webtransport'),
       changed: (state, before) => {
-        if (renewed(state, before)) this.#regranted();
+        if (renewed(state, before)) this.#positions.regranted();
         this.#events.emit('state', state, before);
       },
       measured: () => this.#events.emit('stats', this.#read()),
@@ -191,25 +172,8 @@ export class Client {
   }
 
   /** Follows the live positions. A later subscription with other options decides what all of them see. */
-  subscribe(channel: 'locations', options: LocationOptions = {}): Locations {
-    const before = this.#wish();
-    const subscription = { wish: JSON.stringify(options) };
-    this.#subscriptions.add(subscription);
-    const changed = (old?: string) => {
-      const wish = this.#wish();
-      if (wish === old) return;
-      const session = this.#connector.session;
-      if (session) this.#subscribe(session);
-      if (wish !== undefined) return;
-      session?.ask('unsubscribe', { channels: [channel] }, { done() {}, failed() {} });
-      this.#feed.clear();
-    };
-    changed(before);
-    return new Locations(this.#feed, () => {
-      const old = this.#wish();
-      this.#subscriptions.delete(subscription);
-      changed(old);
-    });
+  subscribe(_channel: 'locations', options: LocationOptions = {}): Locations {
+    return this.#positions.follow(options);
   }
 
   /**
@@ -246,7 +210,7 @@ export class Client {
   /** Opens what is kept, once for each time between `connect` and `close`. */
   #prepare(): Promise<void> {
     this.#kept ??= new Kept(this.#store, this.#base.href, this.#clock, {
-      cursors: () => this.#cursors.list(),
+      cursors: () => this.#inbox.cursors.list(),
       outbox: () => this.outbox,
       known: (late) => this.#known(this.#kept as Kept, late),
       adopt: (outbox) => {
@@ -261,13 +225,13 @@ export class Client {
   #known(kept: Kept, late: boolean): void {
     if (kept.transport) this.#connector.remembered ??= kept.transport;
     this.#requests.restore(kept.outbox, kept.owner);
-    const passed = this.#cursors.load(kept.cursors);
+    const passed = this.#inbox.cursors.load(kept.cursors);
     // Others have been followed since.
-    if (late) for (const topic of passed) this.#gap(topic);
+    if (late) for (const topic of passed) this.#inbox.gap(topic);
   }
 
   #hello() {
-    const cursors = this.#cursors.told();
+    const cursors = this.#inbox.cursors.told();
     const device = this.#deviceId ?? this.#kept?.device;
     return { ...(device && { device_id: device }), ...(cursors.length > 0 && { cursors }) };
   }
@@ -278,25 +242,24 @@ export class Client {
     const other = this.#requests.greeted(owner);
     const stranger = this.#kept?.greeted(owner) || other;
     if (stranger) {
-      this.#cursors.clear();
-      this.#feed.clear();
+      this.#inbox.cursors.clear();
+      this.#positions.feed.clear();
     }
     this.#kept?.flush();
     return !stranger;
   }
 
   #attached(session: Session): void {
-    this.#cursors.begin();
+    this.#inbox.cursors.begin();
     this.#kept?.worked(this.#connector.remembered);
-    this.#subscribe(session);
+    this.#positions.ask(session);
     this.#requests.attach(session);
     this.#kept?.adopt().catch(report);
   }
 
   #detached(): void {
-    this.#stopSubscribing();
     this.#requests.detach();
-    this.#feed.interrupted();
+    this.#positions.detached();
   }
 
   #ended(failure: Failure): void {
@@ -308,119 +271,18 @@ export class Client {
     this.#kept = undefined;
   }
 
-  #event(event: Incoming, lane: Lane): void {
-    const { data } = event;
-    switch (event.event) {
-      case 'topics':
-        return this.#topics(data as Topics);
-      case 'server:ping':
-        this.#connector.showed((data as ServerPing).time);
-        this.#cursors.moved((data as ServerPing).pos ?? [], lane);
-        return this.#kept?.moved();
-      case 'server:going_away':
-        this.#connector.leave((data as GoingAway).within_ms);
-        break;
-      case 'subscription:ended':
-        this.#refused(data as SubscriptionEnded);
-        break;
-      case 'location:stored':
-        this.#lost(data as LocationStored);
-        break;
-      case 'location:snapshot':
-        this.#feed.snapshot(data as never);
-        break;
-      case 'location:agents':
-        this.#feed.joined(data as never);
-        break;
-      case 'location:removed':
-        this.#feed.removed(data as never);
-        break;
-    }
-    if ((LOG_EVENTS as readonly string[]).includes(event.event)) return this.#entry(event as unknown as LogEvent);
-    // All names of the protocol but two have a colon, so that none is mistaken for one of the client's own.
-    if (event.event.includes(':') || event.event === 'error') this.#events.emit(event.event as 'message:read', data as never);
-  }
-
-  /** Fixes that will never be stored: as good as always the device's clock is wrong, and each of them is lost. */
-  #lost({ rejected = [] }: LocationStored): void {
-    if (this.#events.has('location:stored')) return;
-    for (const { reason } of rejected) this.#connector.say(`fixes are refused: ${reason}; \`location:stored\` tells which`, 'error');
-  }
-
-  #entry(entry: LogEvent): void {
-    if (this.#cursors.seen(entry)) return;
-    // Handlers first: where the page dies between them and the cursor, the event comes again.
-    this.#events.emit(entry.event as 'message:new', entry as never);
-    this.#cursors.passed(entry);
-    this.#kept?.moved();
-  }
-
-  #topics(topics: Topics): void {
-    for (const state of topics.topics) {
-      if (state.recovered) this.#counts.resumed += 1;
-      if (this.#cursors.resumed(state)) this.#gap(state.topic);
-    }
-    this.#kept?.moved();
-    this.#events.emit('topics', topics);
-  }
-
-  #gap(topic: TopicName): void {
-    this.#counts.gaps += 1;
-    this.#events.emit('gap', { topic });
-  }
-
-  /** The rights of a newer token no longer grant it. */
-  #refused({ channel, view, error }: SubscriptionEnded): void {
-    if (channel !== 'locations' || !this.#feed.follows(view)) return;
-    const heard = this.#feed.events.has('error') || this.#events.has('error') || this.#events.has('subscription:ended');
-    if (!heard) this.#connector.say(`locations: ${error.code} ${error.message}`, 'error');
-    this.#feed.clear(new FanfareError(error.code, error.message));
-  }
-
-  /** Other rights may grant what was refused for good. */
-  #regranted(): void {
-    const session = this.#connector.session;
-    if (session && this.#feed.error) this.#subscribe(session);
-  }
-
-  /** Options of the subscription that counts, as text. */
-  #wish(): string | undefined {
-    return [...this.#subscriptions].at(-1)?.wish;
-  }
-
-  #subscribe(session: Session): void {
-    this.#stopSubscribing();
-    const wish = this.#wish();
-    if (wish === undefined) return;
-    session.ask('subscribe', { channels: ['locations'], ...JSON.parse(wish) }, {
-      done: ({ subscriptions }: Subscribed) => {
-        if (wish !== this.#wish() || session !== this.#connector.session) return;
-        for (const granted of subscriptions) if (granted.channel === 'locations') this.#feed.granted(granted);
-      },
-      failed: (error) => {
-        const { code, message, retryAfterMs = PASSING.includes(code) ? AGAIN : undefined } = error;
-        if (code === 'DISCONNECTED' || session !== this.#connector.session) return;
-        const heard = this.#events.emit('error', { code: code as ErrorCode, message });
-        if (!heard && retryAfterMs === undefined && !this.#feed.events.has('error')) this.#connector.say(`locations: ${code} ${message}`, 'error');
-        if (wish !== this.#wish()) return;
-        if (retryAfterMs === undefined) this.#feed.clear(error);
-        else this.#stopSubscribing = this.#clock.after(retryAfterMs, () => this.#subscribe(session));
-      },
-    });
-  }
-
   #read(): Stats {
     const { session, state, rttMs, connections, bytesBefore, heardBefore } = this.#connector;
     const heard = session?.lastHeard ?? heardBefore;
     return {
       ...(state.name === 'open' && { transport: state.transport }),
       ...(rttMs !== undefined && { rttMs }),
-      packets: this.#feed.packets,
-      lost: this.#feed.lost,
-      drops: this.#feed.drops,
+      packets: this.#positions.feed.packets,
+      lost: this.#positions.feed.lost,
+      drops: this.#positions.feed.drops,
       reconnects: Math.max(0, connections - 1),
-      resumed: this.#counts.resumed,
-      gaps: this.#counts.gaps,
+      resumed: this.#inbox.resumed,
+      gaps: this.#inbox.gaps,
       outbox: this.outbox.length,
       bytesIn: bytesBefore + (session?.bytesIn ?? 0),
       lastHeard: heard === undefined ? 0 : this.now() - Math.round(this.#clock.monotonic() - heard),

@@ -27,6 +27,13 @@ export function pageOrigin(): string | undefined {
   return globalThis.document && globalThis.location?.origin;
 }
 
+/** Where the page comes from. Throws where there is none. */
+export function pageAddress(): string {
+  const { origin } = globalThis.location ?? {};
+  if (!origin || origin === 'null') throw new TypeError('`url` is needed: this is no page of a server');
+  return origin;
+}
+
 /** Whether an attempt makes sense now: not without a network. */
 export function online(): boolean {
   return globalThis.navigator?.onLine !== false;
