@@ -183,6 +183,18 @@ test('a message of a client that has ended waits, and says so', async () => {
   expect(shown(chat)).toEqual([]);
 });
 
+test('a conversation that waits is asked for again by the same name', async () => {
+  const { world, client, chat } = await chatting();
+  const group = { kind: 'group' as const, members: ['bob'], client_id: 'g' };
+  expect(await Promise.all([chat.create(group).catch((error: FanfareError) => error), client.close()])).toMatchObject([{ code: 'CLOSED', waits: 'g' }, undefined]);
+  const again = chat.create(group);
+  client.connect();
+  await world.clock.pass(0);
+  expect(world.link.asked('conversation:create').map(({ data }) => data.client_id)).toEqual(['g']);
+  world.link.reply('conversation:create', { conversation_id: 'c7' });
+  expect(await again).toBe('c7');
+});
+
 test('what is trimmed waits for a page that goes on from there', async () => {
   const { link, chat } = await chatting();
   chat.open('c1');

@@ -84,7 +84,8 @@ export class Chat {
     this.#board.changed();
   }
 
-  async create(about: { kind: 'private' | 'group'; members: string[]; title?: string }): Promise<string> {
+  /** Makes a conversation, or finds the private one that there is. With the same `client_id` it is made once, however often it is asked for. */
+  async create(about: { kind: 'private' | 'group'; members: string[]; title?: string; client_id?: string }): Promise<string> {
     const { conversation_id: id } = await this.#client.request('conversation:create', about);
     // One that was there already, and that the list has not named yet.
     if (!this.#of(id as string)) void this.#list.read();
