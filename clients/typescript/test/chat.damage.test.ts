@@ -121,6 +121,29 @@ test.each([
   expect(world.links).toHaveLength(1);
 });
 
+test('unread messages that retention took are read with the conversation, and no refusal brings their number back', async () => {
+  const { world, link, chat } = await chatting([summary('c1', { head: 3, unread: 3 })]);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  chat.open('c1');
+  history(link, [], { head: 3 });
+  await settle();
+  expect(chat.messages('c1')).toMatchObject({ items: [], more: false, loading: false });
+  expect(chat.snapshot.totalUnread).toBe(3);
+  chat.read('c1');
+  expect(chat.snapshot.totalUnread).toBe(0);
+  expect(link.asked('message:read').map(({ data }) => data.seq)).toEqual([3]);
+  // An older server knows no such place any more: it is not asked again, by itself or by reading.
+  link.refuse('message:read', 'INVALID_MESSAGE');
+  await settle();
+  chat.read('c1');
+  await vi.advanceTimersByTimeAsync(600_000);
+  link.say(topics({ seq: 3, head: 3, recovered: true }));
+  await settle();
+  expect(link.asked('message:read')).toHaveLength(1);
+  expect(chat.snapshot.totalUnread).toBe(0);
+  expect(world.links).toHaveLength(1);
+});
+
 test('what waits for a refusal to pass goes at once with the next connection, and never after close', async () => {
   const { world, client, link, chat } = await chatting();
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
