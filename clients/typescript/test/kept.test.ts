@@ -297,6 +297,38 @@ test('site data that are blocked: it works from memory and says so once', async 
   }
 });
 
+test('a tab whose session storage alone is blocked keeps what its store keeps', async () => {
+  const browser = new Browser();
+  const store = memoryStore();
+  const open = async () => {
+    const opening = browser.open(browser.tab(), { store });
+    // Not even to be looked for.
+    Object.defineProperty(globalThis, 'sessionStorage', {
+      get: () => {
+        throw new DOMException('The operation is insecure.', 'SecurityError');
+      },
+      configurable: true,
+    });
+    return opening;
+  };
+  try {
+    const first = await open();
+    first.client.interrupt();
+    write(first.client, 'old');
+    await settle();
+    expect(await stored(store)).toEqual(['old']);
+    first.client.close();
+    await settle();
+    const next = await open();
+    expect(next.device).toBe(first.device);
+    expect(texts(next.client.outbox)).toEqual(['old']);
+    expect(warned).not.toHaveBeenCalled();
+    next.client.close();
+  } finally {
+    delete (globalThis as { sessionStorage?: unknown }).sessionStorage;
+  }
+});
+
 test('a store that goes on failing is spoken of once, in reading and in writing', async () => {
   const broken = async () => Promise.reject(new Error('no disk'));
   const world = new World();

@@ -145,6 +145,8 @@ test.each([
   const { client } = await world.connected({ transport: 'websocket' });
   refuse(world);
   expect(client.state.name).toBe('backoff');
+  // Later than after a broken connection.
+  expect(backoff(client.state).until - client.now()).toBe(1_000);
   world.greets = true;
   await world.clock.pass(30_000);
   expect(client.state.name).toBe('open');
