@@ -1,9 +1,8 @@
 import { useState } from 'react';
 import { Scissors } from 'lucide-react';
-import { useConnection, useSession, useValue } from '../session/context';
+import { useConnection, useServerNow, useSession, useValue } from '../session/context';
 import { TRANSPORT, wording } from '../shell/ConnectionPill';
 import { ABSENT, age, count, span } from '../lib/format';
-import { useNow } from '../lib/hooks';
 import { Button } from '../ui/Button';
 import { Switch } from '../ui/Choice';
 import { Bars, Line } from './Sparkline';
@@ -13,7 +12,7 @@ import css from './connection.module.css';
 export function ConnectionView() {
   const session = useSession();
   const state = useConnection();
-  const now = useNow(1000);
+  const now = useServerNow(1000);
   const samples = useValue(session.history, () => session.history.samples);
   const stats = session.history.stats;
   const [forced, setForced] = useState(() => session.forced);

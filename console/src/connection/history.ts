@@ -6,7 +6,6 @@ export const SAMPLES = 150;
 const EVERY = 2000;
 
 export interface Sample {
-  at: number;
   rttMs: number | undefined;
   /** Packets since the sample before. */
   packets: number;
@@ -28,7 +27,6 @@ export class StatsHistory {
       this.stats = client.stats();
       const open = client.state.name === 'open';
       const sample = {
-        at: Date.now(),
         rttMs: open ? this.stats.rttMs : undefined,
         packets: this.stats.packets - before.packets,
       };

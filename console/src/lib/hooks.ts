@@ -1,5 +1,4 @@
 import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
-import { useClient } from 'fanfare-client/react';
 
 /** The time by a clock, anew every `everyMs`; by this machine's clock if none is given. */
 export function useNow(everyMs = 1000, clock: { now: () => number } = Date): number {
@@ -11,9 +10,6 @@ export function useNow(everyMs = 1000, clock: { now: () => number } = Date): num
   }, [everyMs, clock]);
   return now;
 }
-
-/** The server's time, anew every `everyMs`: what ages that people see are counted to. */
-export const useServerNow = (everyMs = 1000): number => useNow(everyMs, useClient());
 
 export function useMedia(query: string): boolean {
   return useSyncExternalStore(

@@ -1,10 +1,9 @@
 import { useState } from 'react';
 import { Hourglass } from 'lucide-react';
 import { span } from '../lib/format';
-import { useNow } from '../lib/hooks';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
-import { useConnection, useSession, useValue } from './context';
+import { useConnection, useServerNow, useSession, useValue } from './context';
 import { warning } from './ending';
 import { TokenForm } from './SignIn';
 import css from './session.module.css';
@@ -15,10 +14,9 @@ export function Ending({ onToken }: { onToken: (token: string) => void }) {
   const session = useSession();
   const { client } = session;
   const refused = useValue(session, () => session.refusedToken);
-  const now = useNow(1000);
+  const now = useServerNow(1000);
   const [away, setAway] = useState<string>();
   const [renewing, setRenewing] = useState<number>();
-  // Both by this machine's clock: what is wrong with it is in both.
   const newest = useValue(session, () => session.endsAt);
   const end = state.name === 'open' ? newest : undefined;
   const left = end === undefined ? Infinity : end - now;

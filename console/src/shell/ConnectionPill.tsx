@@ -1,8 +1,7 @@
 import { CircleAlert, LoaderCircle, Unplug, Zap } from 'lucide-react';
 import type { State } from 'fanfare-client';
 import { href } from '../router';
-import { useConnection, useSession, useValue } from '../session/context';
-import { useNow } from '../lib/hooks';
+import { useConnection, useServerNow, useSession, useValue } from '../session/context';
 import css from './shell.module.css';
 
 export const TRANSPORT = { webtransport: 'WebTransport', websocket: 'WebSocket' } as const;
@@ -43,6 +42,6 @@ export function ConnectionPill() {
 }
 
 function Countdown({ until }: { until: number }) {
-  const seconds = Math.ceil((until - useNow(250)) / 1000);
+  const seconds = Math.ceil((until - useServerNow(250)) / 1000);
   return seconds > 0 ? <span className={`${css.pillMore} num`}>in {seconds} s</span> : null;
 }
