@@ -39,7 +39,7 @@ describe('where the browser keeps nothing', () => {
 });
 
 describe('drafts', () => {
-  const claims = (user: string) => ({ user, organization: 'acme', departments: [] });
+  const claims = (user: string) => ({ owner: JSON.stringify(['acme', user]), user, organization: 'acme', departments: [] });
 
   test('are there again after a reload, for their user alone', () => {
     const own = kept(() => shared);
@@ -48,6 +48,13 @@ describe('drafts', () => {
     expect(new Drafts(claims('ann'), own).get(forConversation('c1'))).toBe('half a\nsentence');
     expect(new Drafts(claims('ann:c'), own).get(forConversation('c1'))).toBe('');
     expect(new Drafts(claims('bob'), own).get(forConversation('c1'))).toBe('');
+  });
+
+  test('of a user who is not known for sure nothing is kept', () => {
+    const own = kept(() => shared);
+    const shared = storage();
+    new Drafts({ departments: [] }, own).set('notice', 'x');
+    expect(own.keys()).toEqual([]);
   });
 
   test('signing out removes them, and only them; old ones go', () => {
@@ -70,7 +77,7 @@ describe('drafts', () => {
 describe('one token for all tabs', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
-  const token = (user: string, n: number) => `h.${btoa(JSON.stringify({ sub: user, org: 'acme', n }))}.s`;
+  const token = (user: string | number, n: number, org: unknown = 'acme') => `h.${btoa(JSON.stringify({ sub: user, org, exp: 1_790_000_000 + n }))}.s`;
 
   function browser() {
     const takers = new Set<(message: unknown) => void>();
@@ -103,6 +110,25 @@ describe('one token for all tabs', () => {
     one.now = token('ann', 2);
     one.tabs.renewed(one.now);
     expect([two.now, bob.now, none.now]).toEqual([token('ann', 2), token('bob', 1), token('ann', 2)]);
+  });
+
+  test('one that ends sooner replaces none', () => {
+    const tab = browser();
+    const [one, two] = [tab(token('ann', 1)), tab(token('ann', 2))];
+    one.tabs.renewed(one.now!);
+    expect(two.now).toBe(token('ann', 2));
+  });
+
+  test('users of whom the token does not say enough are not taken for one', () => {
+    const tab = browser();
+    const [one, two, number, other] = [tab(token('ann', 1, { id: 'acme' })), tab(token('ann', 1, { id: 'other' })), tab(token(17, 1)), tab(token(18, 1))];
+    two.now = token('ann', 2, { id: 'other' });
+    two.tabs.renewed(two.now);
+    two.tabs.left(two.now);
+    number.tabs.renewed(token(17, 2));
+    expect([one.now, one.left, number.left, other.now]).toEqual([token('ann', 1, { id: 'acme' }), 0, 0, token(18, 1)]);
+    number.tabs.left(number.now!);
+    expect([number.left, other.left]).toEqual([0, 0]);
   });
 
   test('signing out ends those of the same user', () => {

@@ -5,7 +5,7 @@ import { useChat } from '../chat/hooks';
 import { nameOf } from '../chat/naming';
 import { watchedPage } from '../chat/useReading';
 import { named, short } from '../lib/plain';
-import { holdLock, notify } from '../lib/storage';
+import { FOLDER, holdLock, notify } from '../lib/storage';
 import { go, parse } from '../router';
 import { useSession, useValue } from '../session/context';
 import dotted from '../styles/icon-dot.svg';
@@ -18,7 +18,7 @@ import { play } from './sound';
 const ELSEWHERE = 800;
 
 export function useAttention(): void {
-  const { client, notices, claims } = useSession();
+  const { client, notices, claims, key } = useSession();
   const { chat, totalUnread } = useChat();
   const people = usePeople();
   const open = useValue(notices, () => notices.open);
@@ -38,12 +38,12 @@ export function useAttention(): void {
   // Of several tabs one speaks.
   const speaks = useRef(false);
   useEffect(() => {
-    const release = holdLock(`fanfare-console:attention:${JSON.stringify([claims.organization, claims.user])}`, () => { speaks.current = true; });
+    const release = holdLock(`fanfare-console:attention:${FOLDER}:${claims.owner ?? key}`, () => { speaks.current = true; });
     return () => {
       speaks.current = false;
       release();
     };
-  }, [claims]);
+  }, [claims, key]);
 
   useEffect(() => {
     const timers = new Set<ReturnType<typeof setTimeout>>();

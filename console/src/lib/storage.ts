@@ -34,6 +34,12 @@ export function kept(open: () => Storage, refused: () => void = () => {}): Kept 
   };
 }
 
+/** Where the page lies: several servers may share an origin, each in a folder, and with it all that a browser keeps. */
+export const FOLDER = typeof location === 'undefined' ? '/' : new URL('.', location.href).pathname;
+
+/** In memory only. */
+export const unkept = (): Kept => kept(() => { throw new Error('not kept'); });
+
 /** The same for all tabs, and after the browser is closed. */
 export const forBrowser = kept(() => localStorage);
 /** For this tab, its reloads included. */

@@ -1,7 +1,11 @@
 // Where a browser keeps what its user has chosen to be.
-import { forBrowser } from '../lib/storage';
+import { FOLDER, forBrowser } from '../lib/storage';
 import type { Claims } from '../session/token';
 
-export const statusKey = ({ organization = '', user = '' }: Claims): string => `fanfare-console:status:${organization}:${user}`;
+/** Undefined where it is not known whose it would be. */
+export const statusKey = ({ owner }: Claims): string | undefined => (owner === undefined ? undefined : `fanfare-console:status:${FOLDER}:${owner}`);
 
-export const forgetStatus = (claims: Claims): void => forBrowser.delete(statusKey(claims));
+export function forgetStatus(claims: Claims): void {
+  const key = statusKey(claims);
+  if (key !== undefined) forBrowser.delete(key);
+}

@@ -13,6 +13,7 @@ export function useKeptStatus(): void {
   const { claims } = useSession();
   useEffect(() => {
     const key = statusKey(claims);
+    if (key === undefined) return;
     const take = (kept: string | undefined) => {
       const status = CHOICES.find(({ value }) => value === kept)?.value ?? 'online';
       // Where it cannot be said now it is with the next connection.
@@ -28,7 +29,8 @@ export function useChooseStatus(): (status: Availability) => void {
   const people = usePeople();
   const { claims } = useSession();
   return (status) => {
-    forBrowser.set(statusKey(claims), status);
+    const key = statusKey(claims);
+    if (key !== undefined) forBrowser.set(key, status);
     people.set({ status }).catch(() => {});
   };
 }

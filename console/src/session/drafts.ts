@@ -1,6 +1,6 @@
 // What a user has typed but not sent: kept over reloads, each text under a key of its own, so that tabs do not overwrite
 // each other's. Nobody else's are read, and signing out removes them.
-import { forBrowser, type Kept } from '../lib/storage';
+import { FOLDER, forBrowser, unkept, type Kept } from '../lib/storage';
 import type { Claims } from './token';
 
 const OLD = 30 * 86_400_000;
@@ -13,11 +13,14 @@ export const FOR_NEW = 'new';
 export class Drafts {
   readonly #prefix: string;
 
-  constructor({ organization = '', user = '' }: Claims, private readonly kept: Kept = forBrowser, private readonly now: () => number = Date.now) {
-    this.#prefix = `fanfare-console:draft:${encodeURIComponent(organization)}:${encodeURIComponent(user)}:`;
+  private readonly kept: Kept;
+
+  constructor({ owner }: Claims, kept: Kept = forBrowser, private readonly now: () => number = Date.now) {
+    this.kept = owner === undefined ? unkept() : kept;
+    this.#prefix = `fanfare-console:draft:${FOLDER}:${encodeURIComponent(owner ?? '')}:`;
     for (const key of this.#keys()) {
-      const at = Number(kept.get(key)?.split('\n', 1)[0]);
-      if (!(now() - at < OLD)) kept.delete(key);
+      const at = Number(this.kept.get(key)?.split('\n', 1)[0]);
+      if (!(now() - at < OLD)) this.kept.delete(key);
     }
   }
 

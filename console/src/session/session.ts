@@ -6,7 +6,7 @@ import { LiveFleet } from '../fleet/fleet';
 import { Emitter } from '../lib/emitter';
 import { EventLog } from '../log/log';
 import { NoticeBoard } from '../notices/board';
-import { blocked, deleteDatabase } from '../lib/storage';
+import { blocked, deleteDatabase, FOLDER } from '../lib/storage';
 import { forgetStatus } from '../people/kept';
 import { Drafts } from './drafts';
 import { EXPIRED } from './refusal';
@@ -32,7 +32,7 @@ export class Session {
   readonly drafts: Drafts;
   /** The newest token that the server has taken. */
   accepted: string | undefined;
-  /** When the newest token ends, by this machine's clock. */
+  /** When the newest token ends, by the server's clock. */
   endsAt: number | undefined;
   /** The newest token that was given to an open connection was refused. */
   refusedToken = false;
@@ -49,8 +49,8 @@ export class Session {
     this.#token = token;
     this.claims = claims(token) ?? { departments: [] };
     this.drafts = new Drafts(this.claims);
-    const { organization = '', user = '' } = this.claims;
-    this.#database = `fanfare-console:${organization}:${user}`;
+    const { owner } = this.claims;
+    this.#database = `fanfare-console:${FOLDER}:${owner ?? ''}`;
     this.client = new Client({
       // Behind a proxy the page may be in a folder, and so is the server.
       url: new URL('.', location.href).href,
@@ -60,7 +60,7 @@ export class Session {
         return (this.#given = this.#token);
       },
       // Of its own for each user: what one left unsent, another must not send.
-      store: blocked() ? memoryStore() : indexedStore(this.#database),
+      store: owner === undefined || blocked() ? memoryStore() : indexedStore(this.#database),
     });
     this.client.on('state', (state) => {
       if (state.name !== 'open') return;
@@ -90,9 +90,9 @@ export class Session {
 
   /** Goes on with another token of the same user. */
   renew(token: string): boolean {
-    const other = claims(token);
-    if (other?.user !== this.claims.user || other?.organization !== this.claims.organization) return false;
     if (token === this.#token) return true;
+    const { owner } = this.claims;
+    if (owner === undefined || claims(token)?.owner !== owner) return false;
     // A connection that is open goes on with the present one; it takes the new one when that ends.
     if (this.client.state.name === 'open') void this.#exchange(token);
     else {
@@ -111,7 +111,7 @@ export class Session {
     if (answer?.ok) {
       const { expires_at: end } = (await answer.json()) as { expires_at: number };
       this.accepted = token;
-      this.endsAt = end - this.client.now() + Date.now();
+      this.endsAt = end;
     }
     this.#changes.emit();
   }

@@ -1,7 +1,7 @@
 // One token for all tabs of a browser, as long as one of them lives: it is kept by each tab, and never on the disk for all.
-// A tab without one asks the others; a newer one of the same user replaces theirs; signing out ends them all.
-import { channel } from '../lib/storage';
-import { claims } from './token';
+// A tab without one asks the others; one of the same user that ends later replaces theirs; signing out ends them all.
+import { channel, FOLDER } from '../lib/storage';
+import { claims, isLater } from './token';
 
 /** How long a new tab waits for an answer of the others. */
 const PATIENCE = 300;
@@ -11,12 +11,6 @@ type Message =
   /** `newer`: it replaces what the others have. Otherwise it answers a tab that has none. */
   | { kind: 'token'; token: string; newer: boolean }
   | { kind: 'left'; owner: string };
-
-/** Whose a token is, as it says itself: only to tell users apart. */
-export function ownerOf(token: string): string | undefined {
-  const said = claims(token);
-  return said?.user === undefined ? undefined : JSON.stringify([said.organization ?? '', said.user]);
-}
 
 export interface Tab {
   /** The token in use, if one is signed in. */
@@ -32,7 +26,7 @@ export class Tabs {
   #tab: Tab | undefined;
 
   constructor(open: typeof channel = channel) {
-    this.#channel = open('fanfare-console:session', (message) => this.#heard(message as Message));
+    this.#channel = open(`fanfare-console:session:${FOLDER}`, (message) => this.#heard(message as Message));
   }
 
   /** What the other tabs use; undefined if they do not answer in time. */
@@ -67,7 +61,7 @@ export class Tabs {
 
   /** This tab signs out: so do those of the same user. */
   left(token: string): void {
-    const owner = ownerOf(token);
+    const owner = claims(token)?.owner;
     if (owner !== undefined) this.#send({ kind: 'left', owner });
   }
 
@@ -83,10 +77,10 @@ export class Tabs {
         return;
       case 'token':
         if (typeof message.token !== 'string' || message.token === mine) return;
-        if (mine === undefined || (message.newer && ownerOf(message.token) === ownerOf(mine))) this.#tab?.take(message.token);
+        if (mine === undefined || (message.newer && isLater(message.token, mine))) this.#tab?.take(message.token);
         return;
       case 'left':
-        if (mine !== undefined && ownerOf(mine) === message.owner) this.#tab?.leave();
+        if (mine !== undefined && claims(mine)?.owner === message.owner) this.#tab?.leave();
     }
   }
 }

@@ -34,6 +34,11 @@ export function clean(pasted: string): string {
 }
 
 export interface Claims {
+  /**
+   * Whose the token is, for what this browser keeps for a user and what its tabs share. Undefined where the usual claims do
+   * not say both organisation and user: such a token counts as like no other, as the server may read other claims.
+   */
+  owner?: string;
   user?: string;
   organization?: string;
   departments: string[];
@@ -49,15 +54,24 @@ export function claims(token: string): Claims | undefined {
     const said: unknown = JSON.parse(new TextDecoder().decode(bytes));
     if (typeof said !== 'object' || said === null) return undefined;
     const { sub, org, departments, exp } = said as Record<string, unknown>;
+    // Numbers are text to the server, too.
+    const [user, organization] = [sub, org].map((id) => (typeof id === 'string' || Number.isSafeInteger(id) ? String(id) : undefined));
     return {
-      ...(typeof sub === 'string' && { user: sub }),
-      ...(typeof org === 'string' && { organization: org }),
+      ...(user !== undefined && organization !== undefined && { owner: JSON.stringify([organization, user]) }),
+      ...(user !== undefined && { user }),
+      ...(organization !== undefined && { organization }),
       ...(typeof exp === 'number' && { expires: exp * 1000 }),
       departments: Array.isArray(departments) ? departments.filter((d) => typeof d === 'string') : [],
     };
   } catch {
     return undefined;
   }
+}
+
+/** Whether a token of the same user ends later than another, as both say. */
+export function isLater(token: string, than: string): boolean {
+  const [one, other] = [claims(token), claims(than)];
+  return one?.owner !== undefined && one.owner === other?.owner && (one.expires ?? 0) > (other?.expires ?? 0);
 }
 
 /** Whether a token says that its time is over, or about to be. `now` is the server's time, as far as it is known. */
