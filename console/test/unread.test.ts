@@ -50,10 +50,11 @@ test('a token says in time that it ends', () => {
 
 test('what calls for attention: what is new, not seen, and not while one does not want to be disturbed', () => {
   const now = 1_790_000_000_000;
-  const news = { at: now - 1000, seen: false, mine: false };
+  const news = { at: now - 1000, seen: false, mine: false, urgent: false };
   expect(calls(news, 'online', now)).toBe(true);
   expect(calls(news, 'away', now)).toBe(true);
   expect(calls(news, 'busy', now)).toBe(false);
+  expect(calls({ ...news, urgent: true }, 'busy', now)).toBe(true);
   expect(calls({ ...news, seen: true }, 'online', now)).toBe(false);
   expect(calls({ ...news, mine: true }, 'online', now)).toBe(false);
   expect(calls({ ...news, at: now - 3_600_000 }, 'online', now)).toBe(false);

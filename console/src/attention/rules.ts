@@ -10,11 +10,12 @@ export interface Happened {
   /** Whether this page shows it to somebody who looks at it. */
   seen: boolean;
   mine: boolean;
+  urgent: boolean;
 }
 
-/** Whether something is to be told by a notification or a sound. Who does not want to be disturbed is not. */
-export function calls({ at, seen, mine }: Happened, me: Availability, now: number): boolean {
-  return !mine && !seen && me !== 'busy' && now - at < NEWS;
+/** Whether a notification or a sound announces it. "Do not disturb" mutes everything but urgent notices. */
+export function calls({ at, seen, mine, urgent }: Happened, me: Availability, now: number): boolean {
+  return !mine && !seen && (urgent || me !== 'busy') && now - at < NEWS;
 }
 
 /** The page's title: how many messages are unread, and whether an urgent notice waits. */

@@ -1,7 +1,7 @@
 // What one has asked to be told by: kept in this browser.
 import { useSyncExternalStore } from 'react';
 import { Emitter } from '../lib/emitter';
-import { askPermission, forBrowser, permission } from '../lib/storage';
+import { askPermission, forBrowser, notify, permission } from '../lib/storage';
 
 export type Setting = 'notifications' | 'sound';
 
@@ -15,7 +15,11 @@ export function isOn(setting: Setting): boolean {
 
 /** Asks the browser where it has to be asked. Answers whether it is so now. */
 export async function turn(setting: Setting, on: boolean): Promise<boolean> {
-  if (on && setting === 'notifications' && permission() !== 'granted' && (await askPermission()) !== 'granted') return false;
+  if (on && setting === 'notifications') {
+    if (permission() !== 'granted' && (await askPermission()) !== 'granted') return false;
+    // Some browsers grant it and show none: the first one tells.
+    if (!notify('Fanfare', { body: 'Notifications are on.', tag: 'fanfare' }, () => {})) return false;
+  }
   if (on) forBrowser.set(key(setting), 'on');
   else forBrowser.delete(key(setting));
   changes.emit();

@@ -2,10 +2,29 @@
 
 let context: AudioContext | undefined;
 
+/** Browsers play nothing before a click or a key on the page: the first one unlocks it. Answers how to stop waiting. */
+export function unlock(): () => void {
+  const first = () => {
+    stop();
+    try {
+      context ??= new AudioContext();
+      void context.resume().catch(() => {});
+    } catch {
+      // No sound here.
+    }
+  };
+  const stop = () => {
+    for (const event of ['pointerdown', 'keydown']) removeEventListener(event, first);
+  };
+  for (const event of ['pointerdown', 'keydown']) addEventListener(event, first);
+  return stop;
+}
+
 export function play(): void {
   try {
     context ??= new AudioContext();
-    void context.resume().catch(() => {});
+    // What cannot be heard now must not be heard all at once at the first click.
+    if (context.state !== 'running') return void context.resume().catch(() => {});
     const start = context.currentTime;
     for (const [i, frequency] of [660, 880].entries()) {
       const at = start + i * 0.14;

@@ -12,7 +12,7 @@ import dotted from '../styles/icon-dot.svg';
 import icon from '../styles/icon.svg';
 import { calls, title } from './rules';
 import { isOn } from './settings';
-import { play } from './sound';
+import { play, unlock } from './sound';
 
 /** Another tab, or another device, may show it: so long it has time to say so. */
 const ELSEWHERE = 800;
@@ -35,6 +35,8 @@ export function useAttention(): void {
     return () => { if (link) link.href = icon; };
   }, [marked]);
 
+  useEffect(unlock, []);
+
   // Of several tabs one speaks.
   const speaks = useRef(false);
   useEffect(() => {
@@ -55,7 +57,7 @@ export function useAttention(): void {
       timers.add(timer);
     };
     const tell = (head: string, body: string, tag: string, onClick: () => void) => {
-      if (!speaks.current || people.mine === 'busy') return;
+      if (!speaks.current) return;
       if (isOn('sound')) play();
       if (isOn('notifications')) notify(head, { body, tag, icon }, () => { window.focus(); onClick(); });
     };
@@ -65,19 +67,20 @@ export function useAttention(): void {
         const id = data.conversation_id;
         const place = parse(location.hash);
         const seen = watchedPage() && place.view === 'chat' && place.id === id;
-        if (!calls({ at, seen, mine: by === me() }, people.mine, client.now())) return;
+        if (!calls({ at, seen, mine: by === me(), urgent: false }, people.mine, client.now())) return;
         soon(() => {
           const conversation = chat.snapshot.conversations.find((one) => one.id === id);
           // Read meanwhile, in another tab or on another device.
-          if (!conversation || conversation.unread === 0) return;
+          if (!conversation || conversation.unread === 0 || people.mine === 'busy') return;
           const name = nameOf(conversation, me());
           const head = conversation.kind === 'private' ? name : `${named(by)} in ${name}`;
           tell(head, short(data.text, 200), `${id}/${seq}`, () => go({ view: 'chat', id }));
         });
       }),
       client.on('system:broadcast', ({ at, by, client_id: key, data }) => {
-        if (!calls({ at, seen: watchedPage(), mine: by === me() }, people.mine, client.now())) return;
-        tell(`${data.priority === 'urgent' ? 'Urgent notice' : 'Notice'} from ${named(by)}`, short(data.message, 200), `${by}/${key}`, () => {});
+        const urgent = data.priority === 'urgent';
+        if (!calls({ at, seen: watchedPage(), mine: by === me(), urgent }, people.mine, client.now())) return;
+        tell(`${urgent ? 'Urgent notice' : 'Notice'} from ${named(by)}`, short(data.message, 200), `${by}/${key}`, () => {});
       }),
     ];
     return () => {

@@ -109,16 +109,18 @@ export async function askPermission(): Promise<NotificationPermission | undefine
   }
 }
 
-/** Shows a notification of the system. Nothing where that is refused. */
-export function notify(title: string, options: NotificationOptions, onClick: () => void): void {
+/** Shows a notification of the system. Answers whether this browser does that for a page. */
+export function notify(title: string, options: NotificationOptions, onClick: () => void): boolean {
   try {
     const shown = new Notification(title, options);
     shown.onclick = () => {
       shown.close();
       onClick();
     };
+    return true;
   } catch {
     // Phones offer it to service workers only.
+    return false;
   }
 }
 

@@ -75,7 +75,7 @@ export function AccountMenu({ side }: { side: 'right' | 'bottom' }) {
         <MenuLine />
         <MenuCheck checked={notifications} onChange={(on) => set('notifications', on)}><Bell size={15} />Notifications</MenuCheck>
         <MenuCheck checked={sound} onChange={(on) => set('sound', on)}><Volume2 size={15} />Sound</MenuCheck>
-        {mine === 'busy' && (notifications || sound) && <p className={css.muted}>Muted while you do not want to be disturbed.</p>}
+        {mine === 'busy' && (notifications || sound) && <p className={css.muted}>Do not disturb: only urgent notices are announced.</p>}
         <MenuLine />
         <MenuItem icon={<LogOut size={15} />} onSelect={leave}>Sign out</MenuItem>
       </Menu>

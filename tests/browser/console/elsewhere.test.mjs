@@ -34,6 +34,8 @@ test('notifications come after asking, for what is not on the screen, and not wh
   await page.evaluate(() => { window.answer = 'granted'; });
   await asked();
   await until(page, () => Notification.permission === 'granted' && localStorage.getItem('fanfare-console:notifications') === 'on');
+  // The first one tells that this browser shows them.
+  assert.deepEqual(await page.evaluate(() => window.shown.splice(0)), ['Fanfare: Notifications are on.']);
   await go(page, '#/log');
   await write('one');
   await until(page, () => window.shown.length === 1);
@@ -51,7 +53,7 @@ test('notifications come after asking, for what is not on the screen, and not wh
   await says(page, '[role=status]', 'quiet');
   await until(page, () => document.title === '(1) Fanfare');
   await press(page, 'Account of ann');
-  await says(page, '[role=menu]', 'Muted while');
+  await says(page, '[role=menu]', 'only urgent notices');
   await press(page, 'Online', '[role=menu]');
   await write('four');
   await until(page, () => window.shown.length === 2);
