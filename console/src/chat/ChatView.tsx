@@ -29,7 +29,7 @@ interface Pending {
 export function ChatView({ id }: { id: string | undefined }) {
   const phone = usePhone();
   const { chat } = useChat();
-  const { drafts } = useSession();
+  const { client, drafts } = useSession();
   const [creating, setCreating] = useState(false);
   const [refused, setRefused] = useState<Refused>();
   const [pending, setPending] = useState<Pending>();
@@ -39,13 +39,15 @@ export function ChatView({ id }: { id: string | undefined }) {
     here.current = { id, pending };
     // It is there, and one is there: from now on its address says so.
     if (pending && !pending.landed && id !== undefined && id === pending.beginning.id) setPending({ ...pending, landed: true });
+    // One has gone elsewhere: it no longer stands in the place of another, and is found in the list once it is made.
+    else if (pending && !pending.landed && id !== pending.from) setPending(undefined);
     return () => { here.current = { id: undefined, pending: undefined }; };
   }, [id, pending]);
   // Until it is made it stands where one was when it was begun.
   const starting = pending !== undefined && (pending.landed ? id === pending.beginning.id : id === pending.from || id === pending.beginning.id);
 
   const begin = (about: About) => {
-    const beginning = new Beginning(chat, about);
+    const beginning = new Beginning(client, chat, drafts, about);
     begun.current += 1;
     setCreating(false);
     setRefused(undefined);
@@ -55,7 +57,8 @@ export function ChatView({ id }: { id: string | undefined }) {
       const now = here.current;
       if (now.pending?.beginning === beginning && now.id === now.pending.from) go({ view: 'chat', id: to });
     }, (failure: unknown) => {
-      if (beginning.unsent) drafts.set(FOR_NEW, [beginning.unsent, drafts.get(FOR_NEW)].filter(Boolean).join('\n'));
+      const unsent = beginning.giveUp();
+      if (unsent) drafts.set(FOR_NEW, [unsent, drafts.get(FOR_NEW)].filter(Boolean).join('\n'));
       setPending((now) => (now?.beginning === beginning ? undefined : now));
       setRefused({ about, error: failure instanceof Error ? failure.message : String(failure) });
       setCreating(true);

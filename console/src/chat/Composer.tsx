@@ -62,8 +62,12 @@ export function Composer({ draft, name, members, note, focus, ref, onSend }: Pro
   useEffect(() => {
     if (under.current === draft) return;
     drafts.set(under.current, '');
-    drafts.set(draft, text);
     under.current = draft;
+    // It may have been there already, with a draft of its own.
+    const there = drafts.get(draft);
+    const joined = there === text ? text : [there, text].filter(Boolean).join('\n');
+    drafts.set(draft, joined);
+    setText(joined);
   }, [draft, drafts, text]);
   // After what was typed before, not before it.
   useLayoutEffect(() => input.current!.setSelectionRange(text.length, text.length), []);

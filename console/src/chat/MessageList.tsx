@@ -1,7 +1,7 @@
 import { Fragment, useCallback, useMemo, useRef } from 'react';
 import { ArrowDown, History } from 'lucide-react';
 import { Name } from '../lib/Bidi';
-import { count, day } from '../lib/format';
+import { clock, count, day } from '../lib/format';
 import { named } from '../lib/plain';
 import { useServerNow } from '../session/context';
 import { Avatar } from '../ui/Avatar';
@@ -56,13 +56,13 @@ export function MessageList({ id, messages, members, group, unread, onEdit }: Pr
           <Fragment key={item.key}>
             {newDay && <p className={css.day}><span>{day(item.at, now)}</span></p>}
             {item.key === line && <p className={css.new} data-new role="separator" aria-label="New messages"><span>New</span></p>}
-            <div className={css.group} data-mine={item.mine || undefined} data-first={first || undefined}>
+            {item.unreadable ? <p className={css.gap} data-seq={item.seq}>The message of {clock(item.at)} cannot be read any more.</p> : <div className={css.group} data-mine={item.mine || undefined} data-first={first || undefined}>
               {!item.mine && group && (first ? <Avatar name={named(item.by)} /> : <span className={css.noAvatar} />)}
               <div className={css.bubbles}>
                 {!item.mine && group && first && <p className={css.author}><Name id={item.by} /></p>}
                 <Bubble conversation={id} message={item} members={known} group={group} last={last} onRetry={retry} onEdit={onEdit} />
               </div>
-            </div>
+            </div>}
           </Fragment>
         ))}
       </div>

@@ -9,7 +9,12 @@ const ID = /^[A-Za-z0-9_.@+|=~:-]{1,128}$/;
  * where the name has some. Answers the part that is neither.
  */
 export function idsIn(text: string, known: readonly string[]): { ids: string[] } | { wrong: string } {
-  const byName = new Map(known.map((id) => [folded(named(id)), id]));
+  const byName = new Map<string, string | undefined>();
+  for (const id of new Set(known)) {
+    const name = folded(named(id));
+    // Of several who are written alike none is meant: their ids tell them apart.
+    byName.set(name, byName.has(name) ? undefined : id);
+  }
   const ids: string[] = [];
   for (const part of text.split(/[,;\n]+/)) {
     const whole = part.trim();

@@ -1,4 +1,5 @@
 import { useState, type FormEvent } from 'react';
+import { FanfareError } from 'fanfare-client';
 import { useConnection, useSession } from '../session/context';
 import { lengthNote, MOST, sendable } from '../lib/limits';
 import { FOR_NOTICE } from '../session/drafts';
@@ -30,10 +31,13 @@ export function SendNotice({ onClose }: { onClose: () => void }) {
   const [priority, setPriority] = useState<Priority>('medium');
   const [sending, setSending] = useState(false);
   const [error, setError] = useState<string>();
+  /** The request that was made with this text and waits: made again under its id, it is sent once. */
+  const [waits, setWaits] = useState<string>();
   const length = lengthNote(message, MOST.notice);
   const write = (text: string) => {
     setMessage(text);
     setError(undefined);
+    setWaits(undefined);
     drafts.set(FOR_NOTICE, text);
   };
   const submit = async (event: FormEvent) => {
@@ -42,12 +46,15 @@ export function SendNotice({ onClose }: { onClose: () => void }) {
     setSending(true);
     setError(undefined);
     try {
-      await client.request('system:broadcast', { message: sendable(message.trim()), priority });
+      await client.request('system:broadcast', { message: sendable(message.trim()), priority, ...(waits !== undefined && { client_id: waits }) });
       // What was written since is another one.
       if (drafts.get(FOR_NOTICE) === message) drafts.set(FOR_NOTICE, '');
       onClose();
     } catch (failure) {
-      setError(`It was not sent: ${failure instanceof Error ? failure.message : String(failure)}.`);
+      const waiting = failure instanceof FanfareError ? failure.waits : undefined;
+      setWaits(waiting);
+      if (waiting !== undefined) setError('It waits, and goes out once you are signed in again.');
+      else setError(`It was not sent: ${failure instanceof Error ? failure.message : String(failure)}.`);
       setSending(false);
     }
   };
@@ -58,7 +65,7 @@ export function SendNotice({ onClose }: { onClose: () => void }) {
           onChange={(event) => write(event.target.value)} />
         <div className={css.priority}>
           <span>Priority</span>
-          <Segments label="Priority" value={priority} options={PRIORITIES} onChange={setPriority} />
+          <Segments label="Priority" value={priority} options={PRIORITIES} onChange={(chosen) => { setPriority(chosen); setWaits(undefined); }} />
           <p>{EFFECT[priority]}</p>
         </div>
         <div className={css.buttons}>

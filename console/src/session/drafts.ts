@@ -40,6 +40,11 @@ export class Drafts {
     if (text) this.set(to, text);
   }
 
+  /** What there is that begins so. */
+  list(begin: string): string[] {
+    return this.#keys().map((key) => key.slice(this.#prefix.length)).filter((what) => what.startsWith(begin));
+  }
+
   clear(): void {
     for (const key of this.#keys()) this.kept.delete(key);
   }

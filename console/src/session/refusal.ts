@@ -4,6 +4,12 @@ import type { State } from 'fanfare-client';
 /** Says the session itself (session.ts). */
 export const EXPIRED = 'the token has expired';
 
+/** When a token that is not valid yet is tried again, by the server's time. Undefined: that is not why there is no connection. */
+export function notYet(state: State): number | undefined {
+  if (state.name !== 'backoff') return undefined;
+  return state.code === 4104 || state.error?.code === 'TOKEN_NOT_YET_VALID' ? state.until : undefined;
+}
+
 /** Undefined: it was closed here, on purpose. */
 export function refusal(state: State): string | undefined {
   if (state.name !== 'closed') return undefined;

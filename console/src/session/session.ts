@@ -13,6 +13,9 @@ import { EXPIRED } from './refusal';
 import { Rights } from './rights';
 import { claims, expired, keep, type Claims } from './token';
 
+/** How long the server may take to say whether a token is good. */
+const EXCHANGE = 10_000;
+
 let made = 0;
 
 export class Session {
@@ -41,6 +44,8 @@ export class Session {
   /** Whether one insists on WebSocket. */
   forced = false;
   #token: string;
+  /** A newer one of which the server has not said yet whether it is good: tried again with each connection. */
+  #candidate: string | undefined;
   #database: string;
   /** The token that the client has. */
   #given: string | undefined;
@@ -55,6 +60,7 @@ export class Session {
       // Behind a proxy the page may be in a folder, and so is the server.
       url: new URL('.', location.href).href,
       token: ({ reason }) => {
+        if (reason === 'expired' && this.#candidate !== undefined) this.#take(this.#candidate);
         // There is no other one until somebody pastes it: to try again with this one would be in vain.
         if (reason === 'expired' && this.#token === this.#given) throw new FanfareError('AUTH_FAILED', expired(this.#token, this.client.now()) ? EXPIRED : 'the token was refused');
         return (this.#given = this.#token);
@@ -67,6 +73,7 @@ export class Session {
       this.who = state;
       this.accepted = this.#given;
       if (this.#given === this.#token) this.endsAt = state.expiresAt;
+      if (this.#candidate !== undefined) void this.#exchange(this.#candidate);
     });
     this.rights = new Rights(this.client, () => this.#given);
     this.log = new EventLog(this.client);
@@ -102,16 +109,30 @@ export class Session {
     return true;
   }
 
+  #take(token: string): void {
+    this.#token = token;
+    this.#candidate = undefined;
+    keep(token);
+  }
+
   /** Takes a new token once the server says that it is good: a bad one must not take the place of a good one. */
   async #exchange(token: string): Promise<void> {
-    const answer = await fetch('api/v1/me', { headers: { authorization: `Bearer ${token}` } }).catch(() => undefined);
-    this.refusedToken = answer !== undefined && (answer.status === 401 || answer.status === 403);
-    if (this.refusedToken) keep(this.#token);
-    else this.#token = token;
-    if (answer?.ok) {
-      const { expires_at: end } = (await answer.json()) as { expires_at: number };
+    this.#candidate = token;
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await fetch('api/v1/me', { headers, signal: AbortSignal.timeout(EXCHANGE) }).catch(() => undefined);
+    const said = (await answer?.json().catch(() => undefined)) as { expires_at?: number; code?: string } | undefined;
+    // Another one was given meanwhile.
+    if (this.#candidate !== token) return;
+    const refused = answer?.status === 401 || answer?.status === 403;
+    // One that is not valid yet may be when it is needed.
+    this.refusedToken = refused && said?.code !== 'TOKEN_NOT_YET_VALID';
+    if (this.refusedToken) {
+      this.#candidate = undefined;
+      keep(this.#token);
+    } else if (answer?.ok) {
+      this.#take(token);
       this.accepted = token;
-      this.endsAt = end;
+      this.endsAt = said?.expires_at;
     }
     this.#changes.emit();
   }

@@ -1,6 +1,7 @@
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { useSession, useShows } from '../session/context';
 import { Ending } from '../session/Ending';
+import { NotYet } from '../session/NotYet';
 import { Renew } from '../session/Renew';
 import { replace, start, usePlace } from '../router';
 import { usePhone } from '../lib/hooks';
@@ -16,7 +17,7 @@ import { Header } from './Header';
 import { Rail, TabBar } from './Nav';
 import { ForbiddenFleet, FleetView } from '../fleet/FleetView';
 import { ChatView } from '../chat/ChatView';
-import { useUnread } from '../chat/hooks';
+import { useBegun, useUnread } from '../chat/hooks';
 import { LogView } from '../log/LogView';
 import css from './shell.module.css';
 
@@ -32,6 +33,7 @@ export function Shell({ onToken }: { onToken: (token: string) => void }) {
   useWatching(place.view === 'chat' ? place.id : undefined);
   useKeptStatus();
   useAttention();
+  useBegun();
   const map = useShows('watch_locations');
   const chat = useShows('converse');
   // What one may not see is not where one begins.
@@ -52,6 +54,7 @@ export function Shell({ onToken }: { onToken: (token: string) => void }) {
       <div className={css.layer}>
         <Toasts />
         <Ending onToken={onToken} />
+        <NotYet onToken={onToken} />
         <Bars />
       </div>
       <main id="main" className={css.main} tabIndex={-1}>
