@@ -106,7 +106,7 @@ pub struct Verifier {
     by_iss: HashMap<String, usize>,
     /// The one that takes what names no other.
     default: Option<usize>,
-    log: LogLimiter<(Option<IssuerId>, &'static str)>,
+    log: LogLimiter<Option<IssuerId>>,
 }
 
 impl Verifier {
@@ -141,7 +141,7 @@ impl Verifier {
             Err(no) => (None, Err(no)),
         };
         verified.map_err(|(refused, why)| {
-            if let Some(more) = self.log.allow(&(issuer.cloned(), why), elapsed) {
+            if let Some(more) = self.log.allow_for(why, issuer.cloned(), elapsed) {
                 let issuer = issuer.map_or("none that is known", IssuerId::as_str);
                 tracing::info!(issuer, reason = why, more, "a token is refused");
             }

@@ -9,13 +9,11 @@ use crate::{limit::LogLimiter, time::Elapsed};
 
 /// Who was refused what lately.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(LogLimiter<(String, &'static str)>);
+pub(super) struct Refusals(LogLimiter<String>);
 
 impl Refusals {
-    fn log(&self, kind: &'static str, whose: String, reason: &'static str, now: Elapsed) {
-        let key = (whose, reason);
-        if let Some(more) = self.0.allow(&key, now) {
-            let (whose, _) = key;
+    fn log(&self, kind: &'static str, whose: &str, reason: &'static str, now: Elapsed) {
+        if let Some(more) = self.0.allow_for(reason, whose.to_owned(), now) {
             tracing::info!(kind, whose, reason, more, "refused");
         }
     }
@@ -26,16 +24,16 @@ impl Crowd {
     pub fn log_user(&self, org: &OrgId, user: &UserId, reason: &'static str, now: Elapsed) {
         // What an organisation has used up is refused to each of its users.
         if reason.ends_with("this organisation") {
-            self.refusals.log("organisation", org.to_string(), reason, now);
+            self.refusals.log("organisation", org.as_str(), reason, now);
         } else {
-            self.refusals.log("user", format!("{org}/{user}"), reason, now);
+            self.refusals.log("user", &format!("{org}/{user}"), reason, now);
         }
     }
 
     /// Something was refused to an address, or to the network of 64 bits that it is of.
     pub(super) fn log_address(&self, address: IpAddr, reason: &'static str, now: Elapsed) {
         let Site(site) = Site::of(address);
-        self.refusals.log("address", site.to_string(), reason, now);
+        self.refusals.log("address", &site.to_string(), reason, now);
     }
 
     /// There was no room for a connection.
@@ -50,6 +48,6 @@ impl Crowd {
 
     /// Something was refused because of all that are here.
     pub fn log_server(&self, reason: &'static str, now: Elapsed) {
-        self.refusals.log("server", String::new(), reason, now);
+        self.refusals.log("server", "", reason, now);
     }
 }

@@ -3,14 +3,12 @@
 
 mod bucket;
 mod lobby;
+mod log_limiter;
 mod meter;
-mod repeats;
 mod table;
-mod throttled_log;
 
 pub use bucket::Bucket;
 pub use lobby::{Lobby, Seat};
+pub use log_limiter::LogLimiter;
 pub use meter::{Meter, Rate};
-pub use repeats::Repeats;
 pub use table::{Rests, Table};
-pub use throttled_log::LogLimiter;

@@ -28,7 +28,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::HandshakeError;
-use crate::limit::Repeats;
+use crate::{limit::LogLimiter, time::Clock};
 
 /// What the kernel may hold unsent. It can no longer be overtaken, so it is short.
 const NOTSENT_LOWAT: u32 = 16 * 1024;
@@ -73,7 +73,7 @@ impl Acceptor {
                     Ok(listener) => listener,
                     Err(error) => return tracing::error!(%error, "cannot listen"),
                 };
-                let failures = Repeats::new();
+                let failures = LogLimiter::new();
                 loop {
                     let accepted = tokio::select! {
                         _ = &mut stopped => return,
@@ -84,7 +84,7 @@ impl Acceptor {
                         Ok((stream, peer)) => hand(stream, peer),
                         Err(error) if is_of_one_connection(&error) => {}
                         Err(error) => {
-                            if let Some(left_out) = failures.due(std::time::Instant::now()) {
+                            if let Some(left_out) = failures.allow(Clock::system().elapsed()) {
                                 tracing::warn!(%error, left_out, "cannot accept a connection");
                             }
                             sleep(BACK_OFF).await;

@@ -17,8 +17,9 @@ use crate::{
     domain::{chat, notice},
     error::refused,
     id::Topic,
-    limit::Repeats,
+    limit::LogLimiter,
     store::{From, Head, Mark},
+    time::Clock,
 };
 
 /// Conversations that are looked up in one turn. A user may have any number of them: the next ones take the next turn.
@@ -35,7 +36,7 @@ const PAGE_BYTES: usize = 64 * 1024;
 const READS: usize = 8;
 
 /// Every connection may fail at once.
-static FAILED: Repeats = Repeats::new();
+static FAILED: LogLimiter = LogLimiter::new();
 
 impl Session {
     /// Resumes what is to be resumed, by a task of its own: where many return at once it waits for its turn, and the
@@ -53,7 +54,7 @@ impl Session {
             resumed = self.resume() => resumed,
         };
         if let Err(error) = resumed {
-            if let Some(left_out) = FAILED.due(std::time::Instant::now()) {
+            if let Some(left_out) = FAILED.allow(Clock::system().elapsed()) {
                 tracing::warn!(%error, left_out, "a connection could not be resumed");
             }
             self.outbox.push(Lane::Ordered, event::write(name::ERROR, None, &error).into());

@@ -8,20 +8,19 @@ use std::{
     fmt::Display,
     hash::{BuildHasher, RandomState},
     sync::{LazyLock, Mutex, PoisonError},
-    time::Instant,
 };
 
 use bytes::Bytes;
 use fanfare_proto::{ClientId, Seq, UnixMs, UserId, event::name};
 
 use super::Event;
-use crate::{id::Topic, limit::Repeats};
+use crate::{id::Topic, limit::LogLimiter, time::Clock};
 
 /// Rows that are remembered as logged. Of those past that, one a minute is.
 const REMEMBERED: usize = 1_000;
 
 static SEEN: LazyLock<(RandomState, Mutex<HashSet<u64>>)> = LazyLock::new(Default::default);
-static OTHERS: Repeats = Repeats::new();
+static OTHERS: LogLimiter = LogLimiter::new();
 
 /// Logs a row that is left out.
 pub(crate) fn note(what: &'static str, place: &dyn Display, why: &dyn Display) {
@@ -35,7 +34,7 @@ pub(crate) fn note(what: &'static str, place: &dyn Display, why: &dyn Display) {
     let left_out = match known {
         Some(true) => None,
         Some(false) => Some(0),
-        None => OTHERS.due(Instant::now()),
+        None => OTHERS.allow(Clock::system().elapsed()),
     };
     if let Some(left_out) = left_out {
         tracing::error!(what, place, %why, left_out, "stored data does not decode: it is left out");

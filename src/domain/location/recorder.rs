@@ -19,14 +19,15 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::units::Keeper;
 use crate::{
-    limit::Repeats,
+    limit::LogLimiter,
     metrics::Metrics,
     outbox::Outbox,
     store::{Store, StoredFix},
+    time::Clock,
 };
 
 /// Attempts that failed, of which there are some a second for each shard.
-static FAILED: Repeats = Repeats::new();
+static FAILED: LogLimiter = LogLimiter::new();
 
 /// Fixes that may wait for the store. Full: new ones are left with their senders, who send them again.
 const WAITING: usize = 50_000;
@@ -157,7 +158,7 @@ impl Recorder {
             self.store.put_fixes(fixes.clone()).await
         };
         if let Err(error) = stored.await {
-            if let Some(left_out) = FAILED.due(std::time::Instant::now()) {
+            if let Some(left_out) = FAILED.allow(Clock::system().elapsed()) {
                 tracing::warn!(%error, fixes = fixes.len(), left_out, "fixes are not stored yet");
             }
             self.put_back(fixes.into_iter().zip(senders));

@@ -18,13 +18,13 @@ use tokio::sync::{Notify, oneshot};
 use super::person::Text;
 use crate::{
     id::Tenant,
-    limit::Repeats,
+    limit::LogLimiter,
     store::{Put, RecordKind, Slot, Store, StoreError},
-    time::Elapsed,
+    time::{Clock, Elapsed},
 };
 
 /// Writes that failed, of which there is one for each bucket a second.
-static FAILED: Repeats = Repeats::new();
+static FAILED: LogLimiter = LogLimiter::new();
 
 /// Buckets of an organisation: a bucket of one with ten thousand people has some ten kilobytes.
 const BUCKETS: u8 = 64;
@@ -186,7 +186,7 @@ impl Keeper {
                 Some(Written { org: place.0, people })
             }
             Err(error) => {
-                if let Some(left_out) = FAILED.due(std::time::Instant::now()) {
+                if let Some(left_out) = FAILED.allow(Clock::system().elapsed()) {
                     tracing::warn!(%error, left_out, "who was last seen when is not stored yet");
                 }
                 let mut pending = self.lock();

@@ -45,7 +45,7 @@ use crate::{
     config::{Config, StoreKind},
     error::refused,
     id::Tenant,
-    limit::Repeats,
+    limit::LogLimiter,
     metrics::Metrics,
     store::StoreError,
     time::{Clock, Elapsed},
@@ -295,14 +295,14 @@ pub fn flush(services: &Services, now: Elapsed) {
 }
 
 /// Turns that failed, of which there are two a second.
-static FAILED: Repeats = Repeats::new();
+static FAILED: LogLimiter = LogLimiter::new();
 
 /// Tells the other nodes what has changed here and hears what has there; reads what is new here.
 pub async fn turn(services: &Services) {
     let presences = &services.presences;
     let turn = presences.nodes.lock().await.turn(services, services.clock.now()).await;
     if let Err(error) = turn
-        && let Some(left_out) = FAILED.due(std::time::Instant::now())
+        && let Some(left_out) = FAILED.allow(Clock::system().elapsed())
     {
         tracing::warn!(%error, left_out, "presence could not be told or heard, and is tried again");
     }

@@ -8,7 +8,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::{file, stats::Counters};
-use crate::limit::Repeats;
+use crate::{limit::LogLimiter, time::Clock};
 
 /// The log is looked at once in so many batches.
 const EVERY: u32 = 8;
@@ -27,13 +27,13 @@ pub(super) struct Wal {
     dirty: bool,
     /// Not to wait for readers before.
     wait_from: Option<Instant>,
-    failures: Repeats,
+    failures: LogLimiter,
 }
 
 impl Wal {
     pub(super) const fn new(counters: Arc<Counters>) -> Self {
         // A file that was not closed may come with a log, so it counts as written to.
-        Self { counters, batches: 0, dirty: true, wait_from: None, failures: Repeats::new() }
+        Self { counters, batches: 0, dirty: true, wait_from: None, failures: LogLimiter::new() }
     }
 
     /// A batch was committed.
@@ -86,7 +86,7 @@ impl Wal {
                 Some(log)
             }
             Err(error) => {
-                if let Some(left_out) = self.failures.due(Instant::now()) {
+                if let Some(left_out) = self.failures.allow(Clock::system().elapsed()) {
                     tracing::warn!(%error, pragma, left_out, "cannot checkpoint");
                 }
                 None

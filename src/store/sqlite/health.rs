@@ -6,11 +6,10 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
 };
 
 use super::file;
-use crate::{limit::Repeats, store::StoreError};
+use crate::{limit::LogLimiter, store::StoreError, time::Clock};
 
 /// What SQLite keeps open beside a database.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
@@ -71,12 +70,12 @@ fn id(path: &Path) -> io::Result<Option<Id>> {
 pub(super) struct Health {
     name: PathBuf,
     trouble: Mutex<Option<String>>,
-    failures: Repeats,
+    failures: LogLimiter,
 }
 
 impl Health {
     pub(super) fn new(database: &Path) -> Arc<Self> {
-        Arc::new(Self { name: database.to_owned(), trouble: Mutex::default(), failures: Repeats::new() })
+        Arc::new(Self { name: database.to_owned(), trouble: Mutex::default(), failures: LogLimiter::new() })
     }
 
     /// Why nothing can be stored.
@@ -99,7 +98,7 @@ impl Health {
         let file = self.name.display();
         match trouble {
             Some(why) => {
-                if let Some(left_out) = self.failures.due(Instant::now()) {
+                if let Some(left_out) = self.failures.allow(Clock::system().elapsed()) {
                     tracing::error!(%file, why, left_out, "nothing can be stored");
                 }
             }
