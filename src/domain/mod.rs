@@ -1,5 +1,6 @@
 //! What the server is for, one file a subject. Knows no transport.
 
+mod buckets;
 pub mod chat;
 pub mod location;
 pub mod notice;

@@ -1,31 +1,27 @@
 //! Where agents work, as their tokens said it last: kept, so that after a restart those see an agent who saw it before.
 //!
-//! By buckets, as a change of one costs as much as that of many. Several nodes may write a bucket: each reads it, adds what it
-//! knows and writes it if nobody else has meanwhile; of two values the later one stays.
+//! In buckets that several nodes may write; of two values the later one stays.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use fanfare_proto::{DepartmentId, TeamId, UnixMs, UserId};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::DAY_MS;
 use crate::{
     auth::Units,
+    domain::buckets::{self, Buckets, Place},
     id::Tenant,
-    store::{Put, RecordKind, Slot, Store, StoreError},
+    store::{RecordKind, Store, StoreError},
 };
 
-const PARTITION: &str = "agents";
-/// Buckets read at once, and written at the same time.
-const READ: usize = 32;
+const BUCKETS: Buckets = Buckets { kind: RecordKind::Units, partition: "agents", count: 256, page: 32 };
+/// Buckets written at the same time.
 const AT_ONCE: usize = 8;
-/// Others may write the same bucket. Each attempt that fails is one of theirs that has not.
-const ATTEMPTS: usize = 20;
 
 /// Where an agent worked, and when its token last said so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,12 +33,12 @@ struct Kept {
     at: UnixMs,
 }
 
-type Bucket = BTreeMap<UserId, Kept>;
+type Bucket = buckets::Bucket<Kept>;
 
 /// What is still to be stored.
 #[derive(Debug)]
 pub struct Keeper {
-    pending: Mutex<HashMap<(Tenant, u8), Bucket>>,
+    pending: Mutex<HashMap<Place, Bucket>>,
     /// One at a time, so that whoever has written knows that nobody else is still about to.
     writing: tokio::sync::Mutex<()>,
     keep_ms: u64,
@@ -60,7 +56,7 @@ impl Keeper {
     pub(super) fn note(&self, org: &Tenant, agent: &UserId, units: &Units, at: UnixMs) {
         let (departments, teams) = (units.departments().to_vec(), units.teams().to_vec());
         let kept = Bucket::from([(agent.clone(), Kept { departments, teams, at })]);
-        self.add((org.clone(), bucket_of(agent)), kept);
+        self.add(BUCKETS.place(org, agent), kept);
     }
 
     /// Stores all that was noted before. Where that fails it stays noted.
@@ -86,11 +82,11 @@ impl Keeper {
         written.into_iter().collect()
     }
 
-    fn add(&self, place: (Tenant, u8), bucket: Bucket) {
+    fn add(&self, place: Place, bucket: Bucket) {
         merge(self.lock().entry(place).or_default(), bucket);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Tenant, u8), Bucket>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Place, Bucket>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -109,61 +105,14 @@ pub(super) async fn read(
     org: &Tenant,
     now: UnixMs,
 ) -> Result<HashMap<UserId, Units>, StoreError> {
-    let mut agents = HashMap::new();
-    let mut after: Option<String> = None;
-    loop {
-        let found = store.list(org, RecordKind::Units, PARTITION, after.as_deref(), READ, now).await?;
-        let full = found.len() == READ;
-        for (key, record) in found {
-            let bucket = decode(&record.value)?.into_iter();
-            agents.extend(bucket.map(|(agent, kept)| (agent, Units::new(kept.departments, kept.teams))));
-            after = Some(key);
-        }
-        if !full {
-            return Ok(agents);
-        }
-    }
+    let agents = BUCKETS.read::<Kept>(store, org, now).await?.into_iter();
+    Ok(agents.map(|(agent, kept)| (agent, Units::new(kept.departments, kept.teams))).collect())
 }
 
-async fn write(
-    store: &dyn Store,
-    (org, bucket): &(Tenant, u8),
-    agents: &Bucket,
-    keep_ms: u64,
-) -> Result<(), StoreError> {
+async fn write(store: &dyn Store, place: &Place, agents: &Bucket, keep_ms: u64) -> Result<(), StoreError> {
     let Some(now) = agents.values().map(|kept| kept.at).max() else { return Ok(()) };
-    let slot = Slot {
-        org: org.clone(),
-        kind: RecordKind::Units,
-        partition: PARTITION.into(),
-        key: format!("{bucket:02x}"),
-    };
-    for _ in 0..ATTEMPTS {
-        let found = store.get(&slot, now).await?;
-        let before = found.as_ref().map_or_else(|| Ok(Bucket::new()), |record| decode(&record.value))?;
-        let mut all = before.clone();
-        merge(&mut all, agents.clone());
-        all.retain(|_, kept| now.since(kept.at) < keep_ms);
-        if all == before {
-            return Ok(());
-        }
-        let value = serde_json::to_vec(&all).map_err(|e| StoreError::Corrupt(e.to_string()))?;
-        let put = Put { value: Some(value.into()), expires: None };
-        match store.put(&slot, found.map(|record| record.version), put, now).await {
-            Err(StoreError::Conflict { .. }) => {}
-            stored => return stored.map(drop),
-        }
-    }
-    Err(StoreError::Unavailable("too many write it at the same time".into()))
-}
-
-fn decode(value: &[u8]) -> Result<Bucket, StoreError> {
-    serde_json::from_slice(value).map_err(|error| StoreError::Corrupt(format!("units: {error}")))
-}
-
-/// Never changes: it says where an agent is to be found.
-fn bucket_of(agent: &UserId) -> u8 {
-    Sha256::digest(agent.as_str())[0]
+    let keeps = |kept: &Kept| now.since(kept.at) < keep_ms;
+    BUCKETS.write(store, place, now, |all| merge(all, agents.clone()), keeps).await
 }
 
 #[cfg(test)]

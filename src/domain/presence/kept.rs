@@ -1,43 +1,37 @@
-//! What the store keeps of people for good: the text that they show, and when they were last seen. By buckets, as a
-//! change of one is as dear as that of many, and written behind, but for a text: whoever sets it waits until it is stored.
+//! What the store keeps of people for good: the text that they show, and when they were last seen. In buckets, and written
+//! behind, but for a text: whoever sets it waits until it is stored.
 //!
-//! Several nodes may write a bucket. Each reads it, adds what it knows and writes it if nobody else has meanwhile; of
-//! two values the later one stays, so it does not matter in which order they come.
+//! Several nodes may write a bucket. Of two values the later one stays, so it does not matter in which order they come.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use fanfare_proto::{UnixMs, UserId};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, oneshot};
 
 use super::person::Text;
 use crate::{
+    domain::buckets::{self, Buckets, Place},
     id::Tenant,
     limit::LogLimiter,
-    store::{Put, RecordKind, Slot, Store, StoreError},
+    store::{RecordKind, Store, StoreError},
     time::{Clock, Elapsed},
 };
 
 /// Writes that failed, of which there is one for each bucket a second.
 static FAILED: LogLimiter = LogLimiter::new();
 
-/// Buckets of an organisation: a bucket of one with ten thousand people has some ten kilobytes.
-const BUCKETS: u8 = 64;
-/// Buckets read at once.
-const READ: usize = 16;
+/// A bucket of an organisation with ten thousand people has some ten kilobytes.
+const BUCKETS: Buckets = Buckets { kind: RecordKind::Presence, partition: "people", count: 64, page: 16 };
 /// Buckets written in one turn, and how many of them at the same time.
 const WRITTEN: usize = 64;
 const AT_ONCE: usize = 8;
 /// When somebody was last seen is gathered for so long.
 const GATHER_MS: u64 = 15_000;
-/// Others may write the same bucket. Each attempt that fails is one of theirs that has not.
-const ATTEMPTS: usize = 20;
-const PARTITION: &str = "people";
 
 /// What is kept of somebody.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,12 +62,12 @@ impl Kept {
     }
 }
 
-type Bucket = BTreeMap<UserId, Kept>;
+type Bucket = buckets::Bucket<Kept>;
 
 /// What is still to be written.
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
-    pending: Mutex<HashMap<(Tenant, u8), Pending>>,
+    pending: Mutex<HashMap<Place, Pending>>,
     /// One at a time, so that whoever has written knows that nobody else is still about to.
     writing: tokio::sync::Mutex<()>,
     /// Somebody waits.
@@ -90,9 +84,13 @@ struct Pending {
 
 impl Pending {
     fn add(&mut self, people: Bucket) {
-        for (user, kept) in people {
-            self.people.entry(user).or_default().add(kept);
-        }
+        merge(&mut self.people, people);
+    }
+}
+
+fn merge(into: &mut Bucket, from: Bucket) {
+    for (user, kept) in from {
+        into.entry(user).or_default().add(kept);
     }
 }
 
@@ -129,7 +127,7 @@ impl Keeper {
     ) {
         let mut pending = self.lock();
         let new = || Pending { due, ..Pending::default() };
-        let bucket = pending.entry((org.clone(), bucket_of(user))).or_insert_with(new);
+        let bucket = pending.entry(BUCKETS.place(org, user)).or_insert_with(new);
         bucket.people.entry(user.clone()).or_default().add(kept);
         bucket.due = bucket.due.min(due);
         bucket.waiting.extend(waiting);
@@ -153,7 +151,7 @@ impl Keeper {
         stream::iter(writes).buffer_unordered(AT_ONCE).collect().await
     }
 
-    fn take(&self, now: Elapsed, at_most: usize, all: bool) -> Vec<((Tenant, u8), Pending)> {
+    fn take(&self, now: Elapsed, at_most: usize, all: bool) -> Vec<(Place, Pending)> {
         let mut pending = self.lock();
         let mut due: Vec<_> = pending
             .iter()
@@ -168,7 +166,7 @@ impl Keeper {
     async fn write_one(
         &self,
         store: &dyn Store,
-        place: (Tenant, u8),
+        place: Place,
         pending: Pending,
         now: UnixMs,
         elapsed: Elapsed,
@@ -197,70 +195,25 @@ impl Keeper {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Tenant, u8), Pending>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Place, Pending>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Everyone of whom something is kept.
 pub(super) async fn read(store: &dyn Store, org: &Tenant, now: UnixMs) -> Result<Bucket, StoreError> {
-    let mut people = Bucket::new();
-    let mut after: Option<String> = None;
-    loop {
-        let kind = RecordKind::Presence;
-        let found = store.list(org, kind, PARTITION, after.as_deref(), READ, now).await?;
-        let full = found.len() == READ;
-        for (key, record) in found {
-            people.extend(decode(&record.value)?);
-            after = Some(key);
-        }
-        if !full {
-            return Ok(people);
-        }
-    }
+    BUCKETS.read(store, org, now).await
 }
 
 async fn write(
     store: &dyn Store,
-    (org, bucket): &(Tenant, u8),
+    place: &Place,
     people: &Bucket,
     now: UnixMs,
     forget: UnixMs,
 ) -> Result<(), StoreError> {
-    let slot = Slot {
-        org: org.clone(),
-        kind: RecordKind::Presence,
-        partition: PARTITION.into(),
-        key: format!("{bucket:02x}"),
-    };
-    for _ in 0..ATTEMPTS {
-        let found = store.get(&slot, now).await?;
-        let mut all = found.as_ref().map_or_else(|| Ok(Bucket::new()), |record| decode(&record.value))?;
-        let before = all.clone();
-        for (user, kept) in people {
-            all.entry(user.clone()).or_default().add(kept.clone());
-        }
-        all.retain(|_, kept| kept.newest() >= forget);
-        if all == before {
-            return Ok(());
-        }
-        let value = serde_json::to_vec(&all).map_err(|e| StoreError::Corrupt(e.to_string()))?;
-        let put = Put { value: Some(value.into()), expires: None };
-        match store.put(&slot, found.map(|record| record.version), put, now).await {
-            Err(StoreError::Conflict { .. }) => {}
-            stored => return stored.map(drop),
-        }
-    }
-    Err(StoreError::Unavailable("too many write it at the same time".into()))
-}
-
-fn decode(value: &[u8]) -> Result<Bucket, StoreError> {
-    serde_json::from_slice(value).map_err(|error| StoreError::Corrupt(format!("presence: {error}")))
-}
-
-/// Never changes: it says where somebody is to be found.
-fn bucket_of(user: &UserId) -> u8 {
-    Sha256::digest(user.as_str())[0] % BUCKETS
+    let keeps = |kept: &Kept| kept.newest() >= forget;
+    BUCKETS.write(store, place, now, |all| merge(all, people.clone()), keeps).await
 }
 
 #[cfg(test)]
