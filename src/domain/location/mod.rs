@@ -25,7 +25,7 @@ use fanfare_proto::{
     frame::MAX_SENT,
     tick,
 };
-use tokio::{sync::OnceCell, time::Instant};
+use tokio::sync::OnceCell;
 
 pub use self::window::window;
 use self::{
@@ -127,9 +127,8 @@ pub fn flush(services: &Services, now: UnixMs, elapsed: Elapsed) {
         let tables = services.locations.tables.lock().unwrap_or_else(PoisonError::into_inner);
         tables.iter().map(|(org, slot)| (org.clone(), Arc::clone(slot))).collect()
     };
-    let instant = Instant::now();
     for (org, slot) in slots {
-        slot.refusals.flush(&org, now, instant);
+        slot.refusals.flush(&org, now, elapsed);
         for flush in
             slot.table.flush(now, elapsed, oldest(services, &org, now), |view| services.hub.watched(view))
         {
@@ -148,13 +147,14 @@ pub fn take_packet(
     now: UnixMs,
 ) -> Result<(), tick::BadPacket> {
     let slot = services.locations.slot(&caller.identity.org);
+    let elapsed = services.clock.elapsed();
     for fix in tick::unpack_fixes(packet)? {
         let checked = fix.map_err(|refused| (refused.counter, refused.reason)).and_then(|fix| {
             check_time(services, &caller.identity.org, &fix, now).map_err(|reason| (fix.counter, reason))?;
             Ok(fix)
         });
         match checked {
-            Ok(fix) => recorder.record(show(services, caller, &slot, fix, now), receipts),
+            Ok(fix) => recorder.record(show(services, caller, &slot, fix, now, elapsed), receipts),
             Err((counter, reason)) => {
                 refuse(services, caller, &slot, reason, now);
                 recorder.reject(counter, reason, receipts);
@@ -173,7 +173,7 @@ pub fn note_dropped(services: &Services, identity: &Identity, why: &'static str)
 
 /// `location:update`
 pub async fn update(services: &Services, caller: &Caller<'_>, command: LocationUpdate) -> Answer {
-    let now = services.clock.now();
+    let (now, elapsed) = (services.clock.now(), services.clock.elapsed());
     let slot = services.locations.slot(&caller.identity.org);
     let mut fixes = Vec::new();
     let mut rejected = Vec::new();
@@ -181,7 +181,7 @@ pub async fn update(services: &Services, caller: &Caller<'_>, command: LocationU
         let checked = Fix::try_from(given)
             .and_then(|fix| check_time(services, &caller.identity.org, &fix, now).map(|()| fix));
         match checked {
-            Ok(fix) => fixes.push(show(services, caller, &slot, fix, now)),
+            Ok(fix) => fixes.push(show(services, caller, &slot, fix, now, elapsed)),
             Err(reason) => {
                 refuse(services, caller, &slot, reason, now);
                 rejected.push(RejectedFix { counter: given.counter(), reason, index: Some(index) });
@@ -197,10 +197,17 @@ pub async fn update(services: &Services, caller: &Caller<'_>, command: LocationU
 }
 
 /// Shows a good fix to whoever follows, and answers it as it is to be stored.
-fn show(services: &Services, caller: &Caller<'_>, slot: &Slot, fix: Fix, now: UnixMs) -> StoredFix {
+fn show(
+    services: &Services,
+    caller: &Caller<'_>,
+    slot: &Slot,
+    fix: Fix,
+    now: UnixMs,
+    elapsed: Elapsed,
+) -> StoredFix {
     services.metrics.fixes_accepted.inc();
     let (identity, agent) = (caller.identity, caller.user());
-    let arrival = Arrival { fix, source: caller.source, at: now, heard: Some(Instant::now()) };
+    let arrival = Arrival { fix, source: caller.source, at: now, heard: Some(elapsed) };
     match slot.table.place(agent, &identity.units, &arrival) {
         Placed::Full => {
             services.metrics.not_shown(identity.org.as_str());

@@ -7,21 +7,19 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use fanfare_proto::{BadFix, UnixMs, UserId, event::RefusedFixes};
-use tokio::time::Instant;
 
 use super::scope::Scope;
-use crate::{auth::Units, id::Tenant};
+use crate::{auth::Units, id::Tenant, time::Elapsed};
 
 /// Agents of whom it is noted. Beyond, only the log tells.
 const AGENTS: usize = 10_000;
 /// Agents that a line of the log names.
 const NAMED: usize = 10;
 /// A line of each kind is written no more often than this.
-const EVERY: Duration = Duration::from_mins(1);
+const EVERY_MS: u64 = 60_000;
 /// What was refused longer ago says nothing of now.
 const KEPT_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -42,7 +40,7 @@ struct State {
     agents: BTreeMap<UserId, Noted>,
     /// By reason, for the log.
     lines: BTreeMap<&'static str, Line>,
-    tidied: Option<Instant>,
+    tidied: Option<Elapsed>,
 }
 
 #[derive(Debug)]
@@ -57,7 +55,7 @@ struct Line {
     count: u64,
     named: BTreeSet<UserId>,
     unnamed: bool,
-    logged: Option<Instant>,
+    logged: Option<Elapsed>,
 }
 
 /// A line for the log.
@@ -117,11 +115,11 @@ impl Refusals {
     }
 
     /// Writes to the log what is due, and forgets what is long ago. Called often.
-    pub(super) fn flush(&self, org: &Tenant, now: UnixMs, instant: Instant) {
+    pub(super) fn flush(&self, org: &Tenant, now: UnixMs, elapsed: Elapsed) {
         if !self.any.load(Ordering::Relaxed) {
             return;
         }
-        let due = self.lock().due(instant);
+        let due = self.lock().due(elapsed);
         for Told { reason, count, agents } in due {
             match reason {
                 NOT_SHOWN => tracing::info!(
@@ -136,14 +134,14 @@ impl Refusals {
             }
         }
         let mut state = self.lock();
-        if state.tidied.is_some_and(|at| instant.duration_since(at) < EVERY) {
+        if state.tidied.is_some_and(|at| elapsed.since(at) < EVERY_MS) {
             return;
         }
-        state.tidied = Some(instant);
+        state.tidied = Some(elapsed);
         state.agents.retain(|_, noted| now.since(noted.fixes.last_at) < KEPT_MS);
-        state.lines.retain(|_, line| {
-            line.count > 0 || line.logged.is_some_and(|at| instant.duration_since(at) < EVERY)
-        });
+        state
+            .lines
+            .retain(|_, line| line.count > 0 || line.logged.is_some_and(|at| elapsed.since(at) < EVERY_MS));
         self.any.store(!(state.agents.is_empty() && state.lines.is_empty()), Ordering::Relaxed);
     }
 
@@ -164,10 +162,10 @@ impl State {
         }
     }
 
-    fn due(&mut self, now: Instant) -> Vec<Told> {
+    fn due(&mut self, now: Elapsed) -> Vec<Told> {
         let mut told = Vec::new();
         for (reason, line) in &mut self.lines {
-            if line.count == 0 || line.logged.is_some_and(|at| now.duration_since(at) < EVERY) {
+            if line.count == 0 || line.logged.is_some_and(|at| now.since(at) < EVERY_MS) {
                 continue;
             }
             let named = std::mem::take(&mut line.named);
@@ -193,9 +191,7 @@ mod tests {
     #[test]
     fn the_log_tells_once_a_minute() {
         let refusals = Refusals::default();
-        let now = Instant::now();
-        let later = |seconds| now + Duration::from_secs(seconds);
-        let due = |at| refusals.lock().due(at);
+        let due = |seconds: u64| refusals.lock().due(Elapsed(seconds * 1000));
         for n in 0..5_000 {
             refusals.refused(
                 &agent(&format!("a{:04}", n % 2_500)),
@@ -205,16 +201,16 @@ mod tests {
             );
         }
         refusals.note(&agent("b"), "rate");
-        let told = due(now);
+        let told = due(0);
         assert_eq!(told.len(), 2);
         assert_eq!((told[1].reason, told[1].count), ("too_old", 5_000));
         assert!(told[1].agents.starts_with("a0000 a0001 ") && told[1].agents.ends_with(" and others"));
         assert!(told[1].agents.len() < 100);
-        assert_eq!(due(later(1)), []);
+        assert_eq!(due(1), []);
         refusals.refused(&agent("c"), &Units::default(), BadFix::TooOld, UnixMs(2));
-        assert_eq!(due(later(59)), []);
-        assert_eq!(due(later(60)), [Told { reason: "too_old", count: 1, agents: "c".into() }]);
-        assert_eq!(due(later(200)), []);
+        assert_eq!(due(59), []);
+        assert_eq!(due(60), [Told { reason: "too_old", count: 1, agents: "c".into() }]);
+        assert_eq!(due(200), []);
     }
 
     #[test]
@@ -236,7 +232,7 @@ mod tests {
         refusals.taken(&one);
         assert_eq!(refusals.of(&one), None);
         let org = Tenant::stored(fanfare_proto::OrgId::new("acme").unwrap());
-        refusals.flush(&org, UnixMs(KEPT_MS * 2), Instant::now());
+        refusals.flush(&org, UnixMs(KEPT_MS * 2), Elapsed(0));
         assert!(refusals.lock().agents.is_empty());
     }
 }

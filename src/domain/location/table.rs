@@ -14,7 +14,6 @@ mod view;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fanfare_proto::{Epoch, Fix, UnixMs, UserId, event::AliasedAgent, tick::Tick};
-use tokio::time::Instant;
 
 pub use self::{entry::Arrival, follow::Lagging, state::Placed};
 use self::{
@@ -200,12 +199,12 @@ impl Table {
 }
 
 /// Nothing has come of an agent for so long: it may make room for another one. Longer than anyone who moves is silent.
-const DEPARTED: std::time::Duration = std::time::Duration::from_mins(10);
+const DEPARTED_MS: u64 = 10 * 60 * 1000;
 
-fn has_departed(heard: Option<Instant>, now: Option<Instant>) -> bool {
+fn has_departed(heard: Option<Elapsed>, now: Option<Elapsed>) -> bool {
     match (heard, now) {
         (None, _) => true,
-        (Some(heard), Some(now)) => now.duration_since(heard) >= DEPARTED,
+        (Some(heard), Some(now)) => now.since(heard) >= DEPARTED_MS,
         (Some(_), None) => false,
     }
 }

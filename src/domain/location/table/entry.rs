@@ -1,7 +1,6 @@
 //! An agent in the table, and which of its fixes is the newest.
 
 use fanfare_proto::{Fix, UnixMs, UserId, event::AliasedAgent, tick::Tick};
-use tokio::time::Instant;
 
 use crate::{auth::Units, time::Elapsed};
 
@@ -18,8 +17,8 @@ pub struct Arrival {
     pub source: u32,
     /// When it came, by the server's clock.
     pub at: UnixMs,
-    /// When it came, by a clock that nobody sets; `None`: in an earlier life of the server.
-    pub heard: Option<Instant>,
+    /// The same, by the clock that nobody sets; `None`: in an earlier life of the server.
+    pub heard: Option<Elapsed>,
 }
 
 /// The newest fix of an agent.
@@ -91,7 +90,7 @@ pub(super) struct Entry {
 
 /// For how long nothing has come of an agent: the order in which agents make room for others. First those of an earlier life
 /// of the server, by the time of their fix.
-pub(super) type Silence = (Option<Instant>, UnixMs);
+pub(super) type Silence = (Option<Elapsed>, UnixMs);
 
 impl Entry {
     pub(super) fn tick(&self, alias: u32) -> Tick {

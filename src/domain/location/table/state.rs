@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound,
-    time::Duration,
 };
 
 use fanfare_proto::{Epoch, UnixMs, UserId};
@@ -36,7 +35,7 @@ const LEAST_ALIASES: usize = 64;
 const KEPT_EVERY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Where an agent stands in the order of silence is brought up to date no more often than this.
-const HEARD_EVERY: Duration = Duration::from_mins(1);
+const HEARD_EVERY_MS: u64 = 60_000;
 
 /// What was done with a fix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +118,7 @@ impl State {
         }
         let silence = (arrival.heard, arrival.at);
         let is_later = match (entry.silent.0, silence.0) {
-            (Some(before), Some(now)) => now.duration_since(before) >= HEARD_EVERY,
+            (Some(before), Some(now)) => now.since(before) >= HEARD_EVERY_MS,
             (before, now) => before < now,
         };
         if is_later {

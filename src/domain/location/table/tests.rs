@@ -1,12 +1,12 @@
 //! What a table holds and shows; time is an argument.
 
-use std::time::Duration;
-
 use fanfare_proto::{DepartmentId, Motion, Position, TeamId, event::LocationAgents};
 
 use super::*;
 
 const T: u64 = 1_790_000_000_000;
+/// Where it does not matter when something was heard.
+const HEARD: Elapsed = Elapsed(5);
 
 fn fix(counter: u64, time: u64) -> Fix {
     let position = Position::from_degrees(1.0, counter as f64 / 1e6).unwrap();
@@ -23,7 +23,7 @@ fn units(departments: &[&str], teams: &[&str]) -> Units {
 }
 
 /// A fix of the first device, which comes just when it was taken.
-fn now(fix: Fix, heard: Instant) -> Arrival {
+fn now(fix: Fix, heard: Elapsed) -> Arrival {
     Arrival { fix, source: 1, at: fix.time, heard: Some(heard) }
 }
 
@@ -38,10 +38,10 @@ fn names(table: &Table, scope: &Scope, after: Option<&str>, limit: usize) -> Vec
 
 #[test]
 fn pages_of_any_scope_are_in_order_and_hold_each_once() {
-    let (table, heard) = (table(1_000), Instant::now());
+    let table = table(1_000);
     let of = [units(&["north"], &["blue"]), units(&["south"], &["blue"]), units(&[], &[])];
     for n in [5, 3, 8, 1, 0, 7, 2, 6, 4] {
-        table.place(&user(&format!("a{n}")), &of[n % 3], &now(fix(1, T), heard));
+        table.place(&user(&format!("a{n}")), &of[n % 3], &now(fix(1, T), HEARD));
     }
     let everyone = Scope::Organisation;
     assert_eq!(names(&table, &everyone, None, 4), ["a0", "a1", "a2", "a3"]);
@@ -53,7 +53,7 @@ fn pages_of_any_scope_are_in_order_and_hold_each_once() {
     assert_eq!(names(&table, &both, Some("a2"), 100), ["a3", "a4", "a6", "a7"]);
     assert_eq!(names(&table, &Scope::Units(units(&["blue"], &["north"])), None, 100), [""; 0]);
     // Whoever moves stands in the lists of the new place only.
-    table.place(&user("a3"), &of[1], &now(fix(2, T + 1), heard));
+    table.place(&user("a3"), &of[1], &now(fix(2, T + 1), HEARD));
     assert_eq!(names(&table, &north, None, 100), ["a0", "a6"]);
     let south = Scope::Units(units(&["south"], &[]));
     assert_eq!(names(&table, &south, None, 100), ["a1", "a3", "a4", "a7"]);
@@ -65,10 +65,10 @@ fn pages_of_any_scope_are_in_order_and_hold_each_once() {
 /// The work of a page, of a snapshot of few, and of a receiver that lags a little, is that of the answer.
 #[test]
 fn work_is_that_of_the_answer() {
-    let (table, heard) = (table(20_000), Instant::now());
+    let table = table(20_000);
     for n in 0..10_000 {
         let of = if n % 1_000 == 0 { units(&["few"], &["few"]) } else { units(&["many"], &[]) };
-        table.place(&user(&format!("a{n:05}")), &of, &now(fix(1, T), heard));
+        table.place(&user(&format!("a{n:05}")), &of, &now(fix(1, T), HEARD));
     }
     let few = Scope::Units(units(&["few"], &["few"]));
     let state = table.lock();
@@ -84,7 +84,7 @@ fn work_is_that_of_the_answer() {
     }
     let version = state.version;
     drop(state);
-    table.place(&user("a00001"), &units(&["many"], &[]), &now(fix(2, T + 1), heard));
+    table.place(&user("a00001"), &units(&["many"], &[]), &now(fix(2, T + 1), HEARD));
     let state = table.lock();
     assert_eq!(state.since(&Scope::Organisation, version).count(), 1);
     assert_eq!(state.since(&few, 0).count(), 10);
@@ -92,8 +92,8 @@ fn work_is_that_of_the_answer() {
 
 #[test]
 fn the_oldest_departed_makes_room_and_nobody_else() {
-    let (table, start) = (table(3), Instant::now());
-    let at = |seconds| start + Duration::from_secs(seconds);
+    let table = table(3);
+    let at = |seconds: u64| Elapsed(seconds * 1000);
     let nowhere = Units::default();
     let restored = |name, time| {
         (user(name), Units::default(), Arrival { fix: fix(1, time), source: 1, at: UnixMs(T), heard: None })
@@ -131,14 +131,14 @@ fn the_oldest_departed_makes_room_and_nobody_else() {
 
 #[test]
 fn agents_that_come_and_go_leave_nothing_behind() {
-    let (table, heard) = (table(4), Instant::now());
+    let table = table(4);
     let view = Scope::Organisation;
     table.snapshot(&view, || 1, |_| ()).unwrap();
     let mut epochs = std::collections::BTreeSet::new();
     let (mut given, mut renewals) = (std::collections::BTreeSet::new(), 0);
     for n in 1..1_000 {
         let time = T + n * 1_000;
-        table.place(&user("comes-and-goes"), &Units::default(), &now(fix(n, time), heard));
+        table.place(&user("comes-and-goes"), &Units::default(), &now(fix(n, time), HEARD));
         let flushes = table.flush(UnixMs(time), Elapsed(time), UnixMs(time), |_| true);
         for flush in &flushes {
             if flush.renewed.is_some() {
@@ -166,12 +166,12 @@ fn agents_that_come_and_go_leave_nothing_behind() {
 
 #[test]
 fn a_new_epoch_keeps_what_is_shown() {
-    let (table, heard) = (table(4), Instant::now());
+    let table = table(4);
     let blue = Scope::Units(units(&["blue"], &[]));
     table.snapshot(&blue, || 3, |_| ()).unwrap();
     for name in ["a", "b", "c"] {
         let of = if name == "b" { units(&["blue"], &[]) } else { Units::default() };
-        table.place(&user(name), &of, &now(fix(1, T), heard));
+        table.place(&user(name), &of, &now(fix(1, T), HEARD));
     }
     let before = table.latest(&Scope::Organisation, None, 9);
     let (snapshot, ()) = table.snapshot(&blue, || 0, |_| ()).unwrap();
@@ -191,10 +191,10 @@ fn a_new_epoch_keeps_what_is_shown() {
 
 #[test]
 fn where_an_agent_works_is_stored_when_it_changes_and_once_a_day() {
-    let (table, heard) = (table(4), Instant::now());
+    let table = table(4);
     let ann = user("ann");
     let place = |time, of: &Units| {
-        table.place(&ann, of, &now(fix(time, T + time), heard));
+        table.place(&ann, of, &now(fix(time, T + time), HEARD));
         table.is_unkept(&ann, UnixMs(T + time))
     };
     let (north, south) = (units(&["north"], &[]), units(&["south"], &[]));
@@ -209,7 +209,7 @@ fn where_an_agent_works_is_stored_when_it_changes_and_once_a_day() {
 /// A phone that was 50 s ahead is set right.
 #[test]
 fn a_clock_that_was_ahead_holds_nobody_back() {
-    let (table, heard) = (table(4), Instant::now());
+    let table = table(4);
     let (ann, nowhere, everyone) = (user("ann"), Units::default(), Scope::Organisation);
     let shown = || {
         let (_, fix) = table.latest(&everyone, None, 1).remove(0);
@@ -217,7 +217,7 @@ fn a_clock_that_was_ahead_holds_nobody_back() {
     };
     let place = |counter, ahead: i64, at: u64| {
         let fix = fix(counter, (T + at).saturating_add_signed(ahead));
-        let arrival = Arrival { fix, source: 1, at: UnixMs(T + at), heard: Some(heard) };
+        let arrival = Arrival { fix, source: 1, at: UnixMs(T + at), heard: Some(HEARD) };
         table.place(&ann, &nowhere, &arrival)
     };
     assert_eq!(place(1, 50_000, 0), Placed::Newest);
@@ -240,10 +240,10 @@ fn a_clock_that_was_ahead_holds_nobody_back() {
 
 #[test]
 fn an_older_fix_never_replaces_a_newer_one() {
-    let (table, heard) = (table(4), Instant::now());
+    let table = table(4);
     let (ann, nowhere) = (user("ann"), Units::default());
     let place = |source, counter, time: u64, at: u64| {
-        let arrival = Arrival { fix: fix(counter, T + time), source, at: UnixMs(T + at), heard: Some(heard) };
+        let arrival = Arrival { fix: fix(counter, T + time), source, at: UnixMs(T + at), heard: Some(HEARD) };
         table.place(&ann, &nowhere, &arrival)
     };
     assert_eq!(place(1, 2, 1_000, 0), Placed::Newest);
