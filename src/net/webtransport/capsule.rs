@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::varint;
+use super::{code, rules::Broken, varint};
 
 const DATA: u64 = 0x00;
 /// Frames that HTTP knows and that do not belong on the stream of a session, trailers among them.
@@ -22,11 +22,11 @@ pub(super) struct Close {
 }
 
 /// The peer sent something that is neither a frame nor a capsule.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Malformed {
-    /// A frame that may not be there, which ends the connection.
-    Frame,
-    /// A capsule.
+    /// A frame that may not be there or is cut off, which ends the connection.
+    Frame(Broken),
+    /// A capsule, which is an error of the stream alone (RFC 9297, section 3.3).
     Capsule(&'static str),
 }
 
@@ -61,7 +61,8 @@ impl CapsuleReader {
                 break;
             };
             if NOT_IN_A_SESSION.contains(&kind) {
-                return Err(Malformed::Frame);
+                const WHAT: &str = "a frame that does not belong on a session";
+                return Err(Malformed::Frame(Broken(code::FRAME_UNEXPECTED, WHAT)));
             }
             if kind != DATA {
                 continue;
@@ -84,6 +85,17 @@ impl CapsuleReader {
             }
         }
         Ok(None)
+    }
+
+    /// The stream has ended, which it may not in the middle of something.
+    pub(super) fn end(&self) -> Result<(), Malformed> {
+        if self.frames.is_within() {
+            return Err(Malformed::Frame(Broken(code::FRAME_ERROR, "a frame is cut off")));
+        }
+        if self.capsules.is_within() {
+            return Err(Malformed::Capsule("a capsule is cut off"));
+        }
+        Ok(())
     }
 }
 
@@ -110,6 +122,11 @@ impl Section {
     /// Bytes of the content that are still to come.
     pub(super) const fn left(&self) -> usize {
         self.left
+    }
+
+    /// Whether a section has begun that has not ended.
+    const fn is_within(&self) -> bool {
+        self.inside || !self.head.is_empty()
     }
 
     /// The next piece of content, with its section's type. An empty section yields one empty piece.
@@ -174,8 +191,28 @@ mod tests {
         let huge = [0, 0x80, 1, 0, 0, 0x68, 0x43, 0x80, 1, 0, 0, 1, 2, 3];
         assert!(feed(&huge, 1).is_err());
         assert!(feed(&[0, 5, 0x68, 0x43, 2, 0, 0], 7).is_err());
+        let unexpected = Broken(code::FRAME_UNEXPECTED, "a frame that does not belong on a session");
         for frame in [1, 2, 4, 6, 9, 13] {
-            assert_eq!(feed(&[frame, 1, 0], 1), Err(Malformed::Frame), "{frame}");
+            assert_eq!(feed(&[frame, 1, 0], 1), Err(Malformed::Frame(unexpected)), "{frame}");
+        }
+    }
+
+    #[test]
+    fn a_stream_ends_between_capsules_only() {
+        let ends = |wire: &[u8]| {
+            let mut reader = CapsuleReader::default();
+            assert_eq!(reader.push(wire), Ok(None));
+            reader.end()
+        };
+        assert_eq!(ends(&[]), Ok(()));
+        // A reserved frame, and a capsule that nobody knows.
+        let whole = [0x21, 1, 7, 0, 4, 0x17, 2, 9, 9];
+        assert_eq!(ends(&whole), Ok(()));
+        for cut in [1, 2, 4, 7] {
+            assert!(matches!(ends(&whole[..cut]), Err(Malformed::Frame(_))), "{cut}");
+        }
+        for part in [&[0, 1, 0x17][..], &[0, 2, 0x17, 2], &[0, 3, 0x17, 2, 9]] {
+            assert_eq!(ends(part), Err(Malformed::Capsule("a capsule is cut off")), "{part:?}");
         }
     }
 }

@@ -105,8 +105,9 @@ impl Closer {
             // Lost packets are sent again, which takes longer than the usual patience.
             tokio::select! {
                 told = timeout(CLOSE_PATIENCE, told) => {
-                    // Taken by the peer's QUIC; leave its reader a moment before the connection goes.
-                    if let Ok(Some(_)) = told {
+                    // Taken by the peer's QUIC, or the stream was reset for what the peer broke; leave its reader a moment
+                    // before the connection goes.
+                    if told.is_ok() {
                         let _ = timeout(patience, self.quic.closed()).await;
                     }
                 }

@@ -13,6 +13,7 @@ use super::{
     code,
     outgoing::READ_PATIENCE,
     request,
+    rules::Broken,
 };
 use crate::net::Ended;
 
@@ -68,20 +69,41 @@ async fn closed_by_peer(connect: &Raw, quic: &quinn::Connection) -> Ended {
             Ok(Some(bytes)) => match capsules.push(&bytes) {
                 Ok(None) => {}
                 Ok(Some(Close { code, reason })) => return Ended::Closed { code, reason },
-                Err(Malformed::Capsule(what)) => return Ended::Violation(what.to_owned()),
-                Err(Malformed::Frame) => {
-                    const WHAT: &str = "a frame that does not belong on a session";
-                    quic.close(code::FRAME_UNEXPECTED, WHAT.as_bytes());
-                    return Ended::Violation(WHAT.to_owned());
-                }
+                Err(malformed) => return refuse(malformed, recv, connect, quic),
+            },
+            Ok(None) => match capsules.end() {
+                Ok(()) => return Ended::Closed { code: 0, reason: String::new() },
+                Err(malformed) => return refuse(malformed, recv, connect, quic),
             },
             Err(quinn::ReadError::ConnectionLost(error)) => return lost(&error),
-            Ok(None) | Err(_) => {
-                return Ended::Closed { code: 0, reason: String::new() };
-            }
+            Err(_) => return Ended::Closed { code: 0, reason: String::new() },
         }
         next = recv.read_chunk(CHUNK, true).await.map(|chunk| chunk.map(|chunk| chunk.bytes));
     }
+}
+
+/// Ends what cannot be read: for a frame the connection, for a capsule the stream, and the session with it.
+fn refuse(
+    malformed: Malformed,
+    mut recv: quinn::RecvStream,
+    connect: &Raw,
+    quic: &quinn::Connection,
+) -> Ended {
+    let what = match malformed {
+        Malformed::Frame(Broken(code, what)) => {
+            quic.close(code, what.as_bytes());
+            what
+        }
+        Malformed::Capsule(what) => {
+            // Where the stream has ended there is nothing to be stopped.
+            let _ = recv.stop(code::MESSAGE_ERROR);
+            if let Some(send) = connect.send.borrow_mut().as_mut() {
+                let _ = send.reset(code::MESSAGE_ERROR);
+            }
+            what
+        }
+    };
+    Ended::Violation(what.to_owned())
 }
 
 const CHUNK: usize = 4 * 1024;

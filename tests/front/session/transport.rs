@@ -2,13 +2,15 @@
 
 use serde_json::json;
 use tokio_tungstenite::tungstenite::{Error, client::IntoClientRequest};
+use web_transport_quinn::proto::{ConnectRequest, ConnectResponse};
 
 use crate::{
     chat::conversations::create,
     session::closing::until_empty,
     support::{
-        client::{Client, Got, Kind, open_session},
+        client::{Client, Got, Kind, open_session, quic_config},
         harness::{Process, TestServer, http_get, metric, token},
+        udp_proxy::udp,
     },
 };
 
@@ -24,6 +26,31 @@ async fn urgent_requests_have_a_stream_of_their_own() {
     };
     assert_eq!((lane, &answer["event"]), (1, &json!("reply")), "answered on the lane it was asked on");
     chief.request("client:ping", json!({})).await.unwrap();
+}
+
+/// A capsule that cannot be read is a malformed message (RFC 9297, section 3.3): the session's stream is reset for it.
+#[tokio::test]
+async fn a_malformed_capsule_resets_the_sessions_stream() {
+    let server = TestServer::start().await;
+    let told = serde_json::from_str(&http_get(&server.base(), "/api/v1/transport").await).unwrap();
+    let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+    endpoint.set_default_client_config(quic_config(&told));
+    let quic = endpoint.connect(udp(&told), "localhost").unwrap().await.unwrap();
+    // The control stream, with SETTINGS for datagrams and WebTransport.
+    let mut control = quic.open_uni().await.unwrap();
+    control.write_all(&[0x00, 0x04, 0x07, 0x33, 1, 0xab, 0x60, 0x37, 0x42, 1]).await.unwrap();
+    let (mut send, mut recv) = quic.open_bi().await.unwrap();
+    let url: url::Url = told["webtransport"]["url"].as_str().unwrap().parse().unwrap();
+    ConnectRequest::new(url).write(&mut send).await.unwrap();
+    let answer = ConnectResponse::read(&mut recv).await.unwrap();
+    assert_eq!(answer.status.as_u16(), 200);
+    // A close without room for its code.
+    send.write_all(&[0, 5, 0x68, 0x43, 2, 0, 0]).await.unwrap();
+    let ended = recv.read_to_end(1024).await.unwrap_err();
+    assert_eq!(ended, quinn::ReadToEndError::Read(quinn::ReadError::Reset(0x010e_u32.into())));
+    assert_eq!(send.stopped().await.unwrap(), Some(0x010e_u32.into()));
+    quic.closed().await;
+    until_empty(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -312,6 +312,42 @@ async fn broken_rules_end_the_connection_with_their_code() {
     .await;
 }
 
+/// RFC 9297, section 3.3: the message is malformed, which is an error of the session's stream, and of nothing else.
+#[tokio::test]
+async fn a_malformed_capsule_is_an_error_of_its_stream() {
+    on_shard(async {
+        let server = Server::start();
+        // A close that is too long, one too short, one in no language, and one that is cut off.
+        let cases: [(&[u8], bool); 4] = [
+            (&[0, 6, 0x68, 0x43, 0x84, 0x06, 0, 0], false),
+            (&[0, 5, 0x68, 0x43, 2, 0, 0], false),
+            (&[0, 8, 0x68, 0x43, 5, 0, 0, 0, 1, 0xff], false),
+            (&[0, 4, 0x68, 0x43, 6, 0], true),
+        ];
+        for (bytes, ends) in cases {
+            let (raw, (mut session, mut recv, _control), mut link) = Raw::begin(&server).await;
+            session.write_all(bytes).await.unwrap();
+            if ends {
+                session.finish().unwrap();
+            }
+            let Err(Ended::Violation(_)) = link.incoming.whole().await else { panic!("{bytes:?}") };
+            let Outgoing::Lanes { closer, .. } = link.outgoing else { panic!("lanes") };
+            let peer = async {
+                let reset = recv.read_chunk(1, true).await;
+                assert_eq!(reset.unwrap_err(), quinn::ReadError::Reset(0x10e_u32.into()), "{bytes:?}");
+                if !ends {
+                    assert_eq!(session.stopped().await.unwrap(), Some(0x10e_u32.into()));
+                }
+                raw.quic.closed().await
+            };
+            let (closed, ()) = tokio::join!(peer, closer.close(4203, "protocol violation"));
+            let quinn::ConnectionError::ApplicationClosed(close) = closed else { panic!("{closed}") };
+            assert_eq!(close.error_code, 0x100_u32.into(), "{bytes:?}");
+        }
+    })
+    .await;
+}
+
 /// Of two names for what is asked, none is meant for certain.
 #[tokio::test]
 async fn a_request_that_names_something_twice_opens_no_session() {
