@@ -7,7 +7,7 @@ use fanfare_proto::{
     ConversationId, ErrorBody, ErrorCode, Seq, TopicKey, TopicKind, TopicName, UserId,
     command::ConversationKind,
 };
-use quick_cache::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
@@ -18,8 +18,12 @@ use crate::{
     store::{Put, Record, RecordKind, Slot, StoreError, damage},
 };
 
-/// Conversations remembered between requests.
-const REMEMBERED: usize = 10_000;
+/// How many members of conversations are remembered between requests: of some 40,000 small ones, or of 1,000 of the largest. At
+/// up to 160 bytes each they take 160 MB at most. A part of the cache, of which there are four for each core, has room for the
+/// largest.
+const REMEMBERED: u64 = 1_000_000;
+/// What else is kept of a conversation, in members.
+const OVERHEAD: u64 = 20;
 
 /// Members whose records are written together.
 const PART: usize = 50;
@@ -54,13 +58,24 @@ mod shared {
 /// conversation's members are those of its first event.
 #[derive(Debug)]
 pub struct Directory {
-    known: Cache<Topic, Arc<Room>>,
+    known: Cache<Topic, Arc<Room>, Members>,
     turns: Semaphore,
 }
 
 impl Default for Directory {
     fn default() -> Self {
-        Self { known: Cache::new(REMEMBERED), turns: Semaphore::new(UNDER_WAY) }
+        let usual = (REMEMBERED / OVERHEAD / 2) as usize;
+        Self { known: Cache::with_weighter(usual, REMEMBERED, Members), turns: Semaphore::new(UNDER_WAY) }
+    }
+}
+
+/// Weighs a conversation by its members: whoever talks in large groups takes no more memory than others.
+#[derive(Debug, Clone)]
+struct Members;
+
+impl Weighter<Topic, Arc<Room>> for Members {
+    fn weight(&self, _: &Topic, room: &Arc<Room>) -> u64 {
+        OVERHEAD + room.members.len() as u64
     }
 }
 
@@ -175,5 +190,28 @@ fn membership(org: &Tenant, user: &UserId, id: &ConversationId) -> Slot {
         kind: RecordKind::Membership,
         partition: user.as_str().into(),
         key: id.as_str().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fanfare_proto::{OrgId, command::MAX_MEMBERS};
+
+    use super::*;
+
+    #[test]
+    fn the_largest_conversations_are_remembered_and_take_no_more_room() {
+        let Directory { known, .. } = Directory::default();
+        let org = Tenant::stored(OrgId::new("acme").unwrap());
+        let members: Arc<[UserId]> =
+            (0..MAX_MEMBERS).map(|n| UserId::new(&format!("u{n}")).unwrap()).collect();
+        for n in 0..5_000 {
+            let topic = topic(&org, &ConversationId::new(&format!("c{n}")).unwrap());
+            let room = Room { kind: ConversationKind::Group, title: None, members: members.clone() };
+            known.insert(topic.clone(), Arc::new(room));
+            assert!(n >= 100 || known.get(&topic).is_some(), "{n}");
+        }
+        assert!(known.weight() <= REMEMBERED * 11 / 10, "{}", known.weight());
+        assert!((500..=1_100).contains(&known.len()), "{}", known.len());
     }
 }
