@@ -10,10 +10,11 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod view;
+mod views;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fanfare_proto::{Epoch, Fix, UnixMs, UserId, event::AliasedAgent, tick::Tick};
+use fanfare_proto::{Epoch, Fix, UnixMs, UserId, event::AliasedAgent};
 
 pub use self::{entry::Arrival, follow::Lagging, state::Placed};
 use self::{
@@ -80,13 +81,13 @@ impl Table {
     ) -> Option<(Snapshot, F)> {
         let mut state = self.lock();
         let version = state.version;
-        let view = if let Some(view) = state.views.iter().find(|view| view.scope == *scope) {
-            view.id
+        let view = if let Some(view) = state.views.find(scope) {
+            view
         } else if state.views.len() >= self.views {
             return None;
         } else {
             let id = new_id();
-            state.views.push(View::new(id, scope.clone(), version));
+            state.views.add(View::new(id, scope.clone(), version));
             id
         };
         let following = follow(view);
@@ -151,7 +152,7 @@ impl Table {
     ) -> Vec<Flush> {
         let mut guard = self.lock();
         let state = &mut *guard;
-        state.views.retain(|view| followed(view.id));
+        state.views.retain(followed);
         if state.has_used_up_aliases(self.limit) {
             state.renew();
         }
@@ -163,17 +164,13 @@ impl Table {
             }
         }
         let repeats = state.sweep(elapsed, oldest);
-        let State { entries, epoch, version: to, renewed, .. } = state;
+        let State { entries, epoch, version: to, renewed, views, .. } = state;
         let (to, epoch, renewed) = (*to, *epoch, renewed.take());
         let mut flushes = Vec::new();
-        for view in &mut state.views {
-            let ticks = |aliases: &[u32]| -> Vec<Tick> {
-                let entries = aliases.iter().filter_map(|alias| Some((*alias, entries.get(alias)?)));
-                let mine = entries.filter(|(_, entry)| view.scope.covers(&entry.units));
-                mine.map(|(alias, entry)| entry.tick(alias)).collect()
-            };
-            let changes = pack(view.id, epoch, now, &ticks(&changed));
-            let repeats = pack(view.id, epoch, now, &ticks(&repeats));
+        let (changed, repeated) = (views.ticks(&changed, entries), views.ticks(&repeats, entries));
+        for ((view, changed), repeated) in views.iter_mut().zip(changed).zip(repeated) {
+            let changes = pack(view.id, epoch, now, &changed);
+            let repeats = pack(view.id, epoch, now, &repeated);
             let events = view.take_events(epoch, |alias| Some(entries.get(&alias)?.aliased(alias)));
             if renewed.is_some() || !(changes.is_empty() && repeats.is_empty() && events.is_empty()) {
                 flushes.push(Flush {

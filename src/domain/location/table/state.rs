@@ -12,7 +12,7 @@ use super::{
     entry::{Arrival, Entry, Newest, Silence},
     has_departed,
     order::Order,
-    view::View,
+    views::Views,
 };
 use crate::{auth::Units, domain::location::scope::Scope, time::Elapsed};
 
@@ -66,7 +66,7 @@ pub(super) struct State {
     silent: BTreeSet<(Silence, u32)>,
     /// Aliases of entries that changed since the last flush.
     pub(super) changed: Vec<u32>,
-    pub(super) views: Vec<View>,
+    pub(super) views: Views,
     /// An epoch has begun, at this version, of which followers do not know yet.
     pub(super) renewed: Option<u64>,
     /// When entries were last looked at for repeats, and the last one that was.
@@ -86,7 +86,7 @@ impl State {
             recent: BTreeMap::new(),
             silent: BTreeSet::new(),
             changed: Vec::new(),
-            views: Vec::new(),
+            views: Views::default(),
             renewed: None,
             swept: Elapsed(0),
             at: 0,
@@ -108,9 +108,7 @@ impl State {
             return placed;
         };
         if entry.units != *units {
-            for view in &mut self.views {
-                view.moved(alias, view.scope.covers(&entry.units), view.scope.covers(units));
-            }
+            self.views.moved(alias, Some(&entry.units), Some(units));
             self.order.remove(agent, &entry.units);
             self.order.add(agent, units, alias);
             entry.units.clone_from(units);
@@ -175,9 +173,7 @@ impl State {
         };
         self.entries.insert(alias, entry);
         self.changed.push(alias);
-        for view in &mut self.views {
-            view.moved(alias, false, view.scope.covers(units));
-        }
+        self.views.moved(alias, None, Some(units));
     }
 
     fn remove(&mut self, alias: u32) {
@@ -186,9 +182,7 @@ impl State {
         self.order.remove(&entry.agent, &entry.units);
         self.recent.remove(&entry.version);
         self.silent.remove(&(entry.silent, alias));
-        for view in &mut self.views {
-            view.moved(alias, view.scope.covers(&entry.units), false);
-        }
+        self.views.moved(alias, Some(&entry.units), None);
     }
 
     /// Removes the agent of whom nothing has come for longest, if it has departed.
@@ -272,7 +266,7 @@ impl State {
             self.entries.insert(alias, entry);
         }
         self.next_alias = self.entries.len() as u32;
-        for view in &mut self.views {
+        for view in self.views.iter_mut() {
             view.renew(self.version);
         }
         self.renewed = Some(self.version);

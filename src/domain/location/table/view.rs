@@ -30,19 +30,16 @@ impl View {
         Self { id, scope, flushed, joined: HashSet::new(), removed: HashSet::new() }
     }
 
-    /// Whether the view showed an agent before, and whether it does now.
-    pub(super) fn moved(&mut self, alias: u32, before: bool, after: bool) {
-        match (before, after) {
-            (false, true) => {
-                self.removed.remove(&alias);
-                self.joined.insert(alias);
-            }
-            (true, false) => {
-                self.joined.remove(&alias);
-                self.removed.insert(alias);
-            }
-            _ => {}
-        }
+    /// An agent is in the view from now on.
+    pub(super) fn shows(&mut self, alias: u32) {
+        self.removed.remove(&alias);
+        self.joined.insert(alias);
+    }
+
+    /// An agent is in the view no more.
+    pub(super) fn hides(&mut self, alias: u32) {
+        self.joined.remove(&alias);
+        self.removed.insert(alias);
     }
 
     /// All aliases mean something else from now on.
