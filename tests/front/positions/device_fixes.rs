@@ -195,6 +195,26 @@ async fn refused_fixes_are_told_to_those_who_watch() {
     }
 }
 
+/// Where as many are shown as may be, of whom nothing has come for ten minutes makes room.
+#[tokio::test]
+async fn a_departed_agent_makes_room_for_another() {
+    let server = TestServer::with(|config| config.limits.agents_per_organisation = 1).await;
+    let (start, mut passed) = (now(), 0);
+    for kind in BOTH {
+        let org = format!("full-{kind:?}");
+        let mut boss = open(&server, kind, "boss", &org, "admin", &[]).await;
+        let mut first = open(&server, kind, "first", &org, "agent", &[]).await;
+        let mut second = open(&server, kind, "second", &org, "agent", &[]).await;
+        update(&mut first, fix(1, start + passed, 1.0, 1.0)).await;
+        update(&mut second, fix(1, start + passed, 2.0, 2.0)).await;
+        assert_eq!(names(&boss.request("location:latest", json!({})).await.unwrap()), ["first"]);
+        server.pass(600_000);
+        passed += 600_000;
+        update(&mut second, fix(2, start + passed, 2.0, 2.0)).await;
+        assert_eq!(names(&boss.request("location:latest", json!({})).await.unwrap()), ["second"]);
+    }
+}
+
 /// Agents that are forgotten and come back use up aliases: then all who follow begin with a new snapshot.
 #[tokio::test]
 async fn a_new_life_of_the_aliases_is_told() {
