@@ -47,10 +47,18 @@ impl Token {
 
     pub(crate) fn get(&self) -> BoxFuture<'static, Result<String, TokenError>> {
         match &self.0 {
-            Source::Fixed(token) => Box::pin(std::future::ready(Ok(token.to_string()))),
-            Source::Provider(provider) => provider(),
+            Source::Fixed(token) => Box::pin(std::future::ready(Ok(trimmed(token)))),
+            Source::Provider(provider) => {
+                let asked = provider();
+                Box::pin(async move { Ok(trimmed(&asked.await?)) })
+            }
         }
     }
+}
+
+/// Read from a file or a program's output it may end in a line feed, which is no part of it.
+fn trimmed(token: &str) -> String {
+    token.trim().to_owned()
 }
 
 impl From<&str> for Token {

@@ -172,3 +172,14 @@ async fn a_token_that_is_the_only_one_is_left_alone() {
         peer.say(name::SERVER_PING, &ServerPing { time: authenticated().time, pos: Vec::new() }).await;
     }
 }
+
+/// As a program prints it, or an editor leaves it in a file.
+#[tokio::test(start_paused = true)]
+async fn a_token_is_sent_without_what_stands_around_it() {
+    for given in [Token::fixed(" t\n"), Token::provider(async || Ok("t\r\n".to_owned()))] {
+        let mut config = config();
+        config.token = given;
+        let (_, greeting) = Test::start(config).greeted().await;
+        assert_eq!(greeting.token.as_deref(), Some("t"));
+    }
+}
