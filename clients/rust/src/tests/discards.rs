@@ -1,6 +1,6 @@
 //! The tracker's rules one by one, its bounds, and its file.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use fanfare_proto::{
     BadFix, Command, ErrorCode, Fix, JsonFix, Motion, Position, Request, UnixMs,
@@ -336,5 +336,34 @@ mod disk {
         assert!(matches!(tracker, Err(Error::Store(_))));
         // The place of the tracker is free again.
         assert!(test.client.tracker(from_one()).await.is_ok());
+    }
+}
+
+/// The server's clock is told with the greeting; that of the device is two minutes fast here.
+#[tokio::test(start_paused = true)]
+async fn times_of_a_wrong_clock_are_corrected_and_told() {
+    for correct_clock in [true, false] {
+        let mut config = config();
+        config.environment.now = Arc::new(|| UnixMs(1_120_000));
+        let mut test = Test::start(config);
+        let (mut peer, _) = test.greeted().await;
+        let tracker = test.client.tracker(TrackerConfig { correct_clock, ..from_one() }).await.unwrap();
+        tracker.record(sample(1_119_000)).await.unwrap();
+        let bytes = timeout(Duration::from_secs(1), peer.ends().packets.recv()).await.unwrap().unwrap();
+        let fix = tick::unpack_fixes(&bytes).unwrap().remove(0).unwrap();
+        let (time, corrected) = if correct_clock { (999_000, 1) } else { (1_119_000, 0) };
+        assert_eq!((fix.time, tracker.stats().corrected), (UnixMs(time), corrected));
+        // Who asks why nothing arrives is told, until something does.
+        assert_eq!(tracker.stats().rejecting, None);
+        let rejected = RejectedFix { counter: 1, reason: BadFix::ClockAhead, index: None };
+        let word = LocationStored { stored: Vec::new(), rejected: vec![rejected] };
+        peer.say(name::LOCATION_STORED, &word).await;
+        tracker.drained().await;
+        assert_eq!(tracker.stats().rejecting, Some(BadFix::ClockAhead));
+        tracker.record(sample(1_119_500)).await.unwrap();
+        assert_eq!(packet(&mut peer).await, [2]);
+        peer.say(name::LOCATION_STORED, &stored(&[(2, 2)])).await;
+        tracker.drained().await;
+        assert_eq!(tracker.stats().rejecting, None);
     }
 }
