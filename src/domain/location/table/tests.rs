@@ -90,6 +90,41 @@ fn work_is_that_of_the_answer() {
     assert_eq!(state.since(&few, 0).count(), 10);
 }
 
+/// Whatever is asked of a table is asked under its lock, by one organisation of all, and takes no longer where there are many.
+#[test]
+fn many_others_make_nothing_slower() {
+    let heard = Instant::now();
+    let of = |count: usize| {
+        let table = table(count);
+        for n in 0..count {
+            table.place(&user(&format!("a{n:05}")), &units(&["many"], &[]), &now(fix(1, T), heard));
+        }
+        table
+    };
+    let (few, many) = (of(20), of(20_000));
+    let (scope, after) = (Scope::Units(units(&["many"], &[])), user("a00009"));
+    let asks: [(&str, &dyn Fn(&Table)); 5] = [
+        ("latest", &|table| assert_eq!(table.latest(&scope, Some(&after), 1).len(), 1)),
+        ("part", &|table| assert_eq!(table.part(Epoch(7), &scope, Some(&after), 1).unwrap().len(), 1)),
+        ("agents", &|table| assert_eq!(table.agents(&scope, Some(&after), 1).len(), 1)),
+        ("newest", &|table| assert!(table.newest(&scope, &after).is_some())),
+        ("sees", &|table| assert!(table.sees(&scope, &after))),
+    ];
+    for (what, ask) in asks {
+        // The least of several, as the machine has other things to do: what looks at all takes a thousand times as long.
+        let least = |table: &Table| {
+            let timed = (0..50).map(|_| {
+                let begun = std::time::Instant::now();
+                ask(table);
+                begun.elapsed()
+            });
+            timed.min().unwrap()
+        };
+        let (few, many) = (least(&few), least(&many));
+        assert!(many < few * 30 + Duration::from_micros(100), "{what}: {few:?} and {many:?}");
+    }
+}
+
 #[test]
 fn the_oldest_departed_makes_room_and_nobody_else() {
     let table = table(3);
