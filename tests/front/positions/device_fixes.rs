@@ -11,7 +11,8 @@ use crate::{
     positions::live::{fix, follow, locations, now, send, stored_up_to},
     support::{
         client::{BOTH, Client, Kind},
-        harness::{TestServer, token},
+        harness::{Process, TestServer, http_get, token},
+        store::organisation,
         until::until,
     },
 };
@@ -110,9 +111,6 @@ async fn a_department_sees_its_agents_after_a_restart() {
     for kind in BOTH {
         let org = format!("night-{kind:?}");
         let start = now();
-        let mut by_packet = open(&server, kind, "packet", &org, "agent", &["north"]).await;
-        send(&mut by_packet, &[fix(1, start, 1.0, 1.0)]).await;
-        stored_up_to(&mut by_packet, 1).await;
         for (user, departments) in
             [("request", &["north", "east"][..]), ("south", &["south"]), ("moved", &["north"])]
         {
@@ -124,6 +122,10 @@ async fn a_department_sees_its_agents_after_a_restart() {
         let mut moved = open(&server, kind, "moved", &org, "agent", &["south"]).await;
         let old = json!([JsonFix::from(fix(2, start - 1_000, 1.0, 1.0))]);
         moved.request("location:update", json!({ "fixes": old })).await.unwrap();
+        // Last: what comes by request also stores what waits.
+        let mut by_packet = open(&server, kind, "packet", &org, "agent", &["north"]).await;
+        send(&mut by_packet, &[fix(1, start, 1.0, 1.0)]).await;
+        stored_up_to(&mut by_packet, 1).await;
         server.restart().await;
 
         let mut north = open(&server, kind, "north", &org, "supervisor", &["north"]).await;
@@ -213,6 +215,56 @@ async fn a_departed_agent_makes_room_for_another() {
         update(&mut second, fix(2, start + passed, 2.0, 2.0)).await;
         assert_eq!(names(&boss.request("location:latest", json!({})).await.unwrap()), ["second"]);
     }
+}
+
+/// Which agents' fixes are refused or not shown, and why, is in the log, and counted for each organisation.
+#[tokio::test]
+async fn the_operator_learns_what_becomes_of_fixes() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [("FANFARE_LIMITS__AGENTS_PER_ORGANISATION", "2"), ("FANFARE_LOG__FILTER", "info")];
+    let process = Process::start_with(dir.path(), &settings).await;
+    let org = organisation("acme");
+    let agent = async |process: &Process, user: &str| {
+        Client::open(&process.base, Kind::WebSocket, &token(user, "acme", "agent", &[])).await
+    };
+    let told = async |process: &Process, what: &str, parts: [&str; 2]| {
+        until(what, async || {
+            let whole = |line: &String| line.contains(what) && parts.iter().all(|part| line.contains(part));
+            process.log().iter().any(whole)
+        })
+        .await;
+        assert!(process.log().iter().any(|line| line.contains(what) && line.contains(&org)));
+    };
+    let counted = async |process: &Process, name: &str| {
+        let all = http_get(&process.base, "/metrics").await;
+        let named = format!("{name}_total{{organisation=\"{org}\"}} ");
+        all.lines().find_map(|line| line.strip_prefix(&named).map(str::to_owned))
+    };
+    let now = now();
+    send(&mut agent(&process, "fast").await, &[fix(1, now + 120_000, 1.0, 1.0)]).await;
+    update(&mut agent(&process, "week").await, fix(1, now - 7_168 * DAY, 1.0, 1.0)).await;
+    told(&process, "were refused", ["clock_ahead", "fast"]).await;
+    told(&process, "were refused", ["too_old", "week"]).await;
+
+    for (user, shown) in [("one", true), ("two", true), ("three", false)] {
+        update(&mut agent(&process, user).await, fix(1, now, 1.0, 1.0)).await;
+        let count = counted(&process, "fanfare_fixes_not_shown").await;
+        assert_eq!(count.as_deref(), if shown { None } else { Some("1") }, "{user}");
+    }
+    told(&process, "not shown live", ["limits.agents_per_organisation", "three"]).await;
+
+    // Those of an earlier life of the server are not there: a newcomer takes the place of one.
+    let process = process.kill_and_restart().await;
+    let boss = token("boss", "acme", "admin", &[]);
+    let mut boss = Client::open(&process.base, Kind::WebSocket, &boss).await;
+    let before = boss.request("location:latest", json!({})).await.unwrap();
+    assert_eq!(before["agents"].as_array().unwrap().len(), 2);
+    update(&mut agent(&process, "new").await, fix(1, now, 1.0, 1.0)).await;
+    let after = boss.request("location:latest", json!({})).await.unwrap();
+    assert!(names(&after).contains(&"new"), "{after}");
+    assert_eq!(counted(&process, "fanfare_agents_made_room").await.as_deref(), Some("1"));
+    told(&process, "took the places", ["limits.agents_per_organisation", "new"]).await;
+    process.stop().await;
 }
 
 /// Agents that are forgotten and come back use up aliases: then all who follow begin with a new snapshot.
