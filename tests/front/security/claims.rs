@@ -1,6 +1,7 @@
 //! Tokens as issuers write them: what they may say, and what nobody gets by it.
 
 use fanfare_client::{Client as RustClient, Config as ClientConfig, Token};
+use http::{HeaderMap, header};
 use serde_json::{Value, json};
 
 use crate::{
@@ -206,8 +207,15 @@ async fn refusals_are_logged_once_a_minute() {
     while refused < 5 {
         refused += u32::from(ann.request("client:ping", json!({})).await.is_err());
     }
+    for kind in BOTH {
+        let origin = format!("https://{kind:?}.example").parse().unwrap();
+        let refused =
+            Client::connect_with(base, kind, HeaderMap::from_iter([(header::ORIGIN, origin)])).await;
+        assert!(refused.is_err(), "{kind:?}");
+    }
     let whose = format!("{}/ann", organisation("acme"));
-    let wanted = ["it holds no known role", "it is not in base64url", whose.as_str()];
+    let pages = ["https://WebSocket.example", "https://WebTransport.example"];
+    let wanted = ["it holds no known role", "it is not in base64url", whose.as_str(), pages[0], pages[1]];
     crate::support::until::until("the log tells all", async || {
         let log = process.log();
         wanted.iter().all(|part| log.iter().any(|line| line.contains(part)))
