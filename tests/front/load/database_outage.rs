@@ -18,8 +18,9 @@ use crate::{
     positions::live::{fix, follow, locations, now, send, stored_up_to},
     support::{
         client::{Client, Kind},
-        harness::{SECRET, TestServer},
+        harness::{Process, SECRET, TestServer, token},
         node::Cassandra,
+        store,
         until::until,
     },
 };
@@ -114,6 +115,41 @@ async fn cql_a_database_that_goes_away_comes_back() {
         assert_eq!(bob.expect("message:new").await["seq"], seq);
     }
     drop(server);
+}
+
+/// A server with SQLite whose files are pulled away refuses, says why once, and goes on once they are back.
+#[tokio::test]
+async fn writes_that_fail_are_in_the_log_once() {
+    if store::is_shared() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let process = Process::start(dir.path()).await;
+    let mut ann = Client::open(&process.base, Kind::WebSocket, &token("ann", "acme", "member", &[])).await;
+    let mut agent =
+        Client::open(&process.base, Kind::WebTransport, &token("van", "acme", "agent", &[])).await;
+    let room = create(&mut ann, "room", &["bob"]).await;
+    let (data, aside) = (dir.path().join("data"), dir.path().join("aside"));
+    std::fs::rename(&data, &aside).unwrap();
+    send(&mut agent, &[fix(1, now(), 1.0, 1.0)]).await;
+    // Meanwhile the fix is tried again every half second.
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    for n in 0..18 {
+        ticks.tick().await;
+        let refused = say(&mut ann, &room, n).await.unwrap_err();
+        assert_eq!(refused["code"], "UNAVAILABLE", "{refused}");
+    }
+    let log = process.log();
+    for (what, most) in
+        [("nothing can be stored", 2), ("store unavailable", 1), ("fixes are not stored yet", 1)]
+    {
+        let lines = log.iter().filter(|line| line.contains(what)).count();
+        assert!((1..=most).contains(&lines), "{what}: {lines} of {log:#?}");
+    }
+    std::fs::rename(&aside, &data).unwrap();
+    stored_up_to(&mut agent, 1).await;
+    assert_eq!(say(&mut ann, &room, 0).await.unwrap()["seq"], 2);
+    process.stop().await;
 }
 
 /// A server whose database is not there.
