@@ -9,7 +9,10 @@ use fanfare::{
         sqlite::{Options, Sqlite},
     },
 };
-use fanfare_proto::{Epoch, TopicKind, TopicName, UnixMs};
+use fanfare_proto::{
+    Epoch, TopicKind, TopicName, UnixMs,
+    command::{MAX_TEXT, MAX_TITLE},
+};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -407,5 +410,77 @@ async fn what_retention_removed_is_not_unread_and_can_be_read_past() {
         let mut bob = server.client(kind, &b, "member").await;
         assert_eq!(unread(&mut bob).await["unread"], 0);
         assert_eq!(marked(&mut bob, 7).await.unwrap(), 7);
+    }
+}
+
+/// A row that a damaged disk has left hides no other, wherever it is read.
+#[tokio::test]
+async fn an_event_that_cannot_be_read_hides_no_other() {
+    if store::is_shared() {
+        return;
+    }
+    let mut server = TestServer::start().await;
+    let mut ann = server.client(Kind::WebSocket, "ann", "member").await;
+    let room = create(&mut ann, "room", &["bob"]).await;
+    let mut epoch = Value::Null;
+    for n in 2..=5 {
+        epoch = say(&mut ann, &room, &format!("m{n}"), "hello").await["epoch"].take();
+    }
+    server.stop().await;
+    let core = rusqlite::Connection::open(server.config.data_dir.join("core.db")).unwrap();
+    for sql in [
+        "UPDATE event SET author = 'no id' WHERE client_id = 'm3'",
+        "UPDATE event SET data = CAST('{\"te' AS BLOB) WHERE client_id = 'm4'",
+    ] {
+        assert_eq!(core.execute(sql, []).unwrap(), 1, "{sql}");
+    }
+    drop(core);
+    server.restart_stopped().await;
+    let all = ["conversation:created", "message:new", "event:unreadable", "event:unreadable", "message:new"];
+    let topic = format!("conversation:{room}");
+    for kind in BOTH {
+        let cursor = json!([{ "topic": topic, "epoch": epoch, "seq": 1 }]);
+        let hello =
+            json!({ "token": token("bob", "acme", "member", &[]), "device_id": "phone", "cursors": cursor });
+        let mut bob = Client::open_with(&server.base(), kind, hello).await;
+        let mut came = Vec::new();
+        for name in &all[1..] {
+            let event = bob.expect(name).await;
+            came.push(event["seq"].as_u64().unwrap());
+        }
+        assert_eq!(came, [2, 3, 4, 5], "{kind:?}");
+        for page in [json!({}), json!({ "after": 0 }), json!({ "before": 6, "limit": 5 })] {
+            let mut asked = page.clone();
+            asked["conversation_id"] = json!(room);
+            let history = bob.request("message:history", asked).await.unwrap();
+            let names: Vec<_> = history["events"].as_array().unwrap().iter().map(|e| &e["event"]).collect();
+            assert_eq!(names, all, "{kind:?} {page}");
+        }
+        let list = bob.request("conversation:list", json!({})).await.unwrap();
+        assert_eq!(list["conversations"][0]["unread"], 4);
+    }
+}
+
+/// A text is as long as its JSON form, and whoever wrote too much learns how much.
+#[tokio::test]
+async fn a_text_that_is_too_long_is_told_by_how_much() {
+    let server = TestServer::start().await;
+    for kind in BOTH {
+        let mut ann = server.client(kind, "ann", "member").await;
+        let room = create(&mut ann, &format!("room-{kind:?}"), &["bob"]).await;
+        // Each of them is two bytes as JSON.
+        let quotes = |limit: usize, more: usize| "\"".repeat(limit / 2 + more);
+        let said = |text: String| json!({ "client_id": "m", "conversation_id": room, "text": text });
+        let begun = |title: String| json!({ "client_id": format!("t-{kind:?}"), "kind": "group", "title": title, "members": ["bob"] });
+        for (event, limit, data) in [
+            ("message:send", MAX_TEXT, &said as &dyn Fn(String) -> Value),
+            ("conversation:create", MAX_TITLE, &begun),
+        ] {
+            let refused = ann.request(event, data(quotes(limit, 1))).await.unwrap_err();
+            let why = refused["message"].as_str().unwrap();
+            assert_eq!(refused["code"], "INVALID_MESSAGE", "{event}");
+            assert!(why.contains(&(limit + 2).to_string()) && why.contains(&limit.to_string()), "{why}");
+            ann.request(event, data(quotes(limit, 0))).await.unwrap();
+        }
     }
 }
