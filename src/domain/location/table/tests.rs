@@ -90,6 +90,8 @@ fn work_is_that_of_the_answer() {
     assert_eq!(state.since(&few, 0).count(), 10);
 }
 
+type Ask<'a> = &'a dyn Fn(&Table);
+
 /// Whatever is asked of a table is asked under its lock, by one organisation of all, and takes no longer where there are many.
 #[test]
 fn many_others_make_nothing_slower() {
@@ -103,7 +105,7 @@ fn many_others_make_nothing_slower() {
     };
     let (few, many) = (of(20), of(20_000));
     let (scope, after) = (Scope::Units(units(&["many"], &[])), user("a00009"));
-    let asks: [(&str, &dyn Fn(&Table)); 5] = [
+    let asks: [(&str, Ask<'_>); 5] = [
         ("latest", &|table| assert_eq!(table.latest(&scope, Some(&after), 1).len(), 1)),
         ("part", &|table| assert_eq!(table.part(Epoch(7), &scope, Some(&after), 1).unwrap().len(), 1)),
         ("agents", &|table| assert_eq!(table.agents(&scope, Some(&after), 1).len(), 1)),
