@@ -76,5 +76,5 @@ fn names<S: Serializer>(ids: &[impl Display], serializer: S) -> Result<S::Ok, S:
 
 /// Signs claims with a shared secret.
 pub fn mint(claims: &Claims, secret: &[u8]) -> Result<String, jsonwebtoken::errors::Error> {
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(secret))
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(secret)?)
 }

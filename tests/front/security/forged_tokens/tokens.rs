@@ -70,6 +70,9 @@ pub(super) fn algorithms(world: &World) -> Vec<Forged> {
         }
     }
     forged.push(("no alg".into(), world.rsa.sign_text(r#"{"kid":"r"}"#, &claims.to_string())));
+    // For the issuer of the shared secret.
+    let plain = world.without("iss");
+    forged.push(("nothing as the secret".into(), hs256(&json!({ "alg": "HS256" }), &plain, b"")));
     // RS256 by the issuer's key, for whom HS256 by the shared secret is expected.
     forged.push(("no issuer's, published key".into(), world.rsa.sign(&world.without("iss"))));
     forged
@@ -88,6 +91,9 @@ pub(super) fn keys(world: &World) -> Vec<Forged> {
         ("x5c", chain),
         ("crit", json!(["exp"])),
         ("crit", json!([])),
+        ("crit", json!(["unknown"])),
+        ("crit", json!(["b64"])),
+        ("crit", json!("exp")),
         ("b64", json!(false)),
         ("zip", json!("DEF")),
         ("enc", json!("A256GCM")),
@@ -165,6 +171,8 @@ pub(super) fn claims(world: &World) -> Vec<Forged> {
         ("iss", json!("fixed")),
         ("iss", json!(5)),
         ("iss", json!([world.main.iss()])),
+        ("iss", json!({ "iss": world.main.iss() })),
+        ("iss", json!(null)),
         ("iss", json!("")),
         ("exp", json!(second - 60)),
         ("exp", json!(0)),
@@ -202,6 +210,7 @@ pub(super) fn claims(world: &World) -> Vec<Forged> {
         ("sub", json!(true)),
         ("sub", json!(null)),
         ("sub", json!(["ann"])),
+        ("sub", json!({ "sub": "ann" })),
         ("sub", json!("ann ")),
         ("sub", json!("ann\u{0}")),
         ("sub", json!("\u{202e}nna")),
