@@ -21,6 +21,7 @@ export function soaks() {
     soak('takeover', 'fanfare:front', ['load::rolling::beside::cql_a_new_process_takes_over_and_nothing_is_lost_or_doubled'], { cql: true, env: { FANFARE_TEST_STORE: 'scylla' } }),
     soak('crowd', 'fanfare:front', ['presence::watch::a_crowd_that_comes_and_goes_at_once_is_told_in_few_events'], { env: { FANFARE_TEST_CROWD: '2000x50' } }),
     soak('compression', 'fanfare:front', ['session::compression::figures_of_a_room_of_200']),
+    soak('table-size', 'fanfare:lib', ['domain::location::table::tests::many_others_make_nothing_slower']),
     soak('presence-memory', 'fanfare:lib', ['domain::presence::memory::what_people_and_those_who_watch_them_take']),
     soak('crashes', 'fanfare:store', ['crash::nothing_answered_is_lost'], { env: { FANFARE_CRASH_ROUNDS: '200' } }),
     soak('random-calls', 'fanfare:store', ['cql::cql_conforms', 'cql::cql_conforms_with_small_buckets', 'sqlite_conforms'], { cql: true, env: { PROPTEST_CASES: '100' } }),

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     id::Tenant,
-    store::{Put, RecordKind, Slot, Store, StoreError},
+    store::{Put, Record, RecordKind, Slot, Store, StoreError, damage},
 };
 
 /// Others may write the same bucket. Each attempt that fails is one of theirs that has not.
@@ -55,7 +55,7 @@ impl Buckets {
             let found = store.list(org, self.kind, self.partition, after.as_deref(), self.page, now).await?;
             let full = found.len() == self.page;
             for (key, record) in found {
-                all.extend(self.decode::<V>(&record.value)?);
+                all.extend(self.decode::<V>(org, &key, &record.value));
                 after = Some(key);
             }
             if !full {
@@ -64,7 +64,8 @@ impl Buckets {
         }
     }
 
-    /// Adds to a bucket what `merge` adds to its values, and removes those that `keeps` does not want kept.
+    /// Adds to a bucket what `merge` adds to its values, and removes those that `keeps` does not want kept. A bucket that
+    /// cannot be read is replaced.
     pub(super) async fn write<V>(
         &self,
         store: &dyn Store,
@@ -84,7 +85,8 @@ impl Buckets {
         };
         for _ in 0..ATTEMPTS {
             let found = store.get(&slot, now).await?;
-            let before = found.as_ref().map_or_else(|| Ok(Bucket::new()), |r| self.decode(&r.value))?;
+            let decode = |record: &Record| self.decode(org, &slot.key, &record.value);
+            let before = found.as_ref().map_or_else(Bucket::new, decode);
             let mut all = before.clone();
             merge(&mut all);
             all.retain(|_, value| keeps(value));
@@ -101,9 +103,10 @@ impl Buckets {
         Err(StoreError::Unavailable("too many write it at the same time".into()))
     }
 
-    fn decode<V: DeserializeOwned>(&self, value: &[u8]) -> Result<Bucket<V>, StoreError> {
-        let kind = self.kind.as_str();
-        serde_json::from_slice(value).map_err(|error| StoreError::Corrupt(format!("{kind}: {error}")))
+    /// Nothing, and a line in the log, where it cannot be read: one bucket must hold nothing else up.
+    fn decode<V: DeserializeOwned>(&self, org: &Tenant, key: &str, value: &[u8]) -> Bucket<V> {
+        let place = || format!("{org} {}/{key}", self.partition);
+        damage::readable(self.kind.as_str(), place, serde_json::from_slice(value)).unwrap_or_default()
     }
 }
 

@@ -153,11 +153,8 @@ impl Recorder {
             return true;
         }
         // Once the fixes are stored, those see the agents after a restart who see them now.
-        let stored = async {
-            self.units.write(&*self.store).await?;
-            self.store.put_fixes(fixes.clone()).await
-        };
-        if let Err(error) = stored.await {
+        self.units.write(&*self.store).await;
+        if let Err(error) = self.store.put_fixes(fixes.clone()).await {
             if let Some(left_out) = FAILED.allow(Clock::system().elapsed()) {
                 tracing::warn!(%error, fixes = fixes.len(), left_out, "fixes are not stored yet");
             }

@@ -1,6 +1,7 @@
 //! Where agents work, as their tokens said it last: kept, so that after a restart those see an agent who saw it before.
 //!
-//! In buckets that several nodes may write; of two values the later one stays.
+//! In buckets that several nodes may write; of two values the later one stays. What fixes are worth does not depend on it:
+//! where it cannot be stored they are, and it is tried again.
 
 use std::{
     collections::HashMap,
@@ -16,10 +17,17 @@ use crate::{
     auth::Units,
     domain::buckets::{self, Buckets, Place},
     id::Tenant,
+    limit::LogLimiter,
     store::{RecordKind, Store, StoreError},
+    time::Clock,
 };
 
+/// Writes that failed.
+static FAILED: LogLimiter = LogLimiter::new();
+
 const BUCKETS: Buckets = Buckets { kind: RecordKind::Units, partition: "agents", count: 256, page: 32 };
+/// What is known of an agent that is still there is written once a day.
+pub(super) const KEPT_EVERY_MS: u64 = DAY_MS;
 /// Buckets written at the same time.
 const AT_ONCE: usize = 8;
 
@@ -31,6 +39,12 @@ struct Kept {
     #[serde(rename = "t", default, skip_serializing_if = "Vec::is_empty")]
     teams: Vec<TeamId>,
     at: UnixMs,
+}
+
+impl Kept {
+    fn is_as(&self, other: &Self) -> bool {
+        (&self.departments, &self.teams) == (&other.departments, &other.teams)
+    }
 }
 
 type Bucket = buckets::Bucket<Kept>;
@@ -47,7 +61,6 @@ pub struct Keeper {
 impl Keeper {
     /// One that forgets agents of whom nothing came for so many days.
     pub fn new(days: u32) -> Self {
-        // What is known of an agent that is still there is written once a day.
         let keep_ms = (u64::from(days) + 2) * DAY_MS;
         Self { pending: Mutex::default(), writing: tokio::sync::Mutex::default(), keep_ms }
     }
@@ -59,27 +72,21 @@ impl Keeper {
         self.add(BUCKETS.place(org, agent), kept);
     }
 
-    /// Stores all that was noted before. Where that fails it stays noted.
-    pub async fn write(&self, store: &dyn Store) -> Result<(), StoreError> {
+    /// Stores all that was noted before. Where that fails it stays noted, and the log says so: nobody's fixes wait for it.
+    pub async fn write(&self, store: &dyn Store) {
         let _writing = self.writing.lock().await;
         let due = std::mem::take(&mut *self.lock());
         let writes = due.into_iter().map(|(place, bucket)| async move {
-            let written = write(store, &place, &bucket, self.keep_ms).await;
-            match written {
-                Err(StoreError::TooLarge) => {
-                    // Fixes must not wait for it.
-                    tracing::warn!(org = %place.0, "where some agents work does not fit in the store");
-                    Ok(())
-                }
-                Err(_) => {
-                    self.add(place, bucket);
-                    written
-                }
-                Ok(()) => Ok(()),
+            let Err(error) = write(store, &place, &bucket, self.keep_ms).await else { return };
+            if let Some(left_out) = FAILED.allow(Clock::system().elapsed()) {
+                tracing::warn!(org = %place.0, %error, left_out, "where some agents work is not stored");
+            }
+            // What does not fit will not fit later either.
+            if error != StoreError::TooLarge {
+                self.add(place, bucket);
             }
         });
-        let written: Vec<_> = stream::iter(writes).buffer_unordered(AT_ONCE).collect().await;
-        written.into_iter().collect()
+        stream::iter(writes).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     }
 
     fn add(&self, place: Place, bucket: Bucket) {
@@ -99,6 +106,27 @@ fn merge(into: &mut Bucket, from: Bucket) {
     }
 }
 
+/// Adds what this node noted by `now` to what is stored.
+fn merge_stored(stored: &mut Bucket, noted: &Bucket, now: UnixMs) {
+    for (agent, kept) in noted {
+        let mut kept = kept.clone();
+        if let Some(there) = stored.get(agent) {
+            // Nothing new, and no need to write the bucket.
+            if kept.is_as(there) && kept.at.since(there.at) < KEPT_EVERY_MS {
+                continue;
+            }
+            // Stored by a clock that was ahead, or before ours was set back: what a token says now is later all the same.
+            if there.at > now {
+                kept.at = there.at.plus(1);
+            }
+            if there.at > kept.at {
+                continue;
+            }
+        }
+        stored.insert(agent.clone(), kept);
+    }
+}
+
 /// Where agents work, as far as it is stored.
 pub(super) async fn read(
     store: &dyn Store,
@@ -112,7 +140,7 @@ pub(super) async fn read(
 async fn write(store: &dyn Store, place: &Place, agents: &Bucket, keep_ms: u64) -> Result<(), StoreError> {
     let Some(now) = agents.values().map(|kept| kept.at).max() else { return Ok(()) };
     let keeps = |kept: &Kept| now.since(kept.at) < keep_ms;
-    BUCKETS.write(store, place, now, |all| merge(all, agents.clone()), keeps).await
+    BUCKETS.write(store, place, now, |all| merge_stored(all, agents, now), keeps).await
 }
 
 #[cfg(test)]
@@ -123,7 +151,7 @@ mod tests {
 
     use super::*;
     use crate::store::{
-        Committed, Event,
+        Committed, Event, Put, Slot,
         sqlite::{Options, Sqlite},
     };
 
@@ -148,18 +176,76 @@ mod tests {
         nodes[1].note(&acme, &user("ann"), &units("south"), UnixMs(41 * day));
         nodes[1].note(&acme, &user("bob"), &units("west"), UnixMs(41 * day));
         nodes[1].note(&other, &user("ann"), &units("east"), UnixMs(1));
-        nodes[1].write(&*store).await.unwrap();
-        nodes[0].write(&*store).await.unwrap();
+        nodes[1].write(&*store).await;
+        nodes[0].write(&*store).await;
         let read_all = async |org| read(&*store, org, UnixMs(41 * day)).await.unwrap();
         let mut expected = HashMap::from([(user("ann"), units("south")), (user("bob"), units("west"))]);
         assert_eq!(read_all(&acme).await, expected);
         assert_eq!(read_all(&other).await, HashMap::from([(user("ann"), units("east"))]));
         // An agent of whom nothing came for so long goes with the next change of its bucket.
-        let late = UnixMs(90 * day);
-        nodes[0].note(&acme, &user("ann"), &Units::default(), late);
-        nodes[0].write(&*store).await.unwrap();
-        expected.insert(user("ann"), Units::default());
-        assert_eq!(read_all(&acme).await, expected, "ann and bob are in different buckets");
+        let beside =
+            (0..).map(|n| user(&format!("n{n}"))).find(|n| in_one_bucket(&acme, n, &user("bob"))).unwrap();
+        nodes[0].note(&acme, &beside, &Units::default(), UnixMs(90 * day));
+        nodes[0].write(&*store).await;
+        expected.remove(&user("bob"));
+        expected.insert(beside, Units::default());
+        assert_eq!(read_all(&acme).await, expected);
+        store.close().await;
+    }
+
+    fn in_one_bucket(org: &Tenant, one: &UserId, other: &UserId) -> bool {
+        BUCKETS.place(org, one) == BUCKETS.place(org, other)
+    }
+
+    fn kept(department: &str, at: u64) -> Kept {
+        let departments = vec![DepartmentId::new(department).unwrap()];
+        Kept { departments, teams: Vec::new(), at: UnixMs(at) }
+    }
+
+    /// What a token says now counts, also where the clock was set back since; and is written only where it is news.
+    #[test]
+    fn a_clock_that_is_set_back_holds_nothing_up() {
+        let ann = UserId::new("ann").unwrap();
+        let stored = |there: Kept, noted: Kept, now: u64| {
+            let mut stored = Bucket::from([(ann.clone(), there)]);
+            merge_stored(&mut stored, &Bucket::from([(ann.clone(), noted)]), UnixMs(now));
+            stored.remove(&ann).unwrap()
+        };
+        let hour = 3_600_000;
+        assert_eq!(
+            stored(kept("north", 9 * hour), kept("south", 8 * hour), 8 * hour),
+            kept("south", 9 * hour + 1)
+        );
+        // Of another node, and later than what waited here.
+        assert_eq!(
+            stored(kept("north", 8 * hour), kept("south", 7 * hour), 9 * hour),
+            kept("north", 8 * hour)
+        );
+        assert_eq!(stored(kept("north", hour), kept("north", 2 * hour), 2 * hour), kept("north", hour));
+        let next = hour + KEPT_EVERY_MS;
+        assert_eq!(stored(kept("north", hour), kept("north", next), next), kept("north", next));
+    }
+
+    /// One bucket that cannot be read is left out, and written anew with the next agent of it.
+    #[tokio::test]
+    async fn an_unreadable_bucket_holds_nothing_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(dir.path(), Arc::new(Nobody), &Options::default()).unwrap();
+        let org = Tenant::stored(OrgId::new("acme").unwrap());
+        let (ann, bob) = (UserId::new("ann").unwrap(), UserId::new("bob").unwrap());
+        assert!(!in_one_bucket(&org, &ann, &bob));
+        let keeper = Keeper::new(30);
+        keeper.note(&org, &bob, &Units::default(), UnixMs(1));
+        keeper.write(&*store).await;
+        let key = format!("{:02x}", BUCKETS.place(&org, &ann).1);
+        let slot = Slot { org: org.clone(), kind: BUCKETS.kind, partition: BUCKETS.partition.into(), key };
+        let put = Put { value: Some("{".into()), expires: None };
+        store.put(&slot, None, put, UnixMs(1)).await.unwrap();
+        let read_all = async || read(&*store, &org, UnixMs(1)).await.unwrap();
+        assert_eq!(read_all().await.into_keys().collect::<Vec<_>>(), [bob]);
+        keeper.note(&org, &ann, &Units::default(), UnixMs(2));
+        keeper.write(&*store).await;
+        assert_eq!(read_all().await.len(), 2);
         store.close().await;
     }
 }

@@ -14,7 +14,11 @@ use super::{
     order::Order,
     views::Views,
 };
-use crate::{auth::Units, domain::location::scope::Scope, time::Elapsed};
+use crate::{
+    auth::Units,
+    domain::location::{scope::Scope, units::KEPT_EVERY_MS},
+    time::Elapsed,
+};
 
 /// A value that no newer one followed is sent once more after this time, in milliseconds. A little over a second, so
 /// that an agent that sends every second is not repeated each time.
@@ -30,9 +34,6 @@ const REPEAT_MS: u64 = 9_500;
 /// An epoch ends when it has given so many aliases for each agent that the table may hold: they stay small numbers.
 const ALIASES_FOR_EACH: usize = 16;
 const LEAST_ALIASES: usize = 64;
-
-/// That an agent still works where it is stored to work is stored again after this time.
-const KEPT_EVERY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Where an agent stands in the order of silence is brought up to date no more often than this.
 const HEARD_EVERY_MS: u64 = 60_000;
