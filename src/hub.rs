@@ -74,12 +74,14 @@ pub struct State {
 pub struct Flush {
     /// The view.
     pub view: u32,
+    /// The life of the aliases. A receiver that has those of another one begins with a snapshot.
+    pub epoch: Epoch,
     /// A receiver that has the view at this version …
     pub from: u64,
     /// … has it at this version with `changes`.
     pub to: u64,
-    /// Aliases mean something else since this version: a receiver with an older one begins with a snapshot.
-    pub renewed: Option<u64>,
+    /// The epoch begins with it.
+    pub renewed: bool,
     /// Events for the ordered lane, to be sent first: new aliases, removals.
     pub events: Vec<Frame>,
     /// New values.
@@ -260,7 +262,7 @@ impl Hub {
     pub fn publish_flush(&self, flush: Flush) {
         let shards = with_receivers(lock(&self.interest).views.get(&flush.view));
         // Ticks that are dropped come again; aliases and removals do not.
-        let (view, events) = (flush.view, !flush.events.is_empty() || flush.renewed.is_some());
+        let (view, events) = (flush.view, !flush.events.is_empty() || flush.renewed);
         let flush = Publication::Flush(Arc::new(flush));
         for shard in shards {
             if self.ports[shard].ordinary.try_send(flush.clone()).is_err() {

@@ -7,7 +7,7 @@ mod ticks;
 mod turns;
 
 use ears::Term;
-pub use ticks::{Changes, Following, TickPort, TickSlot};
+pub use ticks::{Changes, Following, Standing, TickPort, TickSlot};
 
 use std::{
     cell::{Cell, RefCell},

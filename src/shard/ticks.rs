@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use fanfare_proto::{CloseCode, Lane};
+use fanfare_proto::{CloseCode, Epoch, Lane};
 use futures::future::LocalBoxFuture;
 use tokio::{
     sync::Notify,
@@ -18,6 +18,7 @@ use tokio::{
 use super::{Member, Shard, TURN};
 use crate::{
     hub::{self, Flush},
+    metrics::Metrics,
     net::{Datagrams, Packet},
 };
 
@@ -84,13 +85,23 @@ impl TickPort {
     }
 }
 
+/// What a receiver has of a view: everything up to this version, by the aliases of this epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The life of the aliases.
+    pub epoch: Epoch,
+    /// The version.
+    pub version: u64,
+}
+
 /// Tells a receiver that lags what it lacks.
 pub trait Changes: std::fmt::Debug + Send + Sync {
-    /// What changed after `version`, and the version that a receiver has with it.
-    fn since(&self, version: u64) -> (u64, Vec<Packet>);
+    /// What changed since a receiver stood there, and the version that it has with it. `None` where an epoch has begun since:
+    /// it would not know whom the aliases mean.
+    fn since(&self, standing: Standing) -> Option<(u64, Vec<Packet>)>;
 
-    /// A snapshot for a receiver, whatever it has: the version that it has with it, and what sends it.
-    fn begin(&self, member: Rc<Member>) -> (u64, LocalBoxFuture<'static, ()>);
+    /// A snapshot for a receiver, whatever it has: where it stands with it, and what sends it.
+    fn begin(&self, member: Rc<Member>) -> (Standing, LocalBoxFuture<'static, ()>);
 }
 
 /// Those who follow one view, by connection.
@@ -101,7 +112,7 @@ pub(super) type Followers = HashMap<u64, Rc<Follower>>;
 pub(super) struct Follower {
     member: Rc<Member>,
     changes: Arc<dyn Changes>,
-    version: Cell<u64>,
+    standing: Cell<Standing>,
     /// It follows no longer. A flush that is being delivered may still hold it.
     over: Cell<bool>,
     /// What sends the snapshot of a new life of the aliases.
@@ -109,56 +120,73 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Begins with a snapshot, if the aliases that the receiver has mean something else since `renewed`.
-    fn begin_anew(&self, renewed: u64) {
-        if self.version.get() >= renewed {
-            return;
+    fn new(member: Rc<Member>, standing: Standing, changes: Arc<dyn Changes>) -> Self {
+        let (standing, over, beginning) = (Cell::new(standing), Cell::new(false), RefCell::default());
+        Self { member, changes, standing, over, beginning }
+    }
+
+    /// Sends what a flush brings. Where the aliases that the receiver has mean something else by now, a snapshot goes first.
+    fn take(&self, flush: &Flush, metrics: &Metrics) {
+        if self.standing.get().epoch != flush.epoch {
+            // It waited here until after the snapshot, which holds all that it brings.
+            if flush.to <= self.standing.get().version {
+                return;
+            }
+            self.begin_anew();
         }
-        let (version, sending) = self.changes.begin(self.member.clone());
-        self.version.set(version);
+        for event in &flush.events {
+            self.member.outbox.push(Lane::Ordered, event.clone());
+        }
+        self.send(flush, metrics);
+    }
+
+    fn begin_anew(&self) {
+        let (standing, sending) = self.changes.begin(self.member.clone());
+        self.standing.set(standing);
         let before = self.beginning.replace(Some(spawn_local(sending).abort_handle()));
         if let Some(before) = before {
             before.abort();
         }
     }
+
+    fn send(&self, flush: &Flush, metrics: &Metrics) {
+        let (ticks, standing) = (&self.member.ticks, self.standing.get());
+        if !ticks.ready() {
+            metrics.ticks_skipped.inc();
+            return;
+        }
+        let own;
+        let (version, changes) = if standing.version >= flush.from {
+            (flush.to, &flush.changes)
+        } else if let Some(since) = self.changes.since(standing) {
+            own = since;
+            (own.0, &own.1)
+        } else {
+            // The flush that begins the epoch comes behind this one, and the snapshot with it.
+            return;
+        };
+        let sent = ticks.send(changes);
+        if sent == changes.len() {
+            self.standing.set(Standing { version, ..standing });
+        }
+        let repeated = ticks.send(&flush.repeats);
+        metrics.packets_sent.inc_by((sent + repeated) as u64);
+    }
 }
 
 impl Shard {
-    /// Sends a member what changes in a view after `version`, until the guard is dropped.
+    /// Sends a member what changes in a view after what it has, until the guard is dropped.
     pub fn follow(
         self: &Rc<Self>,
         member: &Rc<Member>,
         view: u32,
-        version: u64,
+        standing: Standing,
         changes: Arc<dyn Changes>,
         watching: hub::Watching,
     ) -> Following {
-        let (version, over) = (Cell::new(version), Cell::new(false));
-        let beginning = RefCell::default();
-        let follower = Rc::new(Follower { member: member.clone(), changes, version, over, beginning });
+        let follower = Rc::new(Follower::new(member.clone(), standing, changes));
         self.followers.borrow_mut().entry(view).or_default().insert(member.id, follower.clone());
         Following { shard: self.clone(), view, follower, _watching: watching }
-    }
-
-    fn send_flush(&self, follower: &Follower, flush: &Flush) {
-        let ticks = &follower.member.ticks;
-        if !ticks.ready() {
-            self.metrics.ticks_skipped.inc();
-            return;
-        }
-        let own;
-        let (version, changes) = if follower.version.get() >= flush.from {
-            (flush.to, &flush.changes)
-        } else {
-            own = follower.changes.since(follower.version.get());
-            (own.0, &own.1)
-        };
-        let sent = ticks.send(changes);
-        if sent == changes.len() {
-            follower.version.set(version);
-        }
-        let repeated = ticks.send(&flush.repeats);
-        self.metrics.packets_sent.inc_by((sent + repeated) as u64);
     }
 
     /// An event of these views was lost on its way here. Their followers come back, and begin with a snapshot.
@@ -178,13 +206,7 @@ impl Shard {
             // Others have worked in between: somebody may have lost the right to see this. One that is being closed still
             // follows as long as a request of it is under way.
             if !follower.over.get() && follower.member.outbox.closing().is_none() {
-                if let Some(renewed) = flush.renewed {
-                    follower.begin_anew(renewed);
-                }
-                for event in &flush.events {
-                    follower.member.outbox.push(Lane::Ordered, event.clone());
-                }
-                self.send_flush(&follower, flush);
+                follower.take(flush, &self.metrics);
             }
             if done % TURN == TURN - 1 {
                 tokio::task::yield_now().await;

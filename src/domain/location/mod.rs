@@ -269,7 +269,7 @@ pub async fn subscribe(
     let parts = LocationParts { table: table.clone(), scope: scope.clone(), snapshot };
     let snapshot = &parts.snapshot;
     let lagging = Arc::new(Lagging { table, view: snapshot.view, scope });
-    let following = shard.follow(member, snapshot.view, snapshot.version, lagging, watching);
+    let following = shard.follow(member, snapshot.view, snapshot.standing(), lagging, watching);
     let subscription =
         Subscription { channel: Channel::Locations, view: snapshot.view, epoch: snapshot.epoch };
     Ok((subscription, following, parts))

@@ -22,7 +22,7 @@ use self::{
     view::{View, pack},
 };
 use super::scope::Scope;
-use crate::{auth::Units, hub::Flush, time::Elapsed};
+use crate::{auth::Units, hub::Flush, shard::Standing, time::Elapsed};
 
 /// Positions of one organisation's agents.
 #[derive(Debug)]
@@ -41,6 +41,13 @@ pub struct Snapshot {
     pub epoch: Epoch,
     /// Everything that changes after this version will follow.
     pub version: u64,
+}
+
+impl Snapshot {
+    /// Where a receiver stands that has it.
+    pub const fn standing(&self) -> Standing {
+        Standing { epoch: self.epoch, version: self.version }
+    }
 }
 
 impl Table {
@@ -165,16 +172,17 @@ impl Table {
         }
         let repeats = state.sweep(elapsed, oldest);
         let State { entries, epoch, version: to, renewed, views, .. } = state;
-        let (to, epoch, renewed) = (*to, *epoch, renewed.take());
+        let (to, epoch, renewed) = (*to, *epoch, renewed.take().is_some());
         let mut flushes = Vec::new();
         let (changed, repeated) = (views.ticks(&changed, entries), views.ticks(&repeats, entries));
         for ((view, changed), repeated) in views.iter_mut().zip(changed).zip(repeated) {
             let changes = pack(view.id, epoch, now, &changed);
             let repeats = pack(view.id, epoch, now, &repeated);
             let events = view.take_events(epoch, |alias| Some(entries.get(&alias)?.aliased(alias)));
-            if renewed.is_some() || !(changes.is_empty() && repeats.is_empty() && events.is_empty()) {
+            if renewed || !(changes.is_empty() && repeats.is_empty() && events.is_empty()) {
                 flushes.push(Flush {
                     view: view.id,
+                    epoch,
                     from: view.flushed,
                     to,
                     renewed,

@@ -178,7 +178,7 @@ fn agents_that_come_and_go_leave_nothing_behind() {
         table.place(&user("comes-and-goes"), &Units::default(), &now(fix(n, time), HEARD));
         let flushes = table.flush(UnixMs(time), Elapsed(time), UnixMs(time), |_| true);
         for flush in &flushes {
-            if flush.renewed.is_some() {
+            if flush.renewed {
                 renewals += 1;
                 given.clear();
             }
@@ -216,10 +216,11 @@ fn a_new_epoch_keeps_what_is_shown() {
     assert_eq!(table.part(snapshot.epoch, &blue, None, 9), None, "aliases mean others now");
     let flushes = table.flush(UnixMs(T + 1), Elapsed(T + 1), UnixMs(0), |_| true);
     assert_eq!(flushes.len(), 1);
-    assert!(flushes[0].renewed.is_some_and(|renewed| renewed > snapshot.version));
+    assert!(flushes[0].renewed && flushes[0].to > snapshot.version);
+    assert_eq!(flushes[0].epoch, Epoch(8));
     let (after, ()) = table.snapshot(&blue, || 0, |_| ()).unwrap();
     assert_eq!((after.view, after.epoch), (3, Epoch(8)));
-    assert!(after.version >= flushes[0].renewed.unwrap());
+    assert!(after.version >= flushes[0].to);
     let shown = table.part(after.epoch, &blue, None, 9).unwrap();
     assert_eq!(shown.iter().map(|agent| agent.agent_id.as_str()).collect::<Vec<_>>(), ["b"]);
     assert_eq!(table.latest(&Scope::Organisation, None, 9), before);
