@@ -6,6 +6,7 @@ use fanfare_proto::{
     ErrorCode, UnixMs, UserId,
     command::LocationWindow,
     event::{AgentFix, WindowFixes},
+    id::MAX_NUMBER,
 };
 
 use super::{DAY_MS, parse_key, scope::Scope, table::Table, whole_table, write_key};
@@ -106,13 +107,18 @@ fn write(key: &WindowKey) -> String {
 
 fn parse(text: &str) -> Option<WindowKey> {
     let Some((day, rest)) = text.split_once('.') else {
-        return Some(WindowKey { day: text.parse().ok()?, at: None });
+        return Some(WindowKey { day: parse_day(text)?, at: None });
     };
     // The third point after the day ends the place.
     let (end, _) = rest.match_indices('.').nth(2)?;
     let (at, agent) = (rest.get(..end)?, rest.get(end + 1..)?);
     let at = (UserId::new(agent).ok()?, parse_key(at)?);
-    Some(WindowKey { day: day.parse().ok()?, at: Some(at) })
+    Some(WindowKey { day: parse_day(day)?, at: Some(at) })
+}
+
+/// A day that times have. A client may write any number: with a later one the day's end would be no number any more.
+fn parse_day(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|day| *day <= MAX_NUMBER / DAY_MS)
 }
 
 #[cfg(test)]
@@ -132,6 +138,15 @@ mod tests {
         assert!(longest.len() <= 256);
         for bad in ["", ".", "x", "1.", "1.2.3", "1.2.3.4", "1.2.3.4.", "-1", "1.2.3.x.a", "1.2.3.4.a b"] {
             assert_eq!(parse(bad), None, "{bad}");
+        }
+        let last = MAX_NUMBER / DAY_MS;
+        assert_eq!(parse(&last.to_string()), Some(WindowKey { day: last, at: None }));
+        for later in [last + 1, u64::MAX / DAY_MS, u64::MAX - 1, u64::MAX] {
+            assert_eq!(
+                (parse(&later.to_string()), parse(&format!("{later}.1.2.3.a"))),
+                (None, None),
+                "{later}"
+            );
         }
     }
 }

@@ -99,10 +99,13 @@ async fn a_window_shows_whom_one_may_see() {
             let mut agent = open("n1", &org, "agent", &["north"]).await;
             let span = json!({ "from": from, "to": to });
             assert_eq!(agent.request("location:window", span).await.unwrap_err()["code"], "UNAUTHORIZED");
-            for bad in ["x", "1.2", "1.2.3.4.", "1.2.3.4.a b"] {
-                let bad = json!({ "from": from, "to": to, "after": bad });
-                let refused = chief.request("location:window", bad).await.unwrap_err();
-                assert_eq!(refused["code"], "INVALID_MESSAGE");
+            // The last one is of a day whose end is no number any more.
+            for bad in ["x", "1.2", "1.2.3.4.", "1.2.3.4.a b", "18446744073709551615.1.2.3.n1"] {
+                for who in [&mut chief, &mut boss] {
+                    let bad = json!({ "from": from, "to": to, "after": bad });
+                    let refused = who.request("location:window", bad).await.unwrap_err();
+                    assert_eq!(refused["code"], "INVALID_MESSAGE");
+                }
             }
         }
     }
