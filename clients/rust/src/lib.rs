@@ -27,6 +27,7 @@
 mod actor;
 mod backoff;
 mod client;
+mod clock;
 mod compress;
 mod config;
 mod connect;

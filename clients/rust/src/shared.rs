@@ -1,14 +1,19 @@
 //! What the client's task and the handles both see.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicI64, Ordering::Relaxed},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fanfare_proto::{UnixMs, event::LocationStored};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
-use crate::{Environment, State, Stats, stats::Counters, table::Table};
+use crate::{
+    Environment, State, Stats,
+    clock::{Moment, ServerClock},
+    stats::Counters,
+    table::Table,
+};
 
 /// Acknowledgements that wait for the tracker. Full: they are dropped; the fixes go out again and are acknowledged
 /// by the answer.
@@ -21,8 +26,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) positions: Mutex<Table>,
     pub(crate) environment: Environment,
-    /// How far the server's clock is ahead of ours, in milliseconds.
-    ahead_ms: AtomicI64,
+    clock: Mutex<ServerClock>,
     /// Where packets go while a connection is open.
     packets: Mutex<Option<mpsc::Sender<Vec<u8>>>>,
     /// Where acknowledgements go while a tracker is there.
@@ -38,7 +42,7 @@ impl Shared {
             counters: Counters::default(),
             positions: Mutex::default(),
             environment,
-            ahead_ms: AtomicI64::new(0),
+            clock: Mutex::default(),
             packets: Mutex::default(),
             stored: Mutex::default(),
             #[cfg(test)]
@@ -60,15 +64,24 @@ impl Shared {
         self.counters.stats(transport)
     }
 
+    /// What our own clocks show.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { wall: self.environment.now(), instant: Instant::now() }
+    }
+
+    /// The server's clock at a moment; `None` before the server's first word.
+    pub(crate) fn server_at(&self, moment: Moment) -> Option<UnixMs> {
+        lock(&self.clock).at(moment)
+    }
+
     /// The server's clock, as well as it is known.
     pub(crate) fn server_now(&self) -> UnixMs {
-        let now = self.environment.now().0;
-        UnixMs(now.saturating_add_signed(self.ahead_ms.load(Relaxed)))
+        let now = self.moment();
+        self.server_at(now).unwrap_or(now.wall)
     }
 
     pub(crate) fn server_said(&self, time: UnixMs) {
-        let ahead = time.0 as i64 - self.environment.now().0 as i64;
-        self.ahead_ms.store(ahead, Relaxed);
+        lock(&self.clock).said(time, self.moment());
     }
 
     pub(crate) fn positions(&self) -> MutexGuard<'_, Table> {

@@ -1,14 +1,14 @@
 //! Whatever is lost on the way: every fix is stored as it was or told to be discarded, every message is there once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fanfare_proto::{Fix, Motion, Position, UnixMs};
 use proptest::prelude::*;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{
     fake::{Test, config},
-    server::{Chaos, Server, impossible},
+    server::{Chaos, Server, impossible, time_since},
 };
 use crate::{Event, Sample, TrackerConfig, Why};
 
@@ -54,12 +54,14 @@ async fn run_server(
 async fn track(seed: u64, loss: u64, reorder: u64, lives: Vec<(u64, u64)>, fixes: Vec<(u64, bool)>) {
     let server = Server::new(seed);
     let model = server.model.clone();
-    let Test { client, events, fake: _fake, peers } = Test::start(config());
+    let mut config = config();
+    // A clock that is right: nothing is corrected, whatever is lost.
+    let begun = Instant::now();
+    config.environment.now = Arc::new(move || time_since(begun));
+    let Test { client, events, fake: _fake, peers } = Test::start(config);
     drop(events);
     let server = tokio::spawn(run_server(peers, server, loss, reorder, lives));
-    // The model knows the times that were recorded.
-    let as_recorded = TrackerConfig { correct_clock: false, ..TrackerConfig::default() };
-    let tracker = client.tracker(as_recorded).await.unwrap();
+    let tracker = client.tracker(TrackerConfig::default()).await.unwrap();
     let mut discarded = tracker.discarded();
     let mut recorded = BTreeMap::new();
     for (n, (pause, bad)) in fixes.into_iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Tests of the client against transports that are queues in this process. Time is paused: it passes only where
 //! everybody waits.
 
+mod clocks;
 mod discards;
 mod fake;
 mod life;

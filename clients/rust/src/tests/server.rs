@@ -9,7 +9,10 @@ use std::{
 use fanfare_proto::{
     BadFix, Command, Cursor, Epoch, Fix, Request, Seq, TopicName, UnixMs,
     command::{Authenticate, MessageSend},
-    event::{self, LocationStored, LogEntry, MessageNew, RejectedFix, Stored, TopicState, Topics, name},
+    event::{
+        self, Authenticated, LocationStored, LogEntry, MessageNew, RejectedFix, Stored, TopicState, Topics,
+        name,
+    },
     tick,
 };
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -42,14 +45,25 @@ pub(super) fn impossible(fix: &Fix) -> bool {
     fix.motion.battery_pct() == Some(13)
 }
 
+/// The time of day, so long after it was 1,000 s past 1970.
+pub(super) fn time_since(begun: Instant) -> UnixMs {
+    UnixMs(1_000_000 + begun.elapsed().as_millis() as u64)
+}
+
 pub(super) struct Server {
     pub(super) model: Arc<Mutex<Model>>,
     random: u64,
+    begun: Instant,
 }
 
 impl Server {
     pub(super) fn new(seed: u64) -> Self {
-        Self { model: Arc::default(), random: seed | 1 }
+        Self { model: Arc::default(), random: seed | 1, begun: Instant::now() }
+    }
+
+    /// What its clock shows, and every device's that is right.
+    fn now(&self) -> UnixMs {
+        time_since(self.begun)
     }
 
     fn chance(&mut self, percent: u64) -> bool {
@@ -67,7 +81,8 @@ impl Server {
         let Command::Authenticate(greeting) = &request.command else {
             panic!("{request:?} before the greeting");
         };
-        peer.answer_with(name::AUTHENTICATED, &request, &authenticated()).await;
+        let data = Authenticated { time: self.now(), ..authenticated() };
+        peer.answer_with(name::AUTHENTICATED, &request, &data).await;
         let mut sent = self.resume(&mut peer, greeting).await;
         let end = Instant::now() + chaos.lives.unwrap_or(Duration::from_hours(24));
         let mut acknowledge = interval(Duration::from_secs(2));
@@ -106,7 +121,7 @@ impl Server {
                         let told = std::mem::take(&mut told);
                         peer.say(name::LOCATION_STORED, &told).await;
                     }
-                    peer.say(name::SERVER_PING, &serde_json::json!({"time": 0})).await;
+                    peer.say(name::SERVER_PING, &serde_json::json!({ "time": self.now().0 })).await;
                 }
                 () = sleep_until(end) => return peer.end(None).await,
             }

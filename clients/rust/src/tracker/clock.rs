@@ -2,10 +2,10 @@
 
 use fanfare_proto::UnixMs;
 
+use crate::clock::WRONG_MS;
+
 /// A sample this near to the device's clock, in milliseconds, was given its time by that clock.
 const FRESH_MS: u64 = 5_000;
-/// A clock that differs from the server's by more than this is wrong: less is the network's time.
-const WRONG_MS: u64 = 10_000;
 
 /// The time of a sample by the server's clock, where the device's clock gave it and is wrong. Times of another source, as of a
 /// satellite receiver, are nearer to the server's clock and stay; so do those of samples that are recorded late.

@@ -28,6 +28,7 @@ pub(super) struct Writer {
 
 enum Job {
     Append(Vec<Fix>, oneshot::Sender<Result<(), String>>),
+    Retime(Vec<Fix>, oneshot::Sender<Result<(), String>>),
     Remove(Vec<u64>),
 }
 
@@ -44,9 +45,18 @@ pub(super) async fn open(disk: Disk) -> Result<Opened, String> {
 impl Writer {
     /// Returns when the fixes are durable.
     pub(super) async fn append(&self, fixes: Vec<Fix>) -> Result<(), String> {
+        self.ask(|done| Job::Append(fixes, done)).await
+    }
+
+    /// Returns when their times are durable.
+    pub(super) async fn retime(&self, fixes: Vec<Fix>) -> Result<(), String> {
+        self.ask(|done| Job::Retime(fixes, done)).await
+    }
+
+    async fn ask(&self, job: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Job) -> Result<(), String> {
         let (done, wait) = oneshot::channel();
         let gone = || "the thread ended".to_owned();
-        self.jobs.send(Job::Append(fixes, done)).await.map_err(|_| gone())?;
+        self.jobs.send(job(done)).await.map_err(|_| gone())?;
         wait.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -85,6 +95,10 @@ fn run(disk: &Disk, opened: oneshot::Sender<Result<Opened, String>>) {
         match job {
             Job::Append(fixes, done) => {
                 let result = file.append(&fixes).map_err(|e| e.to_string());
+                drop(done.send(result));
+            }
+            Job::Retime(fixes, done) => {
+                let result = file.retime(&fixes).map_err(|e| e.to_string());
                 drop(done.send(result));
             }
             Job::Remove(counters) => {
@@ -183,6 +197,17 @@ impl File {
             }
             if let Some(last) = fixes.last() {
                 transaction.execute("UPDATE tracker SET last = ?1", [last.counter as i64])?;
+            }
+        }
+        transaction.commit()
+    }
+
+    fn retime(&mut self, fixes: &[Fix]) -> Result<(), rusqlite::Error> {
+        let transaction = self.0.transaction()?;
+        {
+            let mut update = transaction.prepare_cached("UPDATE fix SET time = ?2 WHERE counter = ?1")?;
+            for fix in fixes {
+                update.execute([fix.counter as i64, fix.time.0 as i64])?;
             }
         }
         transaction.commit()

@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fanfare_proto::{BadFix, Fix, event::LocationStored};
+use fanfare_proto::{BadFix, Fix, UnixMs, event::LocationStored};
 use tokio::time::Instant;
+
+use crate::clock::Moment;
 
 /// Every fix that is not known to be stored is in exactly one of four piles.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    /// Not sent yet, and when it was recorded.
-    fresh: BTreeMap<u64, (Fix, Instant)>,
+    /// Not sent yet.
+    fresh: BTreeMap<u64, Fresh>,
     /// Sent by datagram, and when.
     flown: BTreeMap<u64, (Fix, Instant)>,
     /// To be sent by request.
@@ -20,6 +22,15 @@ pub(super) struct Ledger {
     batch: BTreeMap<u64, Fix>,
     keep: usize,
     repeat_after: Duration,
+}
+
+/// A fix that was not sent yet.
+#[derive(Debug)]
+struct Fresh {
+    fix: Fix,
+    recorded: Moment,
+    /// The server's clock was not known then.
+    untimed: bool,
 }
 
 /// What an acknowledgement says about fixes of the ledger.
@@ -47,9 +58,23 @@ impl Ledger {
         self.fresh.len() + self.flown.len() + self.missing.len() + self.batch.len()
     }
 
-    /// Takes a fix.
-    pub(super) fn record(&mut self, fix: Fix, now: Instant) {
-        self.fresh.insert(fix.counter, (fix, now));
+    /// Takes a fix. `untimed`: its time is still to be compared with the server's clock.
+    pub(super) fn record(&mut self, fix: Fix, recorded: Moment, untimed: bool) {
+        self.fresh.insert(fix.counter, Fresh { fix, recorded, untimed });
+    }
+
+    /// Gives those that are untimed the time that `timed` answers. Answers those that it changes: nobody has seen them yet.
+    pub(super) fn retime(&mut self, timed: impl Fn(UnixMs, Moment) -> UnixMs) -> Vec<Fix> {
+        let mut changed = Vec::new();
+        for fresh in self.fresh.values_mut().filter(|fresh| fresh.untimed) {
+            fresh.untimed = false;
+            let time = timed(fresh.fix.time, fresh.recorded);
+            if time != fresh.fix.time {
+                fresh.fix.time = time;
+                changed.push(fresh.fix);
+            }
+        }
+        changed
     }
 
     /// Removes the oldest fixes that are too many.
@@ -71,8 +96,8 @@ impl Ledger {
     /// Fixes to send by datagram now. Old ones are of no use to a live view: they go the reliable way.
     pub(super) fn fly(&mut self, now: Instant) -> Vec<Fix> {
         let mut fixes = Vec::new();
-        for (counter, (fix, recorded)) in std::mem::take(&mut self.fresh) {
-            if now.duration_since(recorded) >= self.repeat_after {
+        for (counter, Fresh { fix, recorded, .. }) in std::mem::take(&mut self.fresh) {
+            if now.duration_since(recorded.instant) >= self.repeat_after {
                 self.missing.insert(counter, fix);
             } else {
                 self.flown.insert(counter, (fix, now));
@@ -144,10 +169,9 @@ impl Ledger {
 
     /// Takes a fix out, wherever it is.
     pub(super) fn remove(&mut self, counter: u64) -> Option<Fix> {
-        let timed = [&mut self.fresh, &mut self.flown]
-            .into_iter()
-            .find_map(|pile| pile.remove(&counter).map(|(fix, _)| fix));
-        timed.or_else(|| self.missing.remove(&counter)).or_else(|| self.batch.remove(&counter))
+        let fresh = self.fresh.remove(&counter).map(|fresh| fresh.fix);
+        let sent = || self.flown.remove(&counter).map(|(fix, _)| fix);
+        fresh.or_else(sent).or_else(|| self.missing.remove(&counter)).or_else(|| self.batch.remove(&counter))
     }
 
     /// Whether something is to be sent by request.

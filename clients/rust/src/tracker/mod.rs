@@ -35,7 +35,8 @@ pub struct TrackerConfig {
     /// counters of an earlier installation or, without a disk, of an earlier run.
     pub first_counter: Option<u64>,
     /// Whether fresh samples whose time was given by the device's clock get the server's time where that clock is wrong by more
-    /// than 10 s. Known after the first connection; what is kept already stays as it is. Default: yes.
+    /// than 10 s. Its error is known with the first connection: what was recorded before gets its time then, before it is sent;
+    /// what an earlier run left in the file keeps the one that it has. A step of the server's clock is not followed. Default: yes.
     pub correct_clock: bool,
     /// Where fixes are kept; without, in memory.
     #[cfg(feature = "disk")]

@@ -56,6 +56,19 @@ impl Store {
         Ok(fixes)
     }
 
+    /// Gives fixes the times that they have now: after a restart they must not be sent with others.
+    #[cfg_attr(not(feature = "disk"), expect(clippy::unused_async))]
+    pub(super) async fn retime(&self, fixes: &[Fix]) {
+        #[cfg(feature = "disk")]
+        if let Some(disk) = &self.disk
+            && let Err(error) = disk.retime(fixes.to_vec()).await
+        {
+            tracing::warn!(%error, "fixes stay in the file with the time of a clock that is wrong");
+        }
+        #[cfg(not(feature = "disk"))]
+        let _ = fixes;
+    }
+
     /// Forgets fixes. A crash may undo it: then they are sent once more, which the server takes as repeats.
     #[cfg_attr(not(feature = "disk"), expect(clippy::unused_async))]
     pub(super) async fn remove(&self, counters: Vec<u64>) {

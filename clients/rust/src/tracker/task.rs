@@ -98,7 +98,7 @@ impl Task {
         let mut state = self.client.state();
         let mut recorded = Vec::new();
         loop {
-            self.send();
+            self.send().await;
             self.publish();
             let due = self.ledger.due();
             let wait = self.retry_at.filter(|_| self.request.is_none());
@@ -125,14 +125,17 @@ impl Task {
 
     /// Keeps what was recorded; only then does it fly.
     async fn record(&mut self, orders: &mut Vec<Order>) {
-        let samples: Vec<Sample> = orders.iter().map(|order| self.timed(order.sample)).collect();
+        let moment = self.client.shared().moment();
+        let server = self.client.shared().server_at(moment).filter(|_| self.correct_clock);
+        let timed = |time| server.map_or(time, |server| corrected(time, moment.wall, server));
+        let samples: Vec<Sample> =
+            orders.iter().map(|order| Sample { time: timed(order.sample.time), ..order.sample }).collect();
         let pairs = samples.iter().zip(orders.iter());
         let corrected = pairs.filter(|(sample, order)| sample.time != order.sample.time).count();
         match self.store.append(&samples).await {
             Ok(fixes) => {
-                let now = Instant::now();
                 for fix in &fixes {
-                    self.ledger.record(*fix, now);
+                    self.ledger.record(*fix, moment, self.correct_clock && server.is_none());
                 }
                 self.counted.recorded += fixes.len() as u64;
                 self.counted.corrected += corrected as u64;
@@ -152,14 +155,17 @@ impl Task {
         }
     }
 
-    /// A sample with the server's time, where its own is that of a clock that is wrong.
-    fn timed(&self, sample: Sample) -> Sample {
-        if !self.correct_clock {
-            return sample;
-        }
+    /// What was recorded before the server's clock was known gets its time now that it is. None of it has been sent, so no
+    /// fix is ever sent with two times.
+    async fn retime(&mut self) {
         let shared = self.client.shared();
-        let time = corrected(sample.time, shared.environment.now(), shared.server_now());
-        Sample { time, ..sample }
+        let changed = self.ledger.retime(|time, recorded| {
+            shared.server_at(recorded).map_or(time, |server| corrected(time, recorded.wall, server))
+        });
+        if !changed.is_empty() {
+            self.counted.corrected += changed.len() as u64;
+            self.store.retime(&changed).await;
+        }
     }
 
     /// Notes why fixes are rejected, or that they no longer are.
@@ -202,8 +208,7 @@ impl Task {
     }
 
     /// Sends what is to be sent: fresh fixes by datagram, missing ones by request.
-    fn send(&mut self) {
-        let now = Instant::now();
+    async fn send(&mut self) {
         let session = self.client.stats().sessions;
         if session != self.session {
             self.session = session;
@@ -212,7 +217,8 @@ impl Task {
         if !self.client.state().borrow().is_open() {
             return;
         }
-        let fixes = self.ledger.fly(now);
+        self.retime().await;
+        let fixes = self.ledger.fly(Instant::now());
         self.counted.sent_fast += fixes.len() as u64;
         for packet in tick::pack_fixes(&fixes) {
             // Dropped or lost: the fixes are not acknowledged, and go out again.
