@@ -8,17 +8,20 @@ mod websocket;
 mod webtransport;
 mod whereabouts;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use futures::future::BoxFuture;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::{Config, Error, Transport, connect::Dialer, link::Link};
+use crate::{Config, Error, Transport, connect::Dialer, link::Link, race::race};
 
 use discover::Places;
 use tls::Trust;
 use whereabouts::Whereabouts;
+
+/// How much later the next address of the WebSocket is tried. Longer than a handshake takes far away.
+const NEXT_PLACE: Duration = Duration::from_secs(1);
 
 /// Reaches a server over the network.
 pub(crate) struct Network {
@@ -67,14 +70,16 @@ impl Network {
                 webtransport::link(session).await
             }
             Transport::WebSocket => {
-                let mut failed = "no WebSocket offered".to_owned();
-                for url in &places.websocket {
-                    match websocket::link(url, trust).await {
-                        Ok(link) => return Ok(link),
-                        Err(error) => failed = format!("{url}: {error}"),
-                    }
-                }
-                Err(failed)
+                let legs = places.websocket.iter().map(|url| {
+                    let leg = async move {
+                        websocket::link(url, trust).await.map_err(|error| format!("{url}: {error}"))
+                    };
+                    Box::pin(leg) as BoxFuture<'_, _>
+                });
+                // One that a firewall swallows must not use up the time of the next.
+                race(legs.collect(), NEXT_PLACE, |_| false)
+                    .await
+                    .unwrap_or_else(|| Err("no WebSocket offered".to_owned()))
             }
         }
     }
@@ -108,4 +113,43 @@ async fn resolve(url: &Url) -> Result<(String, Vec<SocketAddr>), String> {
     let port = url.port_or_known_default().ok_or("no port in the URL")?;
     let addresses = tokio::net::lookup_host((host, port)).await.map_err(|e| format!("{host}: {e}"))?;
     Ok((host.to_owned(), addresses.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use fanfare_proto::DeviceId;
+    use futures::StreamExt;
+    use tokio::{net::TcpListener, time::Instant};
+
+    use super::*;
+    use crate::Token;
+
+    /// A place that swallows what is sent to it, as a firewall does, and a server.
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_never_answers_leaves_time_for_the_next() {
+        let (silent, server) = (
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        );
+        let url = |listener: &TcpListener| -> Url {
+            format!("ws://{}/ws", listener.local_addr().unwrap()).parse().unwrap()
+        };
+        let websocket = vec![url(&silent), url(&server)];
+        let answers = async move {
+            let (stream, _) = server.accept().await.unwrap();
+            let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+            while socket.next().await.is_some() {}
+        };
+        tokio::spawn(answers);
+        let config = Config::new("http://127.0.0.1:1", Token::fixed("t"), DeviceId::new("d").unwrap());
+        let network = Network::new(&config).unwrap();
+        let begun = Instant::now();
+        let places = Places { webtransport: None, websocket };
+        let reached =
+            tokio::time::timeout(config.limits.dial, network.go(Transport::WebSocket, places)).await;
+        let link = reached.expect("in time").expect("a way");
+        assert_eq!(link.transport, Transport::WebSocket);
+        assert!(begun.elapsed() <= NEXT_PLACE + Duration::from_millis(100), "{:?}", begun.elapsed());
+        drop(silent);
+    }
 }
