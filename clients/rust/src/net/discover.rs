@@ -139,7 +139,8 @@ fn checked(place: &AnswerPlace, scheme: Scheme, base: &Url, allowed: &[String]) 
         return Err("it is not encrypted, as the base URL is".to_owned());
     }
     let host = url.host_str().unwrap_or_default();
-    let named = allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
+    let bare = |host: &str| host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    let named = allowed.iter().any(|allowed| bare(allowed) == bare(host));
     if !named && !same_host(&url, base) {
         return Err(
             "it is on another host than the base URL, and the program has not allowed that one".to_owned()
@@ -262,6 +263,13 @@ mod tests {
             places("https://a.example/rt", &["QUIC.example", "socket.example"], &body);
         assert_eq!(webtransport.as_deref(), Some("https://quic.example/wt"));
         assert_eq!(websocket, ["wss://socket.example/x", "wss://a.example/rt/ws"]);
+        // An IPv6 address, which a URL writes in brackets.
+        let body = told("https://[2001:db8::1]:4433/wt", "wss://[2001:db8::2]/x");
+        for named in [["2001:db8::1", "2001:DB8::2"], ["[2001:db8::1]", "[2001:db8::2]"]] {
+            let (webtransport, websocket) = places("https://a.example", &named, &body);
+            assert_eq!(webtransport.as_deref(), Some("https://[2001:db8::1]:4433/wt"));
+            assert_eq!(websocket[0], "wss://[2001:db8::2]/x");
+        }
         let weaker = told("", "ws://socket.example/ws");
         assert_eq!(places("https://a.example", &["socket.example"], &weaker).1, ["wss://a.example/ws"]);
     }
