@@ -6,20 +6,17 @@ use std::{collections::HashMap, io::BufRead};
 use anyhow::bail;
 
 use super::{
-    Gathered, Named, Zone,
-    input::text,
+    Named, Zone,
     left_out::{LeftOut, Place, piece},
-    position::place,
+    lines::{LINE, Line, Lines},
+    order::{Judged, judge},
+    position::{Axis, place},
     when::{self, When},
 };
 use crate::cli::replay::track::Recorded;
 
-/// Longest line, in bytes.
-const LINE: usize = 64 * 1024;
 /// Longest name, in characters. More is cut.
 const NAME: usize = 200;
-/// A clock that is set back at the end of summer time steps back by less than this, in seconds.
-const STEP: f64 = 3_600.0;
 
 const LONGITUDE: &[&str] = &["longitude", "lon", "lng", "long", "x"];
 const LATITUDE: &[&str] = &["latitude", "lat", "y"];
@@ -90,11 +87,12 @@ pub(super) fn read(
     zone: Option<&Zone>,
     left_out: &mut LeftOut,
 ) -> anyhow::Result<Named> {
-    let mut lines = Lines { reader, number: 0, is_returned: false };
+    let mut lines = Lines::new(reader);
     let header = loop {
         match lines.next()? {
-            Some((_, line)) if is_blank(&line) => {}
-            Some((_, line)) => break line,
+            Some((_, Line::Text(line))) if is_blank(&line) => {}
+            Some((_, Line::Text(line))) => break line,
+            Some((number, Line::TooLong)) => bail!("line {number}: longer than {LINE} bytes"),
             None => bail!("it is empty"),
         }
     };
@@ -104,35 +102,44 @@ pub(super) fn read(
             piece(&header)
         );
     };
-    let mut rows = Rows { gathered: Gathered::default(), clocks: HashMap::new(), columns, stem, zone };
+    let mut rows = Rows { of: Vec::new(), index: HashMap::new(), columns, stem, zone };
     while let Some((number, line)) = lines.next()? {
-        // A header again: files were joined.
-        if is_blank(&line) || line == header {
-            continue;
-        }
-        if let Err((column, why)) = rows.take(number, &line) {
+        let taken = match line {
+            // A header again: files were joined.
+            Line::Text(line) if is_blank(&line) || line == header => continue,
+            Line::Text(line) => rows.take(number, &line),
+            Line::TooLong => Err((1, format!("longer than {LINE} bytes"))),
+        };
+        if let Err((column, why)) = taken {
             left_out.add(Place { line: number, column }, why);
         }
     }
-    rows.end()
+    rows.end(left_out)
 }
 
 fn is_blank(line: &str) -> bool {
     line.trim().is_empty() || line.starts_with('#')
 }
 
-/// What the clock of an agent showed before.
-#[derive(Debug, Default)]
-struct Clock {
-    last: Option<f64>,
-    /// Lines at which it stepped back, and by how many seconds; the first of them, and how many there are.
-    back: Option<(u64, f64)>,
-    steps: u32,
+/// A point, and where it was read.
+struct Row {
+    line: u64,
+    column: u64,
+    point: Recorded,
+}
+
+/// What was read of one name.
+#[derive(Default)]
+struct Track {
+    rows: Vec<Row>,
+    /// A row names its zone, or the user did: nothing is left to doubt.
+    is_zoned: bool,
 }
 
 struct Rows<'a> {
-    gathered: Gathered,
-    clocks: HashMap<String, Clock>,
+    /// Names, in the order of the file.
+    of: Vec<(String, Track)>,
+    index: HashMap<String, usize>,
     columns: Columns,
     stem: &'a str,
     zone: Option<&'a Zone>,
@@ -154,10 +161,8 @@ impl Rows<'_> {
         }
         let place = match place(cell(columns.latitude), cell(columns.longitude)) {
             Ok(place) => place,
-            Err(why) => {
-                let column = if why.starts_with("longitude") { columns.longitude } else { columns.latitude };
-                return Err((at(column), why));
-            }
+            Err((Axis::Longitude, why)) => return Err((at(columns.longitude), why)),
+            Err((Axis::Latitude, why)) => return Err((at(columns.latitude), why)),
         };
         let time = cell(columns.time).unwrap_or_default();
         let time = match columns.date {
@@ -168,42 +173,63 @@ impl Rows<'_> {
             return Err((at(columns.time), format!("{} is no time", piece(&time))));
         };
         let name = columns.name.and_then(cell).filter(|name| !name.is_empty()).unwrap_or(self.stem);
-        let name: String = name.chars().take(NAME).collect();
-        let clock = self.clocks.entry(name.clone()).or_default();
-        let seconds = clock.read(when, self.zone, number);
-        self.gathered.add(&name, Recorded { seconds, place });
+        let (name, zone): (String, _) = (name.chars().take(NAME).collect(), self.zone);
+        let column = at(columns.time);
+        let track = self.track(name);
+        let last = track.rows.last().map(|row| row.point.seconds);
+        let seconds = zone.map_or_else(|| when.as_utc(), |zone| when.in_zone(zone, last));
+        track.is_zoned |= zone.is_some() || matches!(when, When::At(_));
+        track.rows.push(Row { line: number, column, point: Recorded { seconds, place } });
         Ok(())
     }
 
-    /// Refuses what would be played as jumps back and forth.
-    fn end(self) -> anyhow::Result<Named> {
-        for (name, clock) in &self.clocks {
-            if let (Some((line, step)), 1) = (clock.back, clock.steps) {
-                bail!(
-                    "line {line}: the clock of {} steps back by {:.0} min. If it showed local time at the end of summer time, \
-                     say where, as in --zone Europe/Berlin; if the row is in the wrong place only, say --zone UTC",
-                    piece(name),
-                    step / 60.0,
-                );
+    fn track(&mut self, name: String) -> &mut Track {
+        let index = *self.index.entry(name).or_insert_with_key(|name| {
+            self.of.push((name.clone(), Track::default()));
+            self.of.len() - 1
+        });
+        &mut self.of[index].1
+    }
+
+    /// Leaves out what would be played as jumps back and forth.
+    fn end(self, left_out: &mut LeftOut) -> anyhow::Result<Named> {
+        let (mut named, mut first) = (Named::default(), None);
+        for (name, track) in self.of {
+            match track.points(&name, left_out) {
+                Ok(points) => named.0.push((name, points)),
+                Err(why) => {
+                    first.get_or_insert(why);
+                }
             }
         }
-        Ok(self.gathered.named)
+        match first {
+            Some(why) if named.0.is_empty() => bail!(why),
+            _ => Ok(named),
+        }
     }
 }
 
-impl Clock {
-    fn read(&mut self, when: When, zone: Option<&Zone>, line: u64) -> f64 {
-        let seconds = zone.map_or_else(|| when.as_utc(), |zone| when.in_zone(zone, self.last));
-        let step = self.last.map_or(0.0, |last| last - seconds);
-        // A clock that names its zone may step back as it likes: it says what it means. Rows in any order have many steps.
-        if zone.is_none() && matches!(when, When::Local(..)) && step > 0.0 {
-            self.steps += 1;
-            if step <= STEP {
-                self.back.get_or_insert((line, step));
-            }
+impl Track {
+    /// The points that can be played; or why there are none.
+    fn points(self, name: &str, left_out: &mut LeftOut) -> Result<Vec<Recorded>, String> {
+        let place = |row: &Row| Place { line: row.line, column: row.column };
+        let times: Vec<f64> = self.rows.iter().map(|row| row.point.seconds).collect();
+        let Judged { lone, fold } = if self.is_zoned { Judged::default() } else { judge(&times) };
+        if let Some((row, step)) = fold.and_then(|(index, step)| Some((self.rows.get(index)?, step))) {
+            let why = format!(
+                "the clock of {} steps back by {:.0} min. If it showed local time at the end of summer time, say where, as in \
+                 --zone Europe/Berlin; otherwise say --zone UTC",
+                piece(name),
+                step / 60.0,
+            );
+            left_out.add_all(place(row), &why, self.rows.len() as u64);
+            return Err(format!("line {}: {why}", row.line));
         }
-        self.last = Some(seconds);
-        seconds
+        for row in lone.iter().filter_map(|index| self.rows.get(*index)) {
+            left_out.add(place(row), "its time is not between those of the rows around it");
+        }
+        let rows = self.rows.into_iter().enumerate().filter(|(index, _)| lone.binary_search(index).is_err());
+        Ok(rows.map(|(_, row)| row.point).collect())
     }
 }
 
@@ -233,44 +259,4 @@ fn cells(line: &str, delimiter: char) -> Vec<(u64, String)> {
     }
     cells.push((begins, cell));
     cells
-}
-
-/// Lines with their numbers, whether a line feed, a carriage return or both end them.
-struct Lines<R> {
-    reader: R,
-    number: u64,
-    /// The last line ended in a carriage return: a line feed after it is part of that.
-    is_returned: bool,
-}
-
-impl<R: BufRead> Lines<R> {
-    fn next(&mut self) -> anyhow::Result<Option<(u64, String)>> {
-        let mut line = Vec::new();
-        loop {
-            let buffer = self.reader.fill_buf()?;
-            if buffer.is_empty() {
-                if line.is_empty() {
-                    return Ok(None);
-                }
-                break;
-            }
-            if std::mem::take(&mut self.is_returned) && buffer.starts_with(b"\n") {
-                self.reader.consume(1);
-                continue;
-            }
-            let end = buffer.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-            let (part, used) = end.map_or((buffer, buffer.len()), |end| (&buffer[..end], end + 1));
-            if line.len() + part.len() > LINE {
-                bail!("line {}: longer than {LINE} bytes", self.number + 1);
-            }
-            line.extend_from_slice(part);
-            self.is_returned = end.is_some_and(|end| buffer[end] == b'\r');
-            self.reader.consume(used);
-            if end.is_some() {
-                break;
-            }
-        }
-        self.number += 1;
-        Ok(Some((self.number, text(&line).into_owned())))
-    }
 }

@@ -190,7 +190,7 @@ impl Reading {
                 match place(lat.as_deref(), lon.as_deref()) {
                     // Without a zone it is UTC, as GPX says.
                     Ok(place) => self.points.push(Recorded { seconds: time.as_utc(), place }),
-                    Err(why) => left_out.add(at, why),
+                    Err((_, why)) => left_out.add(at, why),
                 }
             }
             Element::Track => {

@@ -18,6 +18,8 @@ pub(super) struct Place {
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
     told: Vec<String>,
+    problems: u64,
+    /// Points that are left out.
     count: u64,
     /// Points without a time, which planned routes are made of.
     pub(super) timeless: u64,
@@ -26,7 +28,13 @@ pub(super) struct LeftOut {
 impl LeftOut {
     /// A point, or what else stands there, is left out.
     pub(super) fn add(&mut self, place: Place, why: impl Display) {
-        self.count += 1;
+        self.add_all(place, why, 1);
+    }
+
+    /// So many are, from there on.
+    pub(super) fn add_all(&mut self, place: Place, why: impl Display, count: u64) {
+        self.count += count;
+        self.problems += 1;
         if self.told.len() < TOLD {
             self.told.push(format!("{}:{}: {why}", place.line, place.column));
         }
@@ -41,7 +49,7 @@ impl LeftOut {
         for told in &self.told {
             tell(&format!("{file}:{told}"));
         }
-        let more = self.count - self.told.len() as u64;
+        let more = self.problems - self.told.len() as u64;
         if more > 0 {
             tell(&format!("{file}: and {more} more"));
         }

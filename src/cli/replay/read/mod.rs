@@ -5,17 +5,15 @@ mod csv;
 mod gpx;
 mod input;
 mod left_out;
+mod lines;
 mod name;
+mod order;
 mod position;
 mod when;
 
-use std::{
-    collections::{HashMap, HashSet},
-    fs::File,
-    path::Path,
-};
+use std::{collections::HashSet, fs::File, path::Path};
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use geographiclib_rs::Geodesic;
 
 use self::left_out::LeftOut;
@@ -31,19 +29,31 @@ pub(super) fn tracks(
 ) -> anyhow::Result<Vec<Track>> {
     let geodesic = Geodesic::wgs84();
     let mut taken = HashSet::new();
-    let mut tracks = Vec::new();
+    let (mut tracks, mut failed) = (Vec::new(), Vec::new());
     for path in paths {
         let path = path.as_ref();
         let name = path.display().to_string();
         let mut left_out = LeftOut::default();
         let named = file(path, zone, &mut left_out);
         left_out.tell(&name, &mut tell);
-        for (name, points) in named.context(name)?.0 {
-            tracks.extend(Track::new(name::agent(&name, &mut taken)?, points, &geodesic));
+        match named {
+            Ok(Named(named)) => {
+                for (name, points) in named {
+                    tracks.extend(Track::new(name::agent(&name, &mut taken)?, points, &geodesic));
+                }
+            }
+            Err(why) => failed.push((name, why)),
         }
     }
     if tracks.is_empty() {
-        bail!("there is no track in it");
+        return Err(match failed.into_iter().next() {
+            Some((name, why)) => why.context(name),
+            None => anyhow!("there is no track in it"),
+        });
+    }
+    // One file that cannot be read is no reason not to play the others.
+    for (name, why) in failed {
+        tell(&format!("{name}: left out: {why:#}"));
     }
     Ok(tracks)
 }
@@ -51,26 +61,6 @@ pub(super) fn tracks(
 /// Names, in the order of the file, and what was recorded under them.
 #[derive(Debug, Default)]
 struct Named(Vec<(String, Vec<Recorded>)>);
-
-/// Puts points under their names.
-#[derive(Debug, Default)]
-struct Gathered {
-    named: Named,
-    index: HashMap<String, usize>,
-}
-
-impl Gathered {
-    fn add(&mut self, name: &str, point: Recorded) {
-        let Named(named) = &mut self.named;
-        let index = *self.index.entry(name.to_owned()).or_insert_with(|| {
-            named.push((name.to_owned(), Vec::new()));
-            named.len() - 1
-        });
-        if let Some((_, points)) = named.get_mut(index) {
-            points.push(point);
-        }
-    }
-}
 
 fn file(path: &Path, zone: Option<&Zone>, left_out: &mut LeftOut) -> anyhow::Result<Named> {
     let kind = path.extension().unwrap_or_default().to_ascii_lowercase();

@@ -216,6 +216,79 @@ fn points_that_cannot_be_read_are_named() {
     assert!(read_gpx(deep.as_bytes()).is_err());
 }
 
+fn row(minute: u32, name: &str) -> String {
+    format!("1.{minute:03},50,2024-10-27 {:02}:{:02}:00,{name}\n", minute / 60, minute % 60)
+}
+
+/// A table of rows of two agents; those of one are at these minutes of the day.
+fn table(minutes: &[u32]) -> String {
+    let mut text = "longitude,latitude,timestamp,name_id\n".to_owned();
+    (0..10).for_each(|minute| text += &row(minute, "b"));
+    minutes.iter().for_each(|minute| text += &row(*minute, "a"));
+    text
+}
+
+#[test]
+fn one_agents_bad_clock_keeps_no_other_from_playing() {
+    let fold: Vec<u32> = (120..180).step_by(5).chain((120..240).step_by(5)).collect();
+    let (named, told, count) = read_csv(table(&fold).as_bytes(), None).expect("reads");
+    assert_eq!(points(&named).iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["b"]);
+    assert_eq!((told.len(), count), (1, fold.len() as u64));
+    assert!(told[0].starts_with("24:") && told[0].contains("\"a\" steps back by 55 min"), "{told:?}");
+    let (named, told, _) = read_csv(table(&fold).as_bytes(), Some("Europe/Berlin")).expect("reads");
+    assert_eq!((named.len(), told.len()), (2, 0));
+}
+
+#[test]
+fn a_row_in_the_wrong_place_is_left_out_alone() {
+    let mut minutes: Vec<u32> = (60..240).collect();
+    minutes.insert(100, 110);
+    let (named, told, count) = read_csv(table(&minutes).as_bytes(), None).expect("reads");
+    assert_eq!((named[1].1.len(), count), (180, 1));
+    assert_eq!(told, ["112:10: its time is not between those of the rows around it"]);
+    // A fold beside it is one all the same.
+    let mut minutes: Vec<u32> = (60..180).chain(125..240).collect();
+    minutes.insert(30, 70);
+    let (named, told, _) = read_csv(table(&minutes).as_bytes(), None).expect("reads");
+    assert_eq!((named.len(), told.len()), (1, 1));
+    assert!(told[0].contains("steps back by 54 min"), "{told:?}");
+}
+
+#[test]
+fn a_line_that_is_too_long_is_left_out() {
+    let long = "x".repeat(100_000);
+    let text = format!("lat,lon,time\n1,2,2024-05-01 10:00:00\n{long}\n1,3,2024-05-01 10:01:00\n{long}");
+    let (named, told, count) = read_csv(text.as_bytes(), None).expect("reads");
+    assert_eq!((named[0].1.len(), count), (2, 2));
+    assert_eq!(told, ["3:1: longer than 65536 bytes", "5:1: longer than 65536 bytes"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_keeps_no_other_from_playing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path
+    };
+    let good = write("good.csv", "lat,lon,time\n1,2,2024-05-01 10:00:00\n");
+    let planned = write("planned.gpx", "<gpx><rte><rtept lat='1' lon='2'/></rte></gpx>");
+    let (other, missing) = (write("notes.odt", "x"), dir.path().join("missing.csv"));
+    let mut told = Vec::new();
+    let files = [&planned, &good, &other, &missing];
+    let played = tracks(&files, None, |line| told.push(line.to_owned())).expect("one can be played");
+    assert_eq!(played.len(), 1);
+    for (file, why) in [
+        ("planned.gpx", "no track with times"),
+        ("notes.odt", "neither .csv nor .gpx"),
+        ("missing.csv", "No such file"),
+    ] {
+        assert!(told.iter().any(|line| line.contains(file) && line.contains(why)), "{file}: {told:?}");
+    }
+    let error = tracks(&[&planned, &other], None, |_| ()).expect_err("nothing is left");
+    assert!(format!("{error:#}").contains("planned.gpx: no track with times"), "{error:#}");
+}
+
 #[test]
 fn every_name_has_an_id_of_its_own() {
     let mut taken = HashSet::new();
