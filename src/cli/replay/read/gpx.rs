@@ -68,9 +68,7 @@ pub(super) fn read(reader: impl BufRead, stem: &str, left_out: &mut LeftOut) -> 
     config.allow_dangling_amp = true;
     config.expand_empty_elements = true;
     let mut reading = Reading::default();
-    let mut stack = vec![Element::File];
-    // Elements that are passed over, one in another.
-    let mut passed = 0_u64;
+    let mut open = Open::default();
     // Of the elements of GPX: those of others have another one.
     let mut prefix: Option<Vec<u8>> = None;
     let mut buffer = Vec::new();
@@ -92,42 +90,90 @@ pub(super) fn read(reader: impl BufRead, stem: &str, left_out: &mut LeftOut) -> 
             }
         };
         is_after_text = matches!(event, Event::Text(_));
-        let here = *stack.last().unwrap_or(&Element::File);
+        let here = open.here();
         match event {
             Event::Start(start) => {
                 let (name, of) = (start.local_name(), start.name().prefix().map(|p| p.as_ref().to_vec()));
-                let child = if passed > 0 { None } else { here.child(name.as_ref()) };
+                let child = here.and_then(|here| here.child(name.as_ref()));
                 if child == Some(Element::Gpx) {
                     prefix.clone_from(&of);
                 }
+                let name = start.name().as_ref().to_vec();
                 match child.filter(|_| of == prefix) {
                     Some(child) => {
                         reading.begin(child, &start, place);
-                        stack.push(child);
+                        open.elements.push((child, name));
                     }
-                    None => passed += 1,
+                    None => open.passed.push((name, place)),
                 }
             }
-            Event::End(_) if passed > 0 => passed -= 1,
-            Event::End(_) if stack.len() > 1 => {
-                stack.pop();
-                reading.end(here, stem, left_out);
+            Event::End(end) => {
+                for element in open.close(end.name().as_ref(), left_out) {
+                    reading.end(element, stem, left_out);
+                }
             }
-            Event::Text(part) if passed == 0 => reading.text(here, &text(&part)),
-            Event::CData(part) if passed == 0 => reading.text(here, &text(&part)),
-            Event::GeneralRef(reference) if passed == 0 => reading.text(here, &referred(&reference)),
+            Event::Text(part) => reading.text(here, &text(&part)),
+            Event::CData(part) => reading.text(here, &text(&part)),
+            Event::GeneralRef(reference) => reading.text(here, &referred(&reference)),
             Event::Eof => break,
             _ => {}
         }
     }
+    open.end(left_out);
     // A file that was cut off: what was read of it counts.
-    if stack.contains(&Element::Track) {
+    if open.elements.iter().any(|(element, _)| *element == Element::Track) {
         reading.end(Element::Track, stem, left_out);
     }
     if reading.named.0.is_empty() {
         bail!("no track with times");
     }
     Ok(reading.named)
+}
+
+/// Elements that have begun and not ended, each in the one before.
+#[derive(Default)]
+struct Open {
+    /// Those of GPX, by their names as written.
+    elements: Vec<(Element, Vec<u8>)>,
+    /// What is passed over, in the last of them, and where it began.
+    passed: Vec<(Vec<u8>, Place)>,
+}
+
+impl Open {
+    /// The element of GPX that the reader is in; `None` in what is passed over.
+    fn here(&self) -> Option<Element> {
+        self.passed.is_empty().then(|| self.elements.last().map_or(Element::File, |(element, _)| *element))
+    }
+
+    /// An element of this name ends, and with it what began in it and did not end. Answers those of GPX, the inner ones first.
+    /// An end of what never began is none.
+    fn close(&mut self, name: &[u8], left_out: &mut LeftOut) -> Vec<Element> {
+        if let Some(at) = self.passed.iter().rposition(|(passed, _)| passed == name) {
+            self.passed.truncate(at);
+            return Vec::new();
+        }
+        // In a name and a time nothing else can end.
+        let of_leaf = || match self.elements[..] {
+            [.., (Element::Name | Element::Time, _)] if self.passed.is_empty() => {
+                Some(self.elements.len() - 1)
+            }
+            _ => None,
+        };
+        let at = self.elements.iter().rposition(|(_, open)| open == name).or_else(of_leaf);
+        let Some(at) = at else { return Vec::new() };
+        self.end(left_out);
+        self.elements.drain(at..).rev().map(|(element, _)| element).collect()
+    }
+
+    /// What is passed over ends although it never said so: something that counts may have stood behind it.
+    fn end(&mut self, left_out: &mut LeftOut) {
+        if let Some((name, place)) = self.passed.drain(..).next() {
+            left_out.add(
+                place,
+                format_args!("{} does not end: what follows in it is left out", piece(&text(&name))),
+            );
+        }
+    }
 }
 
 /// What a reference stands for. Only those of XML itself: what a file defines is not expanded.
@@ -166,10 +212,10 @@ impl Reading {
         }
     }
 
-    fn text(&mut self, element: Element, text: &str) {
+    fn text(&mut self, element: Option<Element>, text: &str) {
         let (into, longest) = match element {
-            Element::Name => (&mut self.name, NAME),
-            Element::Time => (&mut self.time, TIME),
+            Some(Element::Name) => (&mut self.name, NAME),
+            Some(Element::Time) => (&mut self.time, TIME),
             _ => return,
         };
         let room = longest.saturating_sub(into.chars().count());

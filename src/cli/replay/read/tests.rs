@@ -216,6 +216,35 @@ fn points_that_cannot_be_read_are_named() {
     assert!(read_gpx(deep.as_bytes()).is_err());
 }
 
+/// What others put into a file may be nested as they like.
+#[test]
+fn a_foreign_element_that_does_not_end_swallows_no_points() {
+    for more in [
+        "<extensions><a></extensions>",
+        "<extensions><a><b></extensions></b>",
+        "<extensions></a></extensions></x>",
+        "<desc>one<br>two</desc>",
+    ] {
+        let (named, told, _) =
+            read_gpx(gpx_of("x", more).as_bytes()).unwrap_or_else(|e| panic!("{more}: {e}"));
+        assert_eq!((points(&named)[0].1.len(), told), (4, vec![]), "{more}");
+    }
+    // Without an end of its own: the point's is the end of it, and what may be lost is named.
+    let (named, told, count) = read_gpx(gpx_of("x", "<extensions><a>").as_bytes()).expect("reads");
+    assert_eq!((points(&named)[0].1.len(), count), (4, 1));
+    assert!(told[0].starts_with("4:") && told[0].contains("\"extensions\" does not end"), "{told:?}");
+    // Between points nothing ends it before the segment does.
+    let text = gpx_of("x", "").replacen("</trkpt>", "</trkpt><sponsor>", 1);
+    let (named, told, count) = read_gpx(text.as_bytes()).expect("reads");
+    assert_eq!((points(&named)[0].1.len(), count), (1, 1));
+    assert!(told[0].starts_with("2:") && told[0].contains("\"sponsor\" does not end"), "{told:?}");
+    let text = gpx_of("x", "").replace("</name>", "</nam>");
+    assert_eq!(points(&read_gpx(text.as_bytes()).expect("reads").0)[0].1.len(), 4);
+    // A track that does not end either is one of its file.
+    let text = gpx_of("x", "").replace("</trkseg></trk>", "");
+    assert_eq!(points(&read_gpx(text.as_bytes()).expect("reads").0)[0].1.len(), 4);
+}
+
 fn row(minute: u32, name: &str) -> String {
     format!("1.{minute:03},50,2024-10-27 {:02}:{:02}:00,{name}\n", minute / 60, minute % 60)
 }
