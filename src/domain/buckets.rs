@@ -64,8 +64,8 @@ impl Buckets {
         }
     }
 
-    /// Adds to a bucket what `merge` adds to its values, and removes those that `keeps` does not want kept. A bucket that
-    /// cannot be read is replaced.
+    /// Adds to a bucket what `merge` adds to its values, and removes those that `keeps` does not want kept. One that cannot
+    /// be read may be of a newer version of this program: it is left as it is.
     pub(super) async fn write<V>(
         &self,
         store: &dyn Store,
@@ -85,8 +85,9 @@ impl Buckets {
         };
         for _ in 0..ATTEMPTS {
             let found = store.get(&slot, now).await?;
-            let decode = |record: &Record| self.decode(org, &slot.key, &record.value);
-            let before = found.as_ref().map_or_else(Bucket::new, decode);
+            let decode = |record: &Record| serde_json::from_slice(&record.value);
+            let before = found.as_ref().map_or_else(|| Ok(Bucket::new()), decode);
+            let before = before.map_err(|e| StoreError::Corrupt(format!("{}: {e}", self.kind.as_str())))?;
             let mut all = before.clone();
             merge(&mut all);
             all.retain(|_, value| keeps(value));

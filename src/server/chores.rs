@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use fanfare_proto::{TopicKind, UnixMs};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use crate::{
     domain::{Services, location, presence},
@@ -12,6 +12,8 @@ use crate::{
 
 /// How often what is too old is removed.
 const EXPIRE_EVERY: Duration = Duration::from_hours(1);
+/// When it is removed for the first time.
+const EXPIRE_FIRST: Duration = Duration::from_mins(10);
 /// How often those who have gone are forgotten.
 const TIDY_EVERY: Duration = Duration::from_mins(1);
 /// How often this node tells the others what has changed.
@@ -73,12 +75,25 @@ pub(super) async fn keep(services: Arc<Services>) {
     }
 }
 
-/// Removes what is too old, again and again.
+/// Removes what is too old, again and again. Nothing that is removed comes back, so the wall clock is not believed at
+/// once: a machine may begin with a wrong one, which its network sets right within minutes.
 pub(super) async fn expire(services: Arc<Services>) {
-    let mut timer = interval(EXPIRE_EVERY);
+    let mut timer = interval_at(Instant::now() + EXPIRE_FIRST, EXPIRE_EVERY);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut wall, mut begun) = (services.clock.now(), services.clock.elapsed());
     loop {
         timer.tick().await;
+        let (now, elapsed) = (services.clock.now(), services.clock.elapsed());
+        let ahead = now.since(wall.plus(elapsed.since(begun)));
+        (wall, begun) = (now, elapsed);
+        // Where it stays so, the next time it is believed.
+        if ahead > DAY_MS {
+            tracing::error!(
+                ahead_ms = ahead,
+                "the clock was set ahead by over a day: nothing is expired for an hour"
+            );
+            continue;
+        }
         expire_once(&services).await;
     }
 }

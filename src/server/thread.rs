@@ -96,6 +96,7 @@ impl ShardThread {
             services.store.clone(),
             services.metrics.clone(),
             services.locations.units(),
+            services.clock.clone(),
             acknowledge,
         );
         tokio::task::spawn_local(shard.clone().fan_out(inbox));

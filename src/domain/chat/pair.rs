@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use fanfare_proto::{ConversationId, ErrorBody, UserId, command::ConversationKind};
+use fanfare_proto::{ConversationId, ErrorBody, ErrorCode, UserId, command::ConversationKind};
 use sha2::{Digest, Sha256};
 
 use super::room::{kept, put_once, state, topic};
@@ -80,7 +80,13 @@ async fn earlier(
     let mut found = None;
     for id in common.filter_map(|key| ConversationId::new(&key).ok()).take(COMMON) {
         let topic = topic(org, &id);
-        let Ok(Some(room)) = super::room::room(services, &topic).await else { continue };
+        let room = match super::room::room(services, &topic).await {
+            Ok(Some(room)) => room,
+            Ok(None) => continue,
+            // It cannot be read, ever. What fails only now may be theirs: without it they would get a second one for good.
+            Err(error) if error.code == ErrorCode::InternalError => continue,
+            Err(error) => return Err(error),
+        };
         let pair = [a, b].iter().all(|user| room.members.contains(user)) && room.members.len() == 2;
         if room.kind != ConversationKind::Private || !pair {
             continue;

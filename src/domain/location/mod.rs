@@ -190,7 +190,7 @@ pub async fn update(services: &Services, caller: &Caller<'_>, command: LocationU
     }
     let counters: Vec<u64> = fixes.iter().map(|fix| fix.fix.counter).collect();
     // Once the fixes are stored, those see the agent after a restart who see it now.
-    services.locations.units.write(&*services.store).await;
+    services.locations.units.write(&*services.store, now, elapsed).await;
     services.store.put_fixes(fixes).await.map_err(refused)?;
     services.metrics.fixes_stored.inc_by(counters.len() as u64);
     answer(&LocationStored { stored: recorder::ranges(counters), rejected })
@@ -207,9 +207,7 @@ fn show(
 ) -> StoredFix {
     services.metrics.fixes_accepted.inc();
     let (identity, agent) = (caller.identity, caller.user());
-    // By the later clock: one that is set back must not hold back what an agent's other device sends.
-    let arrival =
-        Arrival { fix, source: caller.source, at: services.clock.latest().max(now), heard: Some(elapsed) };
+    let arrival = Arrival { fix, source: caller.source, at: now, heard: Some(elapsed) };
     match slot.table.place(agent, &identity.units, &arrival) {
         Placed::Full => {
             services.metrics.not_shown(identity.org.as_str());

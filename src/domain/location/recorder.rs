@@ -48,6 +48,7 @@ const MAX_RANGES: usize = MAX_SENT / 64;
 /// A shard's recorder.
 #[derive(Debug)]
 pub struct Recorder {
+    clock: Clock,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     units: Arc<Keeper>,
@@ -90,9 +91,11 @@ impl Recorder {
         store: Arc<dyn Store>,
         metrics: Arc<Metrics>,
         units: Arc<Keeper>,
+        clock: Clock,
         interval: Duration,
     ) -> Rc<Self> {
         Rc::new(Self {
+            clock,
             store,
             metrics,
             units,
@@ -153,9 +156,9 @@ impl Recorder {
             return true;
         }
         // Once the fixes are stored, those see the agents after a restart who see them now.
-        self.units.write(&*self.store).await;
+        self.units.write(&*self.store, self.clock.now(), self.clock.elapsed()).await;
         if let Err(error) = self.store.put_fixes(fixes.clone()).await {
-            if let Some(left_out) = FAILED.allow(Clock::system().elapsed()) {
+            if let Some(left_out) = FAILED.allow(self.clock.elapsed()) {
                 tracing::warn!(%error, fixes = fixes.len(), left_out, "fixes are not stored yet");
             }
             self.put_back(fixes.into_iter().zip(senders));

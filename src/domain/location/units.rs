@@ -6,11 +6,13 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use fanfare_proto::{DepartmentId, TeamId, UnixMs, UserId};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::DAY_MS;
 use crate::{
@@ -19,7 +21,7 @@ use crate::{
     id::Tenant,
     limit::LogLimiter,
     store::{RecordKind, Store, StoreError},
-    time::Clock,
+    time::{Clock, Elapsed},
 };
 
 /// Writes that failed.
@@ -28,6 +30,10 @@ static FAILED: LogLimiter = LogLimiter::new();
 const BUCKETS: Buckets = Buckets { kind: RecordKind::Units, partition: "agents", count: 256, page: 32 };
 /// What is known of an agent that is still there is written once a day.
 pub(super) const KEPT_EVERY_MS: u64 = DAY_MS;
+/// How long one writer waits for another.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// After a failure it is tried again no sooner.
+const PAUSE_MS: u64 = 5_000;
 /// Buckets written at the same time.
 const AT_ONCE: usize = 8;
 
@@ -53,8 +59,8 @@ type Bucket = buckets::Bucket<Kept>;
 #[derive(Debug)]
 pub struct Keeper {
     pending: Mutex<HashMap<Place, Bucket>>,
-    /// One at a time, so that whoever has written knows that nobody else is still about to.
-    writing: tokio::sync::Mutex<()>,
+    /// One at a time writes. Holds when that failed last.
+    writing: tokio::sync::Mutex<Option<Elapsed>>,
     keep_ms: u64,
 }
 
@@ -73,20 +79,27 @@ impl Keeper {
     }
 
     /// Stores all that was noted before. Where that fails it stays noted, and the log says so: nobody's fixes wait for it.
-    pub async fn write(&self, store: &dyn Store) {
-        let _writing = self.writing.lock().await;
+    pub async fn write(&self, store: &dyn Store, now: UnixMs, elapsed: Elapsed) {
+        // A store that is slow for one holds up others no longer than this; what is noted is written with the next fixes.
+        let Ok(mut failed) = timeout(PATIENCE, self.writing.lock()).await else { return };
+        if failed.is_some_and(|failed| elapsed < failed.plus(PAUSE_MS)) {
+            return;
+        }
         let due = std::mem::take(&mut *self.lock());
         let writes = due.into_iter().map(|(place, bucket)| async move {
-            let Err(error) = write(store, &place, &bucket, self.keep_ms).await else { return };
+            let Err(error) = write(store, &place, &bucket, now, self.keep_ms).await else { return false };
             if let Some(left_out) = FAILED.allow(Clock::system().elapsed()) {
                 tracing::warn!(org = %place.0, %error, left_out, "where some agents work is not stored");
             }
-            // What does not fit will not fit later either.
-            if error != StoreError::TooLarge {
+            // What does not fit, or stands beside what cannot be read, would fail again for good.
+            let passes = !matches!(error, StoreError::TooLarge | StoreError::Corrupt(_));
+            if passes {
                 self.add(place, bucket);
             }
+            passes
         });
-        stream::iter(writes).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+        let again: Vec<bool> = stream::iter(writes).buffer_unordered(AT_ONCE).collect().await;
+        *failed = again.contains(&true).then_some(elapsed);
     }
 
     fn add(&self, place: Place, bucket: Bucket) {
@@ -137,8 +150,13 @@ pub(super) async fn read(
     Ok(agents.map(|(agent, kept)| (agent, Units::new(kept.departments, kept.teams))).collect())
 }
 
-async fn write(store: &dyn Store, place: &Place, agents: &Bucket, keep_ms: u64) -> Result<(), StoreError> {
-    let Some(now) = agents.values().map(|kept| kept.at).max() else { return Ok(()) };
+async fn write(
+    store: &dyn Store,
+    place: &Place,
+    agents: &Bucket,
+    now: UnixMs,
+    keep_ms: u64,
+) -> Result<(), StoreError> {
     let keeps = |kept: &Kept| now.since(kept.at) < keep_ms;
     BUCKETS.write(store, place, now, |all| merge_stored(all, agents, now), keeps).await
 }
@@ -168,7 +186,7 @@ mod tests {
         let store = Sqlite::open(dir.path(), Arc::new(Nobody), &Options::default()).unwrap();
         let org = |name| Tenant::stored(OrgId::new(name).unwrap());
         let (acme, other) = (org("acme"), org("other"));
-        let user = |name| UserId::new(name).unwrap();
+        let user = |name: &str| UserId::new(name).unwrap();
         let units = |name| Units::new(vec![DepartmentId::new(name).unwrap()], Vec::new());
         let nodes = [Keeper::new(30), Keeper::new(30)];
         let day = 24 * 60 * 60 * 1000;
@@ -176,8 +194,9 @@ mod tests {
         nodes[1].note(&acme, &user("ann"), &units("south"), UnixMs(41 * day));
         nodes[1].note(&acme, &user("bob"), &units("west"), UnixMs(41 * day));
         nodes[1].note(&other, &user("ann"), &units("east"), UnixMs(1));
-        nodes[1].write(&*store).await;
-        nodes[0].write(&*store).await;
+        let write = async |node: &Keeper, now: u64| node.write(&*store, UnixMs(now * day), Elapsed(0)).await;
+        write(&nodes[1], 41).await;
+        write(&nodes[0], 41).await;
         let read_all = async |org| read(&*store, org, UnixMs(41 * day)).await.unwrap();
         let mut expected = HashMap::from([(user("ann"), units("south")), (user("bob"), units("west"))]);
         assert_eq!(read_all(&acme).await, expected);
@@ -186,7 +205,7 @@ mod tests {
         let beside =
             (0..).map(|n| user(&format!("n{n}"))).find(|n| in_one_bucket(&acme, n, &user("bob"))).unwrap();
         nodes[0].note(&acme, &beside, &Units::default(), UnixMs(90 * day));
-        nodes[0].write(&*store).await;
+        write(&nodes[0], 90).await;
         expected.remove(&user("bob"));
         expected.insert(beside, Units::default());
         assert_eq!(read_all(&acme).await, expected);
@@ -226,26 +245,31 @@ mod tests {
         assert_eq!(stored(kept("north", hour), kept("north", next), next), kept("north", next));
     }
 
-    /// One bucket that cannot be read is left out, and written anew with the next agent of it.
+    /// One bucket that cannot be read is left out, and left as it is.
     #[tokio::test]
     async fn an_unreadable_bucket_holds_nothing_up() {
         let dir = tempfile::tempdir().unwrap();
         let store = Sqlite::open(dir.path(), Arc::new(Nobody), &Options::default()).unwrap();
         let org = Tenant::stored(OrgId::new("acme").unwrap());
-        let (ann, bob) = (UserId::new("ann").unwrap(), UserId::new("bob").unwrap());
+        let user = |name: &str| UserId::new(name).unwrap();
+        let (ann, bob) = (user("ann"), user("bob"));
         assert!(!in_one_bucket(&org, &ann, &bob));
         let keeper = Keeper::new(30);
         keeper.note(&org, &bob, &Units::default(), UnixMs(1));
-        keeper.write(&*store).await;
+        keeper.write(&*store, UnixMs(1), Elapsed(0)).await;
         let key = format!("{:02x}", BUCKETS.place(&org, &ann).1);
         let slot = Slot { org: org.clone(), kind: BUCKETS.kind, partition: BUCKETS.partition.into(), key };
         let put = Put { value: Some("{".into()), expires: None };
         store.put(&slot, None, put, UnixMs(1)).await.unwrap();
         let read_all = async || read(&*store, &org, UnixMs(1)).await.unwrap();
         assert_eq!(read_all().await.into_keys().collect::<Vec<_>>(), [bob]);
+        // It may be of a newer version: it is not written over. Others of the organisation are.
         keeper.note(&org, &ann, &Units::default(), UnixMs(2));
-        keeper.write(&*store).await;
-        assert_eq!(read_all().await.len(), 2);
+        let carol = (0..).map(|n| user(&format!("c{n}"))).find(|c| !in_one_bucket(&org, c, &ann)).unwrap();
+        keeper.note(&org, &carol, &Units::default(), UnixMs(2));
+        keeper.write(&*store, UnixMs(2), Elapsed(0)).await;
+        assert!(read_all().await.contains_key(&carol));
+        assert_eq!(store.get(&slot, UnixMs(2)).await.unwrap().unwrap().value, "{");
         store.close().await;
     }
 }
