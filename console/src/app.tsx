@@ -19,14 +19,17 @@ export function App({ initial, tabs }: { initial: Session | undefined; tabs: Tab
   /** The token that was refused last. */
   const refused = useRef<string>(undefined);
 
+  const begin = useCallback((token: string, owner?: string) => {
+    keep(token);
+    current.current?.end();
+    setSession((current.current = new Session(token, owner)));
+  }, []);
   /** With a token of the same user the session goes on, otherwise another one begins. */
   const use = useCallback((token: string) => {
-    keep(token);
     setProblem(undefined);
-    if (current.current?.renew(token)) return;
-    current.current?.end();
-    setSession((current.current = new Session(token)));
-  }, []);
+    if (current.current) current.current.renew(token);
+    else begin(token);
+  }, [begin]);
   const signIn = useCallback((token: string) => {
     refused.current = undefined;
     use(token);
@@ -38,14 +41,15 @@ export function App({ initial, tabs }: { initial: Session | undefined; tabs: Tab
     setSession((current.current = undefined));
   }, []);
   const signOut = useCallback(() => {
-    if (current.current) tabs.left(current.current.token);
+    const owner = current.current?.owner;
+    if (owner !== undefined) tabs.left(owner);
     leave();
   }, [leave, tabs]);
 
   // What other tabs have and do.
   useEffect(() => tabs.attach({
     token: () => current.current?.token,
-    good: () => current.current?.accepted,
+    good: () => current.current?.good,
     take: (token) => { if (token !== refused.current) use(token); },
     leave,
   }), [tabs, use, leave]);
@@ -65,7 +69,12 @@ export function App({ initial, tabs }: { initial: Session | undefined; tabs: Tab
     // A token that never let us in: back to the door, with the reason. Later refusals are told inside (Renew).
     let shared: string | undefined;
     const check = () => {
-      if (session?.accepted !== undefined && session.accepted !== shared) tabs.renewed((shared = session.accepted));
+      if (session?.another) return begin(session.another.token, session.another.owner);
+      const good = session?.good;
+      if (good && good.token !== shared) {
+        shared = good.token;
+        tabs.renewed(good);
+      }
       if (!session || session.who || session.client.state.name !== 'closed') return;
       const reason = refusal(session.client.state);
       if (reason === undefined) return;
@@ -80,7 +89,7 @@ export function App({ initial, tabs }: { initial: Session | undefined; tabs: Tab
     check();
     const offs = [session?.client.on('state', check), session?.onChange(check)];
     return () => { for (const off of offs) off?.(); };
-  }, [session, tabs]);
+  }, [session, tabs, begin]);
 
   const signed = useMemo(() => session && { session, signOut }, [session, signOut]);
   return (

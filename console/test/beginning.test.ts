@@ -9,7 +9,11 @@ import { Drafts, forConversation } from '../src/session/drafts';
 import { notYet } from '../src/session/refusal';
 
 const ABOUT = { kind: 'group' as const, members: ['bob'], title: 'G' };
-const drafts = (own = unkept()) => new Drafts({ owner: 'ann', departments: [] }, own);
+function drafts(own = unkept()): Drafts {
+  const made = new Drafts(own);
+  made.belong('ann');
+  return made;
+}
 
 /** A server that takes each request once by its id. */
 function world(answers: (() => Promise<string>)[] = []) {

@@ -1,8 +1,9 @@
 // What a browser keeps, and what its tabs share: also where it keeps nothing.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Drafts, forConversation } from '../src/session/drafts';
-import { Tabs, type Tab } from '../src/session/tabs';
-import { kept, type Channel } from '../src/lib/storage';
+import { ownerOf } from '../src/session/identity';
+import { Tabs, type Good, type Tab } from '../src/session/tabs';
+import { kept, type Channel, type Kept } from '../src/lib/storage';
 
 function storage(refuses = () => false): Storage {
   const values = new Map<string, string>();
@@ -39,29 +40,36 @@ describe('where the browser keeps nothing', () => {
 });
 
 describe('drafts', () => {
-  const claims = (user: string) => ({ owner: JSON.stringify(['acme', user]), user, organization: 'acme', departments: [] });
+  function of(user: string, own: Kept, now = Date.now): Drafts {
+    const made = new Drafts(own, now);
+    made.belong(ownerOf('acme', user));
+    return made;
+  }
 
   test('are there again after a reload, for their user alone', () => {
     const own = kept(() => shared);
     const shared = storage();
-    new Drafts(claims('ann'), own).set(forConversation('c1'), 'half a\nsentence');
-    expect(new Drafts(claims('ann'), own).get(forConversation('c1'))).toBe('half a\nsentence');
-    expect(new Drafts(claims('ann:c'), own).get(forConversation('c1'))).toBe('');
-    expect(new Drafts(claims('bob'), own).get(forConversation('c1'))).toBe('');
+    of('ann', own).set(forConversation('c1'), 'half a\nsentence');
+    expect(of('ann', own).get(forConversation('c1'))).toBe('half a\nsentence');
+    expect(of('ann:c', own).get(forConversation('c1'))).toBe('');
+    expect(of('bob', own).get(forConversation('c1'))).toBe('');
   });
 
-  test('of a user who is not known for sure nothing is kept', () => {
+  test('nothing is kept until it is known whose it is, and then what was typed meanwhile', () => {
     const own = kept(() => shared);
     const shared = storage();
-    new Drafts({ departments: [] }, own).set('notice', 'x');
-    expect(own.keys()).toEqual([]);
+    const drafts = new Drafts(own);
+    drafts.set('notice', 'x');
+    expect([own.keys(), drafts.get('notice')]).toEqual([[], 'x']);
+    drafts.belong('ann');
+    expect([own.keys().length, drafts.get('notice')]).toEqual([1, 'x']);
   });
 
   test('signing out removes them, and only them; old ones go', () => {
     const own = kept(() => shared);
     const shared = storage();
     let now = 1_790_000_000_000;
-    const [ann, bob] = [new Drafts(claims('ann'), own, () => now), new Drafts(claims('bob'), own, () => now)];
+    const [ann, bob] = [of('ann', own, () => now), of('bob', own, () => now)];
     ann.set('notice', 'x');
     bob.set('notice', 'y');
     ann.clear();
@@ -69,7 +77,7 @@ describe('drafts', () => {
     bob.move('notice', forConversation('c'));
     expect([bob.get('notice'), bob.get(forConversation('c'))]).toEqual(['', 'y']);
     now += 31 * 86_400_000;
-    expect(new Drafts(claims('bob'), own, () => now).get(forConversation('c'))).toBe('');
+    expect(of('bob', own, () => now).get(forConversation('c'))).toBe('');
     expect(own.keys()).toEqual([]);
   });
 });
@@ -77,7 +85,7 @@ describe('drafts', () => {
 describe('one token for all tabs', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
-  const token = (user: string | number, n: number, org: unknown = 'acme') => `h.${btoa(JSON.stringify({ sub: user, org, exp: 1_790_000_000 + n }))}.s`;
+  const good = (user: string, expires: number, organization = 'acme'): Good => ({ token: `${user} ${organization} ${expires}`, owner: ownerOf(organization, user), expires });
 
   function browser() {
     const takers = new Set<(message: unknown) => void>();
@@ -85,56 +93,44 @@ describe('one token for all tabs', () => {
       takers.add(take);
       return { send: (message) => { for (const other of takers) if (other !== take) other(message); }, close: () => takers.delete(take) };
     };
-    return (now?: string, good = now) => {
+    return (now?: Good, taken = true) => {
       const tabs = new Tabs(open);
-      const tab = { tabs, now, good, left: 0 };
-      tabs.attach({ token: () => tab.now, good: () => tab.good, take: (t) => { tab.now = t; }, leave: () => { tab.left++; } } satisfies Tab);
+      const tab = { tabs, now: now?.token, left: 0 };
+      tabs.attach({ token: () => tab.now, good: () => (taken ? now : undefined), take: (t) => { tab.now = t; }, leave: () => { tab.left++; } } satisfies Tab);
       return tab;
     };
   }
 
   test('a tab without one takes over that of the others, if the server has taken it', async () => {
     const tab = browser();
-    tab(token('ann', 1));
-    expect(await tab().tabs.ask()).toBe(token('ann', 1));
+    tab(good('ann', 1));
+    expect(await tab().tabs.ask()).toBe(good('ann', 1).token);
     const other = browser();
-    other(token('eve', 1), undefined as unknown as string).good = undefined;
+    other(good('eve', 1), false);
     const asked = other().tabs.ask(300);
     await vi.advanceTimersByTimeAsync(300);
     expect(await asked).toBeUndefined();
   });
 
-  test('a newer one replaces those of the same user', () => {
+  test('a newer one replaces those of the same user, in one organisation', () => {
     const tab = browser();
-    const [one, two, bob, none] = [tab(token('ann', 1)), tab(token('ann', 1)), tab(token('bob', 1)), tab()];
-    one.now = token('ann', 2);
-    one.tabs.renewed(one.now);
-    expect([two.now, bob.now, none.now]).toEqual([token('ann', 2), token('bob', 1), token('ann', 2)]);
+    const [one, two, bob, far, unknown, none] = [good('ann', 1), good('ann', 1), good('bob', 1), good('ann', 1, 'far')].map((has) => tab(has)).concat(tab(good('ann', 1), false), tab());
+    one!.tabs.renewed(good('ann', 2));
+    expect([two!.now, none!.now]).toEqual([good('ann', 2).token, good('ann', 2).token]);
+    expect([bob!.now, far!.now, unknown!.now]).toEqual([good('bob', 1).token, good('ann', 1, 'far').token, good('ann', 1).token]);
   });
 
   test('one that ends sooner replaces none', () => {
     const tab = browser();
-    const [one, two] = [tab(token('ann', 1)), tab(token('ann', 2))];
-    one.tabs.renewed(one.now!);
-    expect(two.now).toBe(token('ann', 2));
-  });
-
-  test('users of whom the token does not say enough are not taken for one', () => {
-    const tab = browser();
-    const [one, two, number, other] = [tab(token('ann', 1, { id: 'acme' })), tab(token('ann', 1, { id: 'other' })), tab(token(17, 1)), tab(token(18, 1))];
-    two.now = token('ann', 2, { id: 'other' });
-    two.tabs.renewed(two.now);
-    two.tabs.left(two.now);
-    number.tabs.renewed(token(17, 2));
-    expect([one.now, one.left, number.left, other.now]).toEqual([token('ann', 1, { id: 'acme' }), 0, 0, token(18, 1)]);
-    number.tabs.left(number.now!);
-    expect([number.left, other.left]).toEqual([0, 0]);
+    const [one, two] = [tab(good('ann', 1)), tab(good('ann', 2))];
+    one.tabs.renewed(good('ann', 1));
+    expect(two.now).toBe(good('ann', 2).token);
   });
 
   test('signing out ends those of the same user', () => {
     const tab = browser();
-    const [one, two, bob] = [tab(token('ann', 1)), tab(token('ann', 2)), tab(token('bob', 1))];
-    one.tabs.left(token('ann', 1));
-    expect([two.left, bob.left]).toEqual([1, 0]);
+    const [one, two, bob, far, unknown] = [tab(good('ann', 1)), tab(good('ann', 2)), tab(good('bob', 1)), tab(good('ann', 1, 'far')), tab(good('ann', 1), false)];
+    one.tabs.left(good('ann', 1).owner);
+    expect([two.left, bob.left, far.left, unknown.left]).toEqual([1, 0, 0, 0]);
   });
 });

@@ -7,7 +7,7 @@ import { watchedPage } from '../chat/useReading';
 import { named, short } from '../lib/plain';
 import { FOLDER, holdLock, notify } from '../lib/storage';
 import { go, parse } from '../router';
-import { useSession, useValue } from '../session/context';
+import { useOwner, useSession, useValue } from '../session/context';
 import dotted from '../styles/icon-dot.svg';
 import icon from '../styles/icon.svg';
 import { calls, title } from './rules';
@@ -18,7 +18,9 @@ import { play, unlock } from './sound';
 const ELSEWHERE = 800;
 
 export function useAttention(): void {
-  const { client, notices, claims, key } = useSession();
+  const session = useSession();
+  const { client, notices } = session;
+  const owner = useOwner();
   const { chat, totalUnread } = useChat();
   const people = usePeople();
   const open = useValue(notices, () => notices.open);
@@ -40,12 +42,13 @@ export function useAttention(): void {
   // Of several tabs one speaks.
   const speaks = useRef(false);
   useEffect(() => {
-    const release = holdLock(`fanfare-console:attention:${FOLDER}:${claims.owner ?? key}`, () => { speaks.current = true; });
+    if (owner === undefined) return;
+    const release = holdLock(`fanfare-console:attention:${FOLDER}:${owner}`, () => { speaks.current = true; });
     return () => {
       speaks.current = false;
       release();
     };
-  }, [claims, key]);
+  }, [owner]);
 
   useEffect(() => {
     const timers = new Set<ReturnType<typeof setTimeout>>();
@@ -61,7 +64,7 @@ export function useAttention(): void {
       if (isOn('sound')) play();
       if (isOn('notifications')) notify(head, { body, tag, icon }, () => { window.focus(); onClick(); });
     };
-    const me = () => (client.state.name === 'open' ? client.state.userId : claims.user);
+    const me = () => session.who?.userId;
     const offs = [
       client.on('message:new', ({ at, by, seq, data }) => {
         const id = data.conversation_id;
@@ -87,5 +90,5 @@ export function useAttention(): void {
       for (const off of offs) off();
       for (const timer of timers) clearTimeout(timer);
     };
-  }, [client, chat, people, claims]);
+  }, [client, chat, people, session]);
 }

@@ -1,11 +1,6 @@
 // Where a browser keeps what its user has chosen to be.
 import { FOLDER, forBrowser } from '../lib/storage';
-import type { Claims } from '../session/token';
 
-/** Undefined where it is not known whose it would be. */
-export const statusKey = ({ owner }: Claims): string | undefined => (owner === undefined ? undefined : `fanfare-console:status:${FOLDER}:${owner}`);
+export const statusKey = (owner: string): string => `fanfare-console:status:${FOLDER}:${owner}`;
 
-export function forgetStatus(claims: Claims): void {
-  const key = statusKey(claims);
-  if (key !== undefined) forBrowser.delete(key);
-}
+export const forgetStatus = (owner: string): void => forBrowser.delete(statusKey(owner));

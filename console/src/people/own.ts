@@ -3,17 +3,17 @@ import { useEffect } from 'react';
 import type { Availability } from 'fanfare-client';
 import { usePeople } from 'fanfare-client/react';
 import { forBrowser, onOtherTab } from '../lib/storage';
-import { useSession } from '../session/context';
+import { useOwner } from '../session/context';
 import { statusKey } from './kept';
 import { CHOICES } from './state';
 
 /** Says again what was chosen before, and what is chosen in another tab. */
 export function useKeptStatus(): void {
   const people = usePeople();
-  const { claims } = useSession();
+  const owner = useOwner();
   useEffect(() => {
-    const key = statusKey(claims);
-    if (key === undefined) return;
+    if (owner === undefined) return;
+    const key = statusKey(owner);
     const take = (kept: string | undefined) => {
       const status = CHOICES.find(({ value }) => value === kept)?.value ?? 'online';
       // Where it cannot be said now it is with the next connection.
@@ -21,16 +21,15 @@ export function useKeptStatus(): void {
     };
     take(forBrowser.get(key));
     return onOtherTab(key, (value) => take(value ?? undefined));
-  }, [people, claims]);
+  }, [people, owner]);
 }
 
 /** Answers how to choose. */
 export function useChooseStatus(): (status: Availability) => void {
   const people = usePeople();
-  const { claims } = useSession();
+  const owner = useOwner();
   return (status) => {
-    const key = statusKey(claims);
-    if (key !== undefined) forBrowser.set(key, status);
+    if (owner !== undefined) forBrowser.set(statusKey(owner), status);
     people.set({ status }).catch(() => {});
   };
 }

@@ -17,6 +17,12 @@ export function useSigned(): Signed {
 
 export const useSession = (): Session => useSigned().session;
 
+/** Whose the session is, once the server has said it. */
+export function useOwner(): string | undefined {
+  const session = useSession();
+  return useValue(session, () => session.owner);
+}
+
 /** A value that something announces changes of. */
 export function useValue<T>(source: { onChange: (listener: () => void) => () => void }, read: () => T): T {
   return useSyncExternalStore(source.onChange, read);

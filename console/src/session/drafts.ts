@@ -1,7 +1,6 @@
 // What a user has typed but not sent: kept over reloads, each text under a key of its own, so that tabs do not overwrite
 // each other's. Nobody else's are read, and signing out removes them.
 import { FOLDER, forBrowser, unkept, type Kept } from '../lib/storage';
-import type { Claims } from './token';
 
 const OLD = 30 * 86_400_000;
 
@@ -11,27 +10,32 @@ export const FOR_NOTICE = 'notice';
 export const FOR_NEW = 'new';
 
 export class Drafts {
-  readonly #prefix: string;
+  #prefix = '';
+  /** In memory until it is known whose they are. */
+  #at = unkept();
 
-  private readonly kept: Kept;
+  constructor(private readonly kept: Kept = forBrowser, private readonly now: () => number = Date.now) {}
 
-  constructor({ owner }: Claims, kept: Kept = forBrowser, private readonly now: () => number = Date.now) {
-    this.kept = owner === undefined ? unkept() : kept;
-    this.#prefix = `fanfare-console:draft:${FOLDER}:${encodeURIComponent(owner ?? '')}:`;
+  /** They are this user's. */
+  belong(owner: string): void {
+    const before = this.list('').map((what) => [what, this.get(what)] as const);
+    this.#at = this.kept;
+    this.#prefix = `fanfare-console:draft:${FOLDER}:${encodeURIComponent(owner)}:`;
     for (const key of this.#keys()) {
-      const at = Number(this.kept.get(key)?.split('\n', 1)[0]);
-      if (!(now() - at < OLD)) this.kept.delete(key);
+      const at = Number(this.#at.get(key)?.split('\n', 1)[0]);
+      if (!(this.now() - at < OLD)) this.#at.delete(key);
     }
+    for (const [what, text] of before) this.set(what, text);
   }
 
   get(what: string): string {
-    const value = this.kept.get(this.#prefix + what) ?? '';
+    const value = this.#at.get(this.#prefix + what) ?? '';
     return value.slice(value.indexOf('\n') + 1);
   }
 
   set(what: string, text: string): void {
-    if (text) this.kept.set(this.#prefix + what, `${this.now()}\n${text}`);
-    else this.kept.delete(this.#prefix + what);
+    if (text) this.#at.set(this.#prefix + what, `${this.now()}\n${text}`);
+    else this.#at.delete(this.#prefix + what);
   }
 
   move(from: string, to: string): void {
@@ -46,10 +50,10 @@ export class Drafts {
   }
 
   clear(): void {
-    for (const key of this.#keys()) this.kept.delete(key);
+    for (const key of this.#keys()) this.#at.delete(key);
   }
 
   #keys(): string[] {
-    return this.kept.keys().filter((key) => key.startsWith(this.#prefix));
+    return this.#at.keys().filter((key) => key.startsWith(this.#prefix));
   }
 }

@@ -1,6 +1,6 @@
 // Everything that lives from signing in to signing out.
 import { Client, FanfareError, memoryStore, type State } from 'fanfare-client';
-import { indexedStore } from 'fanfare-client/store';
+import { indexedStore, type KeyValue } from 'fanfare-client/store';
 import { StatsHistory } from '../connection/history';
 import { LiveFleet } from '../fleet/fleet';
 import { Emitter } from '../lib/emitter';
@@ -9,12 +9,15 @@ import { NoticeBoard } from '../notices/board';
 import { blocked, deleteDatabase, FOLDER } from '../lib/storage';
 import { forgetStatus } from '../people/kept';
 import { Drafts } from './drafts';
+import { askWho, ownerOf, type Ask } from './identity';
 import { EXPIRED } from './refusal';
 import { Rights } from './rights';
-import { claims, expired, keep, type Claims } from './token';
+import type { Good } from './tabs';
+import { claims, expired, keep, keepOwner, keptOwner, type Claims } from './token';
 
-/** How long the server may take to say whether a token is good. */
+/** How long the server may take to say whether a token is good; and whose it is, before the page connects all the same. */
 const EXCHANGE = 10_000;
+const FIRST = 2_000;
 
 let made = 0;
 
@@ -27,8 +30,12 @@ export class Session {
   readonly history: StatsHistory;
   readonly notices: NoticeBoard;
   readonly rights: Rights;
-  /** What the token says of its owner, before the server has confirmed it. */
+  /** What the token says, before the server has confirmed it: to show, and for nothing else. */
   readonly claims: Claims;
+  /** Whose this session is, once the server has said it. */
+  owner: string | undefined;
+  /** A token that turned out to be another user's: it needs another session. */
+  another: { token: string; owner: string } | undefined;
   /** As the server said when it last let us in. */
   who: Extract<State, { name: 'open' }> | undefined;
   /** What one has typed but not sent. */
@@ -46,16 +53,17 @@ export class Session {
   #token: string;
   /** A newer one of which the server has not said yet whether it is good: tried again with each connection. */
   #candidate: string | undefined;
-  #database: string;
+  #store = new LaterStore();
+  #ended = false;
+  readonly #ask: Ask;
   /** The token that the client has. */
   #given: string | undefined;
 
-  constructor(token: string) {
+  constructor(token: string, owner?: string, ask: Ask = askWho) {
     this.#token = token;
+    this.#ask = ask;
     this.claims = claims(token) ?? { departments: [] };
-    this.drafts = new Drafts(this.claims);
-    const { owner } = this.claims;
-    this.#database = `fanfare-console:${FOLDER}:${owner ?? ''}`;
+    this.drafts = new Drafts();
     this.client = new Client({
       // Behind a proxy the page may be in a folder, and so is the server.
       url: new URL('.', location.href).href,
@@ -65,13 +73,13 @@ export class Session {
         if (reason === 'expired' && this.#token === this.#given) throw new FanfareError('AUTH_FAILED', expired(this.#token, this.client.now()) ? EXPIRED : 'the token was refused');
         return (this.#given = this.#token);
       },
-      // Of its own for each user: what one left unsent, another must not send.
-      store: owner === undefined || blocked() ? memoryStore() : indexedStore(this.#database),
+      store: this.#store,
     });
     this.client.on('state', (state) => {
       if (state.name !== 'open') return;
       this.who = state;
       this.accepted = this.#given;
+      this.#is(ownerOf(state.organizationId, state.userId));
       if (this.#given === this.#token) this.endsAt = state.expiresAt;
       if (this.#candidate !== undefined) void this.#exchange(this.#candidate);
     });
@@ -80,7 +88,36 @@ export class Session {
     this.notices = new NoticeBoard(this.client);
     this.history = new StatsHistory(this.client);
     this.fleet = new LiveFleet(this.client);
-    this.client.connect();
+    const known = owner ?? keptOwner(token);
+    if (known !== undefined) this.#is(known);
+    void this.#begin();
+  }
+
+  /** What is kept for a user is there before the first connection. */
+  async #begin(): Promise<void> {
+    if (this.owner === undefined) {
+      const { who } = await this.#ask(this.#token, FIRST);
+      if (who) this.#is(who.owner);
+    }
+    if (!this.#ended) this.client.connect();
+  }
+
+  /** The server has said whose this is. Whose it is once it stays: another user gets another session. */
+  #is(owner: string): void {
+    if (this.owner === undefined) {
+      this.owner = owner;
+      this.drafts.belong(owner);
+      this.#store.be(blocked() ? memoryStore() : indexedStore(databaseOf(owner)));
+      this.#changes.emit();
+    }
+    if (this.owner === owner) keepOwner(this.#token, owner);
+    else this.another = { token: this.#token, owner };
+  }
+
+  /** The newest token that the server has taken, and what it said of it. */
+  get good(): Good | undefined {
+    const [token, owner, expires] = [this.accepted, this.owner, this.endsAt];
+    return token === undefined || owner === undefined || expires === undefined ? undefined : { token, owner, expires };
   }
 
   /** Reads from the server's HTTP interface, by its path. */
@@ -95,18 +132,10 @@ export class Session {
     return this.#token;
   }
 
-  /** Goes on with another token of the same user. */
-  renew(token: string): boolean {
-    if (token === this.#token) return true;
-    const { owner } = this.claims;
-    if (owner === undefined || claims(token)?.owner !== owner) return false;
-    // A connection that is open goes on with the present one; it takes the new one when that ends.
-    if (this.client.state.name === 'open') void this.#exchange(token);
-    else {
-      this.#token = token;
-      this.client.connect();
-    }
-    return true;
+  /** Goes on with another token, if it is of the same user: the server says so. */
+  renew(token: string): void {
+    if (token === this.#token) this.client.connect();
+    else void this.#exchange(token);
   }
 
   #take(token: string): void {
@@ -115,25 +144,28 @@ export class Session {
     keep(token);
   }
 
-  /** Takes a new token once the server says that it is good: a bad one must not take the place of a good one. */
+  /** Takes a new token once the server says that it is good, and whose: a bad one must not take the place of a good one. */
   async #exchange(token: string): Promise<void> {
     this.#candidate = token;
-    const headers = { authorization: `Bearer ${token}` };
-    const answer = await fetch('api/v1/me', { headers, signal: AbortSignal.timeout(EXCHANGE) }).catch(() => undefined);
-    const said = (await answer?.json().catch(() => undefined)) as { expires_at?: number; code?: string } | undefined;
+    const { who, refused } = await this.#ask(token, EXCHANGE);
     // Another one was given meanwhile.
-    if (this.#candidate !== token) return;
-    const refused = answer?.status === 401 || answer?.status === 403;
-    // One that is not valid yet may be when it is needed.
-    this.refusedToken = refused && said?.code !== 'TOKEN_NOT_YET_VALID';
-    if (this.refusedToken) {
+    if (this.#candidate !== token || this.#ended) return;
+    this.refusedToken = refused;
+    const { name } = this.client.state;
+    if (who && who.owner !== this.owner) {
+      this.#candidate = undefined;
+      this.another = { token, owner: who.owner };
+    } else if (who) {
+      this.#take(token);
+      keepOwner(token, who.owner);
+      this.accepted = token;
+      this.endsAt = who.expires;
+    } else if (refused && name !== 'closed') {
       this.#candidate = undefined;
       keep(this.#token);
-    } else if (answer?.ok) {
-      this.#take(token);
-      this.accepted = token;
-      this.endsAt = said?.expires_at;
-    }
+    } else if (name === 'closed' || this.accepted === undefined) this.#take(token);
+    // A connection that is open goes on with the former one; it takes the new one when that ends.
+    if (!this.another && name !== 'open') this.client.connect();
     this.#changes.emit();
   }
 
@@ -144,6 +176,7 @@ export class Session {
   }
 
   end(): void {
+    this.#ended = true;
     this.fleet.close();
     this.rights.close();
     this.log.close();
@@ -155,8 +188,28 @@ export class Session {
   /** Ends it and leaves nothing of its user on this machine, what was not sent included. */
   leave(): void {
     this.end();
-    deleteDatabase(this.#database);
     this.drafts.clear();
-    forgetStatus(this.claims);
+    if (this.owner === undefined) return;
+    deleteDatabase(databaseOf(this.owner));
+    forgetStatus(this.owner);
   }
+}
+
+const databaseOf = (owner: string): string => `fanfare-console:${FOLDER}:${owner}`;
+
+/** A user's own store: of nobody's until it is known whose. What one left unsent, another must not send. */
+class LaterStore implements KeyValue {
+  be!: (store: KeyValue) => void;
+  #store: KeyValue | undefined;
+  readonly #known = new Promise<KeyValue>((resolve) => {
+    this.be = (store) => resolve((this.#store = store));
+  });
+
+  get name(): string {
+    return this.#store?.name ?? `fanfare-console:${FOLDER}`;
+  }
+
+  get = async (key: string): Promise<unknown> => (await this.#known).get(key);
+  set = async (key: string, value: unknown): Promise<void> => (await this.#known).set(key, value);
+  delete = async (key: string): Promise<void> => (await this.#known).delete(key);
 }

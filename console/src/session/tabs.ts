@@ -1,7 +1,6 @@
 // One token for all tabs of a browser, as long as one of them lives: it is kept by each tab, and never on the disk for all.
 // A tab without one asks the others; one of the same user that ends later replaces theirs; signing out ends them all.
 import { channel, FOLDER } from '../lib/storage';
-import { claims, isLater } from './token';
 
 /** How long a new tab waits for an answer of the others. */
 const PATIENCE = 300;
@@ -9,14 +8,21 @@ const PATIENCE = 300;
 type Message =
   | { kind: 'ask' }
   /** `newer`: it replaces what the others have. Otherwise it answers a tab that has none. */
-  | { kind: 'token'; token: string; newer: boolean }
+  | ({ kind: 'token'; newer: boolean } & Good)
   | { kind: 'left'; owner: string };
+
+/** A token that the server has taken: whose it is, and when it ends, as the server says. */
+export interface Good {
+  token: string;
+  owner: string;
+  expires: number;
+}
 
 export interface Tab {
   /** The token in use, if one is signed in. */
   token: () => string | undefined;
   /** The one that the server has taken: others get no other one. */
-  good: () => string | undefined;
+  good: () => Good | undefined;
   take: (token: string) => void;
   leave: () => void;
 }
@@ -55,14 +61,13 @@ export class Tabs {
   }
 
   /** The server has taken a newer token in this tab. */
-  renewed(token: string): void {
-    this.#send({ kind: 'token', token, newer: true });
+  renewed(good: Good): void {
+    this.#send({ kind: 'token', ...good, newer: true });
   }
 
   /** This tab signs out: so do those of the same user. */
-  left(token: string): void {
-    const owner = claims(token)?.owner;
-    if (owner !== undefined) this.#send({ kind: 'left', owner });
+  left(owner: string): void {
+    this.#send({ kind: 'left', owner });
   }
 
   #send(message: Message): void {
@@ -71,16 +76,17 @@ export class Tabs {
 
   #heard(message: Message): void {
     const mine = this.#tab?.token();
+    const good = this.#tab?.good();
     switch (message?.kind) {
       case 'ask':
-        if (this.#tab?.good()) this.#send({ kind: 'token', token: this.#tab.good() as string, newer: false });
+        if (good) this.#send({ kind: 'token', ...good, newer: false });
         return;
       case 'token':
         if (typeof message.token !== 'string' || message.token === mine) return;
-        if (mine === undefined || (message.newer && isLater(message.token, mine))) this.#tab?.take(message.token);
+        if (mine === undefined || (message.newer && message.owner === good?.owner && message.expires > good.expires)) this.#tab?.take(message.token);
         return;
       case 'left':
-        if (mine !== undefined && claims(mine)?.owner === message.owner) this.#tab?.leave();
+        if (good?.owner === message.owner) this.#tab?.leave();
     }
   }
 }

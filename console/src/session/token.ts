@@ -3,6 +3,8 @@
 import { forTab } from '../lib/storage';
 
 const KEY = 'fanfare:token';
+/** Whose it is, as the server has said. */
+const OWNER = 'fanfare:owner';
 
 /** Takes `#token=…` out of the address, so that it is in no bookmark or screenshot. */
 export function takeFromAddress(): string | undefined {
@@ -24,8 +26,22 @@ function decoded(text: string): string {
 }
 
 export const kept = (): string | undefined => forTab.get(KEY);
-export const keep = (token: string): void => forTab.set(KEY, token);
-export const forget = (): void => forTab.delete(KEY);
+
+export function keep(token: string): void {
+  if (token !== kept()) forTab.delete(OWNER);
+  forTab.set(KEY, token);
+}
+
+export function forget(): void {
+  forTab.delete(KEY);
+  forTab.delete(OWNER);
+}
+
+export const keptOwner = (token: string): string | undefined => (token === kept() ? forTab.get(OWNER) : undefined);
+
+export function keepOwner(token: string, owner: string): void {
+  if (token === kept()) forTab.set(OWNER, owner);
+}
 
 /** What people paste: with spaces and line breaks, as a whole address, or with `Bearer` before it. */
 export function clean(pasted: string): string {
@@ -34,11 +50,6 @@ export function clean(pasted: string): string {
 }
 
 export interface Claims {
-  /**
-   * Whose the token is, for what this browser keeps for a user and what its tabs share. Undefined where the usual claims do
-   * not say both organisation and user: such a token counts as like no other, as the server may read other claims.
-   */
-  owner?: string;
   user?: string;
   organization?: string;
   departments: string[];
@@ -46,7 +57,7 @@ export interface Claims {
   expires?: number;
 }
 
-/** What a token says, unverified: to show, never to decide by. Undefined if it is no token. */
+/** What a token says, unverified and by the usual names: to show, never to decide by. Undefined if it is no token. */
 export function claims(token: string): Claims | undefined {
   try {
     const [, body = ''] = token.split('.');
@@ -57,7 +68,6 @@ export function claims(token: string): Claims | undefined {
     // Numbers are text to the server, too.
     const [user, organization] = [sub, org].map((id) => (typeof id === 'string' || Number.isSafeInteger(id) ? String(id) : undefined));
     return {
-      ...(user !== undefined && organization !== undefined && { owner: JSON.stringify([organization, user]) }),
       ...(user !== undefined && { user }),
       ...(organization !== undefined && { organization }),
       ...(typeof exp === 'number' && { expires: exp * 1000 }),
@@ -66,12 +76,6 @@ export function claims(token: string): Claims | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Whether a token of the same user ends later than another, as both say. */
-export function isLater(token: string, than: string): boolean {
-  const [one, other] = [claims(token), claims(than)];
-  return one?.owner !== undefined && one.owner === other?.owner && (one.expires ?? 0) > (other?.expires ?? 0);
 }
 
 /** Whether a token says that its time is over, or about to be. `now` is the server's time, as far as it is known. */

@@ -89,7 +89,7 @@ mod tests {
         let time = UnixMs(T + counter);
         let position = Position::from_degrees(1.0, 2.0).unwrap();
         let fix = Fix { counter, time, position, motion: Motion::default() };
-        let arrival = Arrival { fix, source: 1, at: time, heard: Some(Instant::now()) };
+        let arrival = Arrival { fix, source: 1, at: time, heard: Some(Elapsed(counter)) };
         table.place(&UserId::new("taxi").unwrap(), &Units::default(), &arrival);
         table.flush(time, Elapsed(counter), UnixMs(0), |_| true)
     }
