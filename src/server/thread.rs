@@ -168,7 +168,7 @@ impl ShardThread {
                             // Counted as that already.
                             Err(HandshakeError::TurnedAway) => {}
                             Err(error) => {
-                                tracing::debug!(%peer, %error, "handshake failed");
+                                tracing::debug!(%peer, ?error, "handshake failed");
                                 failed(&local, &net.refusals, peer, "webtransport", &error);
                             }
                         }

@@ -38,7 +38,7 @@ pub(super) async fn watch(
         error = quic.closed() => lost(&error),
         ended = serve_requests(&session) => ended,
     };
-    tracing::trace!(%ended, "session ended");
+    tracing::trace!(?ended, "session ended");
     if let Some(send) = connect.send.borrow_mut().as_mut() {
         let _ = send.finish();
     }

@@ -9,5 +9,6 @@ pub(crate) mod forged_tokens;
 pub(crate) mod invalid_input;
 pub(crate) mod isolation;
 pub(crate) mod issuer_keys;
+pub(crate) mod log_lines;
 pub(crate) mod revocation;
 pub(crate) mod slowloris;
