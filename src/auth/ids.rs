@@ -1,5 +1,7 @@
 //! What issuers call users, organisations and tokens, as ids here.
 
+mod unseen;
+
 use std::borrow::Cow;
 
 use fanfare_proto::{TokenId, escape_id, id::hex};
@@ -19,19 +21,10 @@ pub struct BadName;
 /// The id of what an issuer calls so. Different names have different ids: what has other characters than ids is escaped,
 /// and so is what looks escaped. A name that would be shown like another one is none.
 pub fn id_of(name: &str) -> Result<Cow<'_, str>, BadName> {
-    if name.is_empty() || name.trim() != name || name.chars().any(is_unseen) {
+    if name.is_empty() || name.trim() != name || unseen::any(name) {
         return Err(BadName);
     }
     Ok(escape_id(name))
-}
-
-/// Controls, and format characters that neither letters nor emoji need: by them two names look alike, or one is shown
-/// backwards.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
-        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
-        || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
 /// A token's id (`jti`). RFC 7519 allows any text; one that is no id here is its hash.
@@ -99,6 +92,18 @@ mod tests {
             "auth0:1",
             "سلام",
             "خانه\u{200c}ها",
+            "خانهها",
+            "می\u{200c}خواهم",
+            "क्\u{200d}ष",
+            "क्\u{200c}ष",
+            "क्ष",
+            "അവന്\u{200d}",
+            "❤",
+            "❤\u{fe0f}",
+            "❤\u{fe0f}\u{200d}\u{1f525}",
+            "\u{1f469}\u{1f3fd}\u{200d}\u{1f4bb}",
+            "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+            "1\u{fe0f}\u{20e3}",
         ];
         let mut ids = HashMap::new();
         for name in names {
@@ -122,6 +127,36 @@ mod tests {
             "\u{202e}nna",
             "ann\u{feff}",
             "a\u{ad}b",
+            "ann\u{200c}",
+            "\u{200d}ann",
+            "a\u{200d}nn",
+            "a\u{34f}nn",
+            "ann\u{115f}",
+            "ann\u{1160}",
+            "ann\u{3164}",
+            "ann\u{ffa0}",
+            "ann\u{2800}",
+            "ann\u{fe0f}",
+            "1\u{fe0f}",
+            "ann\u{fe00}",
+            "ann\u{e0100}",
+            "ann\u{e01ef}",
+            "ann\u{180b}",
+            "ann\u{180f}",
+            "ann\u{17b4}",
+            "ann\u{fff0}",
+            "ann\u{1bca0}",
+            "ann\u{1d173}",
+            "ann\u{e0fff}",
+            // Where letters do not join anyway, or join anyway, they change nothing.
+            "خانه\u{200c}",
+            "دا\u{200c}ر",
+            "خ\u{200d}ا",
+            "क\u{200c}ख",
+            "❤\u{fe0f}\u{fe0f}",
+            "❤\u{200d}",
+            "\u{1f468}\u{200d}a",
+            "\u{200d}\u{1f468}",
         ] {
             assert_eq!(id_of(name), Err(BadName), "{name:?}");
         }
