@@ -2,9 +2,9 @@
 
 use http::{HeaderMap, HeaderName, header};
 
-/// Fields that hold one value, as far as anything here reads them. Lists may come in several lines; two tokens are none,
-/// see [`bearer`](super::bearer).
-static SINGLE: [HeaderName; 8] = [
+/// Fields that hold one value, as far as anything here reads them. Lists may come in several lines.
+static SINGLE: [HeaderName; 9] = [
+    header::AUTHORIZATION,
     header::HOST,
     header::ORIGIN,
     header::CONTENT_TYPE,

@@ -72,6 +72,9 @@ pub fn upgrade(
         }
         return Err(refusal(StatusCode::FORBIDDEN, "this origin may not connect"));
     }
+    let Ok(bearer) = token(headers) else {
+        return Err(refusal(StatusCode::BAD_REQUEST, "a token is given twice"));
+    };
     let mut response = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header(header::CONNECTION, "upgrade")
@@ -84,8 +87,6 @@ pub fn upgrade(
         let protocol = HeaderValue::from_static(PROTOCOL);
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
     }
-    let bearer = origin::bearer(headers)
-        .or_else(|| offers(headers).find_map(|offer| offer.strip_prefix(BEARER)).map(str::to_owned));
     let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
         return Err(refusal(StatusCode::BAD_REQUEST, "this connection cannot be upgraded"));
     };
@@ -132,6 +133,24 @@ impl Pending {
             incoming: crate::net::Incoming::web_socket(incoming),
             outgoing: Outgoing::Pipe(PipeWriter::web_socket(Writer { socket, max_frame })),
         })
+    }
+}
+
+/// More tokens than one: which of them is meant would be a guess.
+struct Several;
+
+/// The token, wherever it stands. An `Authorization` of another scheme is none: a proxy may ask for a password of its own.
+fn token(headers: &HeaderMap) -> Result<Option<String>, Several> {
+    let scheme = |value: &HeaderValue| {
+        let value = value.as_bytes().split(|byte| *byte == b' ').next();
+        value.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
+    };
+    let mut offered = offers(headers).filter_map(|offer| offer.strip_prefix(BEARER));
+    let by_header = headers.get_all(header::AUTHORIZATION).iter().filter(|value| scheme(value)).count();
+    match (by_header, offered.next(), offered.next()) {
+        (0, offered, None) => Ok(offered.map(str::to_owned)),
+        (1, None, None) => Ok(origin::bearer(headers)),
+        _ => Err(Several),
     }
 }
 

@@ -135,6 +135,31 @@ async fn the_token_is_taken_and_not_echoed() {
     .await;
 }
 
+/// Which of two is meant, and so who comes, would be a guess.
+#[tokio::test]
+async fn two_tokens_get_no_socket() {
+    const PROTOCOLS: &str = "sec-websocket-protocol";
+    on_shard(async {
+        let (address, mut links) = start();
+        for headers in [
+            vec![(PROTOCOLS, "fanfare, bearer.a, bearer.b")],
+            vec![(PROTOCOLS, "bearer.a, bearer.a")],
+            vec![("authorization", "Bearer a"), (PROTOCOLS, "bearer.b")],
+            vec![("authorization", "bearer  a"), (PROTOCOLS, "bearer.a")],
+            vec![("authorization", "Bearer"), (PROTOCOLS, "bearer.a")],
+        ] {
+            let Err(Error::Http(response)) = connect(address, &headers).await else { panic!("{headers:?}") };
+            assert_eq!(response.status(), 400, "{headers:?}");
+        }
+        // A proxy may ask for a password of its own.
+        let _socket = connect(address, &[("authorization", "Basic YTpi"), (PROTOCOLS, "fanfare, bearer.a")])
+            .await
+            .unwrap();
+        assert_eq!(links.recv().await.unwrap().peer.bearer.as_deref(), Some("a"));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn requests_that_get_no_socket_are_told_why() {
     on_shard(async {

@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(judge(&connect("/wt", Some("https://b.example")), 0), Err(403));
         assert_eq!(judge(&connect("/", None), 0), Err(404));
         assert_eq!(judge(&connect("/wt", None), 4), Err(429));
-        for name in ["origin", "host"] {
+        for name in ["origin", "host", "authorization"] {
             let mut twice = connect("/wt", None);
             let value = http::HeaderValue::from_static("https://a.example");
             twice.headers_mut().append(name, value.clone());

@@ -57,7 +57,7 @@ async fn nobody_comes_in_without_one() {
         assert_eq!((answer.status, code(&answer)), (401, json!(told)), "{header:.40}");
     }
     let twice = [("authorization", bearer.as_str()), ("authorization", "Bearer a.b.c")];
-    assert_eq!(ask(base, "GET", ME, &twice, "").await.status, 401, "which of the two?");
+    assert_eq!(ask(base, "GET", ME, &twice, "").await.status, 400, "which of the two?");
     for place in ["token", "access_token", "authorization"] {
         let answer = ask(base, "GET", &format!("{ME}?{place}={good}"), &[], "").await;
         assert_eq!(answer.status, 401, "a URL is no place for a token");
