@@ -105,6 +105,8 @@ impl Incoming {
                             Ok(Some(content)) if self.admitted => {
                                 return Poll::Ready(Ok(Received::Ticks(content)));
                             }
+                            // Nothing of the session's. It cost as much as a sign of life, and is charged as one.
+                            Ok(None) if self.admitted => return Poll::Ready(Ok(Received::Alive)),
                             Ok(_) => {}
                             Err(Broken(code, why)) => {
                                 quic.close(code, why.as_bytes());

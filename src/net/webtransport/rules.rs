@@ -22,6 +22,8 @@ const MAX_PUSH_ID: u64 = 0x0d;
 const SWITCHES: [u64; 2] = [0x08, 0x33];
 /// Settings of HTTP/2 that HTTP/3 has not taken over.
 const SETTINGS_OF_HTTP2: std::ops::RangeInclusive<u64> = 0x02..=0x05;
+/// What the peer may send on one of HTTP/3's own streams in a connection's life. `h3` buffers whole frames.
+pub(super) const HTTP_BUDGET: usize = 64 * 1024;
 /// Longest frame whose content is looked at.
 const MAX_CONTENT: usize = 4 * 1024;
 
@@ -137,11 +139,17 @@ fn decoder(byte: u8, number: &mut usize) -> Result<(), Broken> {
     }
 }
 
-/// Reads one of QPACK's streams for as long as the connection lives. `start` is what has come behind its type.
+/// Reads one of QPACK's streams for as long as the connection lives. `start` is what has come behind its type. Nobody is
+/// charged for it, so only so much is read.
 pub(super) async fn watch(mut qpack: Qpack, start: Bytes, mut recv: RecvStream) -> Option<Broken> {
     const CHUNK: usize = 4 * 1024;
     let mut next = start;
+    let mut left = HTTP_BUDGET;
     loop {
+        let Some(rest) = left.checked_sub(next.len()) else {
+            return Some(Broken(code::EXCESSIVE_LOAD, "too much on a stream of QPACK"));
+        };
+        left = rest;
         if let Err(broken) = qpack.follow(&next) {
             return Some(broken);
         }

@@ -13,12 +13,9 @@ use h3::quic::{self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId, Wri
 use super::{connection_error, stream_id, varint};
 use crate::net::webtransport::{
     router::{HttpStream, Request},
-    rules::{Broken, Control},
+    rules::{Broken, Control, HTTP_BUDGET},
     settings,
 };
-
-/// What the peer may send on one of HTTP/3's own streams in a connection's life. `h3` buffers whole frames.
-const HTTP_BUDGET: usize = 64 * 1024;
 
 /// A stream that `h3` and the session have in common, until the session takes it.
 pub(in crate::net::webtransport) type Shared<T> = Rc<RefCell<Option<T>>>;

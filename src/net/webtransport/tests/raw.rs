@@ -247,6 +247,21 @@ async fn changed_bytes_end_at_most_their_own_link() {
     .await;
 }
 
+/// A datagram of another stream means nothing, and is charged as a sign of life is.
+#[tokio::test]
+async fn datagrams_of_other_streams_are_told_once_the_peer_is_admitted() {
+    on_shard(async {
+        let server = Server::start();
+        let (raw, _session, mut link) = Raw::begin(&server).await;
+        link.incoming.admit();
+        raw.quic.send_datagram(Bytes::from_static(&[1, 7])).unwrap();
+        assert_eq!(link.incoming.whole().await, Ok(Received::Alive));
+        raw.quic.send_datagram(Bytes::from_static(&[0, 7])).unwrap();
+        assert_eq!(link.incoming.whole().await, Ok(Received::Ticks(Bytes::from_static(&[7]))));
+    })
+    .await;
+}
+
 /// What HTTP/3 asks to end the connection for, and with which code.
 #[tokio::test]
 async fn broken_rules_end_the_connection_with_their_code() {
@@ -297,6 +312,18 @@ async fn broken_rules_end_the_connection_with_their_code() {
                 panic!("{bytes:?}: {closed}")
             };
             assert_eq!(close.error_code, code.into(), "{bytes:?}");
+        }
+        // QPACK's streams say little: what goes on saying nothing is no more free than other messages.
+        for (kind, nothing) in [(0x02, 0x20), (0x03, 0x44)] {
+            let (raw, _session, mut link) = Raw::begin(&server).await;
+            let endless = async {
+                let mut stream = raw.uni(&[kind]).await;
+                while stream.write_all(&[nothing; 4096]).await.is_ok() {}
+            };
+            let reads = async { while link.incoming.whole().await.is_ok() {} };
+            let (closed, (), ()) = tokio::join!(raw.quic.closed(), endless, reads);
+            let quinn::ConnectionError::ApplicationClosed(close) = closed else { panic!("{kind}: {closed}") };
+            assert_eq!(close.error_code, 0x107u32.into(), "{kind}");
         }
         // A setting that cannot be, before there is a session.
         let client = async {
