@@ -13,8 +13,8 @@ pub struct Claims {
     pub user: Path,
     /// The organisation: the same, or a list or object that has exactly one.
     pub organisation: Path,
-    /// Roles: lists of names, or one name. A text at `scope` or `scp` has names with spaces between them. All that are there
-    /// count.
+    /// Roles: lists of names, or one name. A text in the claim `scope` or `scp` has names with spaces between them.
+    /// All that are there count.
     pub roles: Vec<Path>,
     /// Departments: a list, or a text.
     pub departments: Path,
@@ -114,8 +114,9 @@ impl Path {
         }
     }
 
+    /// Only the token's own claim is that list. What else is called so, within another, is whatever its issuer makes of it.
     fn is_scope(&self) -> bool {
-        self.steps.last().is_some_and(|name| SCOPES.contains(&name.as_str()))
+        matches!(self.steps.as_slice(), [name] if SCOPES.contains(&name.as_str()))
     }
 }
 
@@ -230,16 +231,18 @@ mod tests {
     #[test]
     fn only_a_scope_is_split() {
         let claims = json!({
-            "roles": ["billing admin"], "role": "billing admin", "scope": "agent  admin", "a": { "scp": "x y" },
-            "tab": { "scope": "x\tadmin" }, "list": { "scope": ["x y"] },
+            "roles": ["billing admin"], "role": "billing admin", "scope": "agent  admin", "scp": "x\tadmin y",
+            "app": { "scope": "x y" }, "list": { "scope": ["x y"] },
         });
         let claims = claims.as_object().unwrap();
         for (name, found) in [
             ("roles", &["billing admin"][..]),
             ("role", &["billing admin"]),
             ("scope", &["agent", "admin"]),
-            ("a.scp", &["x", "y"]),
-            ("tab.scope", &["x\tadmin"]),
+            ("scp", &["x\tadmin", "y"]),
+            ("/scp", &["x\tadmin", "y"]),
+            ("app.scope", &["x y"]),
+            ("/app/scope", &["x y"]),
             ("list.scope", &["x y"]),
         ] {
             assert_eq!(path(name).names(claims).unwrap(), found, "{name}");

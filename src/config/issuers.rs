@@ -69,8 +69,8 @@ pub struct Issuer {
     pub authorized_parties: Vec<String>,
     /// The organisations that it may speak for, as it names them; `*`: all.
     pub organisations: Vec<String>,
-    /// The one organisation that it speaks for, which its tokens then do not name.
-    pub organisation: Option<OrgId>,
+    /// The one organisation that it speaks for, which its tokens then do not name: as it would name it.
+    pub organisation: Option<String>,
     /// Put before `sub`, which makes the user's id.
     pub user_prefix: String,
     /// How far ahead a token's end may be.
@@ -157,7 +157,7 @@ impl Issuer {
                 "it must be set beside jwks: others may sign with the same keys",
             ));
         }
-        let organisations = self.may_assert(&of("organisations"))?;
+        let organisations = self.may_assert(&of)?;
         if let Some(unknown) = self.role_names.values().find(|role| !policy.knows(role)) {
             return Err(wrong(&of("role_names"), &format!("there is no role `{unknown}`")));
         }
@@ -186,21 +186,25 @@ impl Issuer {
         })
     }
 
-    fn may_assert(&self, key: &str) -> Result<Organisations, Invalid> {
-        let wrong = |problem: &str| Invalid::Content { key: key.to_owned().into(), problem: problem.into() };
+    fn may_assert(&self, of: &impl Fn(&str) -> String) -> Result<Organisations, Invalid> {
+        let wrong =
+            |key: &str, problem: &str| Invalid::Content { key: of(key).into(), problem: problem.into() };
+        let id = |key: &str, name: &String| {
+            let id = id_of(name).map_err(|e| wrong(key, &e.to_string()))?;
+            OrgId::new(&id).map_err(|_| wrong(key, "it is too long for an id"))
+        };
+        let key = "organisations";
         match (&self.organisation, self.organisations.as_slice()) {
-            (Some(org), []) => Ok(Organisations::Always(org.clone())),
-            (Some(_), _) => Err(wrong("`organisation` stands beside it: one of the two is meant")),
+            (Some(org), []) => id("organisation", org).map(Organisations::Always),
+            (Some(_), _) => Err(wrong(key, "`organisation` stands beside it: one of the two is meant")),
             (None, []) => {
-                Err(wrong("it must be set: the organisations that this issuer may speak for, or [\"*\"]"))
+                let problem = "it must be set: the organisations that this issuer may speak for, or [\"*\"]";
+                Err(wrong(key, problem))
             }
             (None, [all]) if all == "*" => Ok(Organisations::Any),
             (None, list) => {
-                let id = |org: &String| {
-                    let id = id_of(org).map_err(|e| wrong(&e.to_string()))?;
-                    OrgId::new(&id).map_err(|_| wrong("one is too long for an id"))
-                };
-                list.iter().map(id).collect::<Result<BTreeSet<_>, _>>().map(Organisations::Only)
+                let ids = list.iter().map(|name| id(key, name));
+                ids.collect::<Result<BTreeSet<_>, _>>().map(Organisations::Only)
             }
         }
     }

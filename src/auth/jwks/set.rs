@@ -60,7 +60,7 @@ struct Document {
 const SHOWN: usize = 64;
 /// Bytes of a coordinate of P-256.
 const P256_BYTES: usize = 32;
-/// Members of private keys (RFC 7518), the shared secret's included.
+/// Members of private keys (RFC 7518). A shared secret's is not among them: no key of its kind is taken at all.
 const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
 impl Set {

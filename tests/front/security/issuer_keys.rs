@@ -87,7 +87,7 @@ async fn clerk_auth0_and_keycloak_at_once() {
     let keycloak_settings = Settings {
         audiences: vec!["fanfare".into(), "account".into()],
         organisations: vec![],
-        organisation: Some(organisation("acme").parse().unwrap()),
+        organisation: Some(organisation("acme")),
         user_prefix: "kc:".into(),
         claims: Claims { roles: vec![path("realm_access.roles")], ..Claims::default() },
         ..keycloak.settings()
