@@ -32,6 +32,23 @@ impl Elapsed {
     }
 }
 
+/// Two wall clocks of which one is right, for rules that must not break by the other: nothing ends before both say so, and
+/// nothing that one of them has seen is of the future.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wall {
+    /// It is this late at least.
+    pub earliest: UnixMs,
+    /// And this late at most.
+    pub latest: UnixMs,
+}
+
+impl Wall {
+    /// Both clocks say the same.
+    pub const fn at(now: UnixMs) -> Self {
+        Self { earliest: now, latest: now }
+    }
+}
+
 /// Tells the time. Rules take `now` as an argument; only loops ask a clock.
 #[derive(Clone, Default)]
 pub struct Clock(Option<Shift>);
@@ -78,7 +95,13 @@ impl Clock {
     /// The later of the wall clock, and of what it would be had nobody set it since this process first looked: what a peer
     /// with a right clock says is not of the future because this machine's clock was set back.
     pub fn latest(&self) -> UnixMs {
-        self.now().max(START.wall.plus(self.elapsed().0))
+        self.wall().latest
+    }
+
+    /// The wall clock, and what it would be had nobody set it since this process first looked: the earlier and the later.
+    pub fn wall(&self) -> Wall {
+        let (now, unset) = (self.now(), START.wall.plus(self.elapsed().0));
+        Wall { earliest: now.min(unset), latest: now.max(unset) }
     }
 
     /// The monotonic clock.
@@ -124,5 +147,12 @@ mod tests {
         passed.store(7_200_000, Ordering::Relaxed);
         assert!(clock.elapsed().since(elapsed) >= 7_200_000, "what passes, passes on both");
         assert!(clock.now().since(wall) >= 10_800_000);
+        let ahead = clock.wall();
+        assert!((3_500_000..3_700_000).contains(&ahead.latest.since(ahead.earliest)), "{ahead:?}");
+        assert_eq!(clock.latest().since(ahead.latest) / 60_000, 0);
+        stepped.store(-3_600_000, Ordering::Relaxed);
+        let behind = clock.wall();
+        assert!((3_500_000..3_700_000).contains(&ahead.earliest.since(behind.earliest)), "{behind:?}");
+        assert!(behind.latest.since(ahead.earliest) < 60_000, "{behind:?}");
     }
 }

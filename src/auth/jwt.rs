@@ -32,6 +32,12 @@ pub enum Refused {
     /// It was good once.
     #[error("the token has expired")]
     Expired,
+    /// It may be from before all tokens of its user were revoked.
+    #[error("the token may be from before a revocation of its user: one that is issued later is good")]
+    Doubtful {
+        /// When to come back with a newer one.
+        retry_after_ms: u64,
+    },
     /// It will be good, once it has begun.
     #[error("the token is not valid yet")]
     NotYet {
@@ -63,6 +69,9 @@ impl Refused {
     pub fn error(self) -> ErrorBody {
         match self {
             Self::Expired => ErrorCode::TokenExpired.with(self.to_string()),
+            Self::Doubtful { retry_after_ms } => {
+                ErrorCode::TokenExpired.with(self.to_string()).retry_after(retry_after_ms)
+            }
             Self::Invalid | Self::NoRole | Self::Revoked => ErrorCode::AuthFailed.with(self.to_string()),
             Self::NotYet { retry_after_ms } => {
                 ErrorCode::TokenNotYetValid.with(self.to_string()).retry_after(retry_after_ms)
@@ -77,7 +86,7 @@ impl Refused {
     /// How a connection ends that began with such a token.
     pub const fn close(self) -> CloseCode {
         match self {
-            Self::Expired => CloseCode::TokenExpired,
+            Self::Expired | Self::Doubtful { .. } => CloseCode::TokenExpired,
             Self::NotYet { .. } => CloseCode::TokenNotYetValid,
             Self::Invalid | Self::NoRole => CloseCode::AuthFailed,
             Self::Revoked => CloseCode::Revoked,

@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use super::{Identity, jwt::Refused};
-use crate::{id::Tenant, time::Elapsed};
+use crate::{
+    id::Tenant,
+    time::{Elapsed, Wall},
+};
 
 /// What is known may be this old, in milliseconds, for somebody new to be let in by it.
 pub const KNOWN_FOR_MS: u64 = 30_000;
@@ -80,6 +83,13 @@ pub struct Revocation {
     pub reason: Option<String>,
 }
 
+impl Revocation {
+    /// Whether it has not ended, by the clock that is behind: a clock that is ahead gives nobody their token back.
+    fn stands(&self, now: Wall) -> bool {
+        now.earliest < self.until
+    }
+}
+
 /// What happened to a revocation.
 #[derive(Debug, Clone)]
 pub enum Change {
@@ -139,23 +149,26 @@ impl Revocations {
     }
 
     /// Whether this identity's token, shown by this device, is revoked.
-    pub fn refuses(&self, identity: &Identity, device: Option<&DeviceId>, now: UnixMs) -> bool {
+    pub fn refuses(&self, identity: &Identity, device: Option<&DeviceId>, now: Wall) -> bool {
         self.refusal(identity, device, now).is_some()
     }
 
     /// Why it is refused, if it is. A token that was issued after a revocation of its user, or before by a clock that is
-    /// ahead, which cannot be told apart, counts as expired: its bearer gets a newer one, which soon is good.
-    pub fn refusal(&self, identity: &Identity, device: Option<&DeviceId>, now: UnixMs) -> Option<Refused> {
+    /// ahead, which cannot be told apart, counts as expired: its bearer is told when a newer one is good.
+    pub fn refusal(&self, identity: &Identity, device: Option<&DeviceId>, now: Wall) -> Option<Refused> {
         let state = self.read();
         let of_org = state.standing.get(&identity.org)?;
-        let stands = |subject: Subject| of_org.about(&subject).filter(|revocation| now < revocation.until);
+        let stands = |subject: Subject| of_org.about(&subject).filter(|revocation| revocation.stands(now));
         let user_id = || identity.user.clone();
         let by_user = stands(Subject::User { user_id: user_id() }).and_then(|revocation| {
             let Some(issued) = identity.issued_at else { return Some(Refused::Revoked) };
             if issued <= revocation.at {
                 return Some(Refused::Revoked);
             }
-            (issued <= revocation.at.plus(self.leeway_ms)).then_some(Refused::Expired)
+            let from = self.tokens_from(revocation)?;
+            let wait = from.since(now.latest);
+            let again = if wait == 0 { Refused::Expired } else { Refused::Doubtful { retry_after_ms: wait } };
+            (issued < from).then_some(again)
         });
         let device = device.map(|device| Subject::Device { user_id: user_id(), device_id: device.clone() });
         let token = identity.token_id.clone().map(|token_id| Subject::Token { token_id });
@@ -163,19 +176,25 @@ impl Revocations {
         if revoked { Some(Refused::Revoked) } else { by_user }
     }
 
+    /// From when on tokens of a user who was revoked are good again: before, their issuer's clock may have been ahead.
+    pub fn tokens_from(&self, revocation: &Revocation) -> Option<UnixMs> {
+        let of_user = matches!(revocation.subject, Subject::User { .. });
+        of_user.then(|| revocation.at.plus(self.leeway_ms).plus(1))
+    }
+
     /// The revocations of an organisation that stand, in order of their ids, those after `after` only.
-    pub fn of(&self, org: &Tenant, after: Option<&str>, limit: usize, now: UnixMs) -> Vec<Revocation> {
+    pub fn of(&self, org: &Tenant, after: Option<&str>, limit: usize, now: Wall) -> Vec<Revocation> {
         let state = self.read();
         let Some(of_org) = state.standing.get(org) else { return Vec::new() };
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rest = of_org.by_id.range::<str, _>((from, Bound::Unbounded)).map(|(_, revocation)| revocation);
-        rest.filter(|revocation| now < revocation.until).take(limit).cloned().collect()
+        rest.filter(|revocation| revocation.stands(now)).take(limit).cloned().collect()
     }
 
     /// The one of this id.
-    pub fn get(&self, org: &Tenant, id: &str, now: UnixMs) -> Option<Revocation> {
+    pub fn get(&self, org: &Tenant, id: &str, now: Wall) -> Option<Revocation> {
         let state = self.read();
-        state.standing.get(org)?.by_id.get(id).filter(|revocation| now < revocation.until).cloned()
+        state.standing.get(org)?.by_id.get(id).filter(|revocation| revocation.stands(now)).cloned()
     }
 
     /// Whether an organisation may have one more. None has more than `most`, nor more than a part of what is left: whoever
@@ -192,15 +211,15 @@ impl Revocations {
     }
 
     /// Takes what the log says next. `now` ends what has ended.
-    pub fn learn(&self, epoch: Epoch, seq: Seq, changes: Vec<Change>, now: UnixMs) {
+    pub fn learn(&self, epoch: Epoch, seq: Seq, changes: Vec<Change>, now: Wall) {
         let mut state = self.write();
         for change in changes {
             state.change(change);
         }
         state.position = Some((epoch, seq));
-        // Also where the clock was set back.
-        if now.since(state.swept) >= SWEEP_MS || now < state.swept {
-            state.swept = now;
+        // Also where the clock was set back. What is forgotten is not read again.
+        if now.earliest.since(state.swept) >= SWEEP_MS || now.earliest < state.swept {
+            state.swept = now.earliest;
             state.standing.retain(|_, of_org| {
                 of_org.end(now);
                 of_org.len() > 0
@@ -294,8 +313,8 @@ impl Standing {
     }
 
     /// Removes those that have ended.
-    fn end(&mut self, now: UnixMs) {
-        self.by_id.retain(|_, revocation| now < revocation.until);
+    fn end(&mut self, now: Wall) {
+        self.by_id.retain(|_, revocation| revocation.stands(now));
         self.subjects.retain(|_, id| self.by_id.contains_key(id));
     }
 }
@@ -332,9 +351,13 @@ mod tests {
         Change::Made { org: tenant(org), revocation: serde_json::from_value(all).unwrap() }
     }
 
+    const fn at(now: u64) -> Wall {
+        Wall::at(UnixMs(now))
+    }
+
     fn known(changes: Vec<Change>) -> Revocations {
         let revocations = Revocations::new(60_000);
-        revocations.learn(Epoch(1), Seq(1), changes, UnixMs(0));
+        revocations.learn(Epoch(1), Seq(1), changes, Wall::at(UnixMs(0)));
         revocations
     }
 
@@ -342,20 +365,37 @@ mod tests {
     fn by_user_only_what_was_issued_before_is_refused() {
         let user = serde_json::json!({ "user_id": "ann" });
         let all = known(vec![made("r", "acme", &user, 100_000, 900_000)]);
-        let refused = |issued, now| all.refusal(&ann(issued, None), None, UnixMs(now));
+        let refused = |issued, now| all.refusal(&ann(issued, None), None, at(now));
         assert_eq!(refused(Some(99_000), 200_000), Some(Refused::Revoked));
         assert_eq!(refused(Some(100_000), 200_000), Some(Refused::Revoked));
         assert_eq!(
-            refused(Some(100_001), 200_000),
-            Some(Refused::Expired),
-            "clocks differ: a newer one is asked for"
+            refused(Some(100_001), 130_000),
+            Some(Refused::Doubtful { retry_after_ms: 30_001 }),
+            "clocks differ: a newer one is good then"
         );
+        assert_eq!(refused(Some(100_001), 200_000), Some(Refused::Expired), "a newer one is good now");
         assert_eq!(refused(Some(160_000), 200_000), Some(Refused::Expired), "as far ahead as a token may be");
         assert_eq!(refused(Some(160_001), 200_000), None);
         assert_eq!(refused(None, 200_000), Some(Refused::Revoked), "who knows?");
         assert_eq!(refused(None, 900_000), None, "it has ended");
         let other = Identity { org: tenant("other"), ..ann(None, None) };
-        assert!(!all.refuses(&other, None, UnixMs(200_000)), "somebody else of the same name");
+        assert!(!all.refuses(&other, None, at(200_000)), "somebody else of the same name");
+    }
+
+    /// Of two clocks one is wrong: what has ended has by both, and the wait is by the one that is ahead.
+    #[test]
+    fn a_clock_that_is_wrong_ends_nothing() {
+        let user = serde_json::json!({ "user_id": "ann" });
+        let all = known(vec![made("r", "acme", &user, 100_000, 900_000)]);
+        let between = |earliest, latest| Wall { earliest: UnixMs(earliest), latest: UnixMs(latest) };
+        let refused = |issued, now| all.refusal(&ann(Some(issued), None), None, now);
+        let ahead = between(200_000, 3_800_000);
+        assert_eq!(refused(99_000, ahead), Some(Refused::Revoked));
+        all.learn(Epoch(1), Seq(2), vec![], ahead);
+        assert_eq!(refused(99_000, at(200_000)), Some(Refused::Revoked), "nor is it forgotten");
+        assert_eq!(refused(110_000, between(1, 120_000)), Some(Refused::Doubtful { retry_after_ms: 40_001 }));
+        all.learn(Epoch(1), Seq(2), vec![], at(900_000));
+        assert_eq!(refused(99_000, at(200_000)), None, "ended and forgotten");
     }
 
     #[test]
@@ -365,11 +405,11 @@ mod tests {
         let all = known(vec![made("a", "acme", &device, 1, 9), made("b", "acme", &token, 1, 9)]);
         let phone = DeviceId::new("phone").unwrap();
         let desk = DeviceId::new("desk").unwrap();
-        assert!(all.refuses(&ann(Some(8), None), Some(&phone), UnixMs(2)));
-        assert!(!all.refuses(&ann(Some(8), None), Some(&desk), UnixMs(2)));
-        assert!(!all.refuses(&ann(Some(8), None), None, UnixMs(2)));
-        assert!(all.refuses(&ann(None, Some("t1")), None, UnixMs(2)));
-        assert!(!all.refuses(&ann(None, Some("t2")), None, UnixMs(2)));
+        assert!(all.refuses(&ann(Some(8), None), Some(&phone), at(2)));
+        assert!(!all.refuses(&ann(Some(8), None), Some(&desk), at(2)));
+        assert!(!all.refuses(&ann(Some(8), None), None, at(2)));
+        assert!(all.refuses(&ann(None, Some("t1")), None, at(2)));
+        assert!(!all.refuses(&ann(None, Some("t2")), None, at(2)));
     }
 
     #[test]
@@ -378,17 +418,17 @@ mod tests {
         let org = tenant("acme");
         let lifted = || Change::Lifted { org: org.clone(), id: "a".into() };
         let all = known(vec![made("a", "acme", &user(), 1, 9), lifted()]);
-        assert!(!all.refuses(&ann(None, None), None, UnixMs(2)));
+        assert!(!all.refuses(&ann(None, None), None, at(2)));
         all.learn(
             Epoch(1),
             Seq(4),
             vec![made("b", "acme", &user(), 1, 9), made("c", "acme", &user(), 2, 5)],
-            UnixMs(2),
+            at(2),
         );
-        let kept = all.get(&org, "c", UnixMs(2)).unwrap();
+        let kept = all.get(&org, "c", at(2)).unwrap();
         assert_eq!((kept.at, kept.until), (UnixMs(2), UnixMs(9)), "a second one shortens nothing");
         assert_eq!(all.read().count, 1);
-        all.learn(Epoch(1), Seq(4), vec![], UnixMs(SWEEP_MS));
+        all.learn(Epoch(1), Seq(4), vec![], at(SWEEP_MS));
         assert_eq!(all.read().count, 0);
     }
 
@@ -399,7 +439,7 @@ mod tests {
         let some = [("d", "dora", 9), ("b", "bob", 9), ("a", "ann", 3), ("c", "carol", 9), ("e", "bob", 9)];
         let all = known(some.map(|(id, user, until)| made(id, "acme", &about(user), 1, until)).into());
         let page = |after, limit| {
-            let found = all.of(&org, after, limit, UnixMs(4)).into_iter();
+            let found = all.of(&org, after, limit, at(4)).into_iter();
             found.map(|revocation| revocation.revocation_id).collect::<String>()
         };
         assert_eq!(page(None, 9), "cde", "one has ended, and one was replaced");
@@ -408,9 +448,9 @@ mod tests {
             ("cd".into(), "e".into(), "c".into())
         );
         // The log is read again.
-        all.learn(Epoch(2), Seq(5), vec![made("e", "acme", &about("bob"), 1, 9)], UnixMs(4));
+        all.learn(Epoch(2), Seq(5), vec![made("e", "acme", &about("bob"), 1, 9)], at(4));
         assert_eq!((page(None, 9), all.read().count), ("cde".into(), 4));
-        assert!(all.of(&tenant("other"), None, 9, UnixMs(4)).is_empty());
+        assert!(all.of(&tenant("other"), None, 9, at(4)).is_empty());
     }
 
     /// Whoever uses up all that they may have: there is room for those who come later.
@@ -422,7 +462,7 @@ mod tests {
             while all.has_room(&org, most) {
                 let user = serde_json::json!({ "user_id": count.to_string() });
                 let one = made(&count.to_string(), name, &user, 1, 9);
-                all.learn(Epoch(1), Seq(1), vec![one], UnixMs(2));
+                all.learn(Epoch(1), Seq(1), vec![one], at(2));
                 count += 1;
             }
             count

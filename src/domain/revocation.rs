@@ -8,8 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fanfare_proto::{
-    ClientId, CloseCode, DeviceId, ErrorBody, ErrorCode, OrgId, Seq, TopicKey, TopicKind, TopicName, UnixMs,
-    id,
+    ClientId, DeviceId, ErrorBody, ErrorCode, OrgId, Seq, TopicKey, TopicKind, TopicName, UnixMs, id,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -83,7 +82,7 @@ pub async fn admit(
             return Err(Refused::Unknown);
         }
     }
-    match revocations.refusal(&identity, device, services.clock.now()) {
+    match revocations.refusal(&identity, device, services.clock.wall()) {
         None => Ok(identity),
         Some(refused) => {
             let now = services.clock.elapsed();
@@ -100,10 +99,14 @@ pub async fn make(
     tenant: &Tenant,
     asked: Revoke,
 ) -> Result<Revocation, ErrorBody> {
-    let now = services.clock.now();
-    let longest = now.plus(u64::from(services.config.retention.revocation_days) * DAY_MS);
+    // A clock that is behind would make what was issued meanwhile look newer than this. A token that was let in is not of the
+    // future, whatever the clocks say.
+    let newest = newest(services, tenant, &asked.subject);
+    let latest = services.clock.latest();
+    let at = newest.map_or(latest, |newest| newest.max(latest));
+    let longest = at.plus(u64::from(services.config.retention.revocation_days) * DAY_MS);
     let until = asked.until.unwrap_or(longest);
-    if until <= now || until > longest {
+    if until <= services.clock.now() || until > longest {
         return Err(
             ErrorCode::InvalidMessage.with("until lies in the past, or after retention.revocation_days")
         );
@@ -112,7 +115,7 @@ pub async fn make(
         revocation_id: derive_id(tenant, caller, &asked.client_id),
         organization_id: tenant.org().clone(),
         subject: asked.subject,
-        at: now,
+        at,
         until,
         by: caller.user().clone(),
         reason: asked.reason,
@@ -142,6 +145,13 @@ pub async fn make(
     Ok(revocation)
 }
 
+/// When the newest token was issued by which a user is connected here, where it is the user that is revoked.
+fn newest(services: &Services, org: &Tenant, subject: &Subject) -> Option<UnixMs> {
+    let Subject::User { user_id } = subject else { return None };
+    let identities = services.hub.connections(org, None).map(|connection| connection.identity());
+    identities.filter(|identity| identity.user == *user_id).filter_map(|identity| identity.issued_at).max()
+}
+
 /// Lifts a revocation before its end.
 pub async fn lift(
     services: &Services,
@@ -149,7 +159,7 @@ pub async fn lift(
     tenant: &Tenant,
     id: &str,
 ) -> Result<(), ErrorBody> {
-    let found = services.revocations.get(tenant, id, services.clock.now());
+    let found = services.revocations.get(tenant, id, services.clock.wall());
     let Some(revocation) = found else { return Err(ErrorCode::RoomNotFound.with("no such thing")) };
     let Revocation { revocation_id, subject, .. } = revocation;
     let lifted = Lifted { organization_id: tenant.org().clone(), revocation_id };
@@ -235,7 +245,7 @@ async fn catch_up(services: &Services) -> Result<(), ErrorBody> {
         let epoch = page.head.epoch;
         // Another life of the log, such as a backup's: what was known goes on to hold, and all of it is read again.
         if position.is_some_and(|(known, _)| known != epoch) {
-            revocations.learn(epoch, Seq::ZERO, Vec::new(), services.clock.now());
+            revocations.learn(epoch, Seq::ZERO, Vec::new(), services.clock.wall());
             continue;
         }
         let upto = page.events.last().map_or(after, |event| event.seq);
@@ -247,7 +257,7 @@ async fn catch_up(services: &Services) -> Result<(), ErrorBody> {
                 Change::Lifted { .. } => None,
             })
             .collect();
-        revocations.learn(epoch, upto, changes, services.clock.now());
+        revocations.learn(epoch, upto, changes, services.clock.wall());
         close(services, concerned);
         if !page.more {
             revocations.known(begun);
@@ -260,12 +270,12 @@ async fn catch_up(services: &Services) -> Result<(), ErrorBody> {
 fn close(services: &Services, mut orgs: Vec<Tenant>) {
     orgs.sort();
     orgs.dedup();
-    let now = services.clock.now();
+    let now = services.clock.wall();
     for org in orgs {
         for connection in services.hub.connections(&org, None) {
             let device = connection.device.as_ref();
-            if services.revocations.refuses(&connection.identity(), device, now) {
-                services.hub.close(&org, connection.id, CloseCode::Revoked);
+            if let Some(refused) = services.revocations.refusal(&connection.identity(), device, now) {
+                services.hub.close(&org, connection.id, refused.close());
             }
         }
     }

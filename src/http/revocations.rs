@@ -51,10 +51,26 @@ pub(super) struct Part {
     after: Option<String>,
 }
 
+/// A revocation, and what follows from it.
+#[derive(Debug, Serialize)]
+pub(super) struct Told {
+    #[serde(flatten)]
+    revocation: Revocation,
+    /// Of a user: tokens that are issued from then on are good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens_from: Option<UnixMs>,
+}
+
+impl Told {
+    fn of(routes: &Routes, revocation: Revocation) -> Self {
+        Self { tokens_from: routes.services.revocations.tokens_from(&revocation), revocation }
+    }
+}
+
 /// A page.
 #[derive(Debug, Serialize)]
 pub(super) struct List {
-    revocations: Vec<Revocation>,
+    revocations: Vec<Told>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -73,7 +89,7 @@ pub(super) async fn make(State(routes): State<Routes>, by: By, Body(ask): Body<A
     }
     let revoke = Revoke { client_id: ask.client_id, subject, until: ask.until, reason: ask.reason };
     let made = revocation::make(&routes.services, &by.caller(), &tenant, revoke).await?;
-    Ok((StatusCode::CREATED, Json(made)).into_response())
+    Ok((StatusCode::CREATED, Json(Told::of(&routes, made))).into_response())
 }
 
 /// `GET /api/v1/revocations`
@@ -84,10 +100,11 @@ pub(super) async fn list(
 ) -> Answer<Json<List>> {
     let tenant = by.tenant(Action::Revoke, part.organization_id.as_ref())?;
     let services = &routes.services;
-    let now = services.clock.now();
+    let now = services.clock.wall();
     let revocations = services.revocations.of(&tenant, part.after.as_deref(), PAGE, now);
     let full = revocations.len() == PAGE;
     let next = revocations.last().filter(|_| full).map(|last| last.revocation_id.clone());
+    let revocations = revocations.into_iter().map(|revocation| Told::of(&routes, revocation)).collect();
     Ok(Json(List { revocations, next }))
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Session;
 use crate::{
-    auth::{jwt::Refused, policy},
+    auth::policy,
     domain::{Caller, chat, location, notice, presence},
     store::MarkKind,
 };
@@ -27,8 +27,8 @@ impl Session {
         let services = &*self.local.services;
         // It will be closed, but what it sent before must not be done any more.
         let device = self.member().connection.device.as_ref();
-        if services.revocations.refuses(identity, device, services.clock.now()) {
-            return Err(Refused::Revoked.error());
+        if let Some(refused) = services.revocations.refusal(identity, device, services.clock.wall()) {
+            return Err(refused.error());
         }
         let caller = &Caller { identity, source: self.source };
         let data = match command {

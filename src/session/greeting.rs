@@ -93,8 +93,9 @@ impl Greeting {
         let hears = parts().flat_map(|part| part.kinds().iter().copied());
         let membership = local.shard.join(here, hears, outbox.clone(), ticks);
         // What was revoked after it was looked at finds the connection from now on; what was meanwhile, this does.
-        if local.services.revocations.refuses(&identity, device_id.as_ref(), now) {
-            outbox.close(CloseCode::Revoked);
+        let wall = local.services.clock.wall();
+        if let Some(refused) = local.services.revocations.refusal(&identity, device_id.as_ref(), wall) {
+            outbox.close(refused.close());
             return Welcome::Refused;
         }
         let cursors: Cursors = cursors.into_iter().map(|cursor| (cursor.topic.clone(), cursor)).collect();

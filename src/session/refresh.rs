@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use fanfare_proto::{
-    CloseCode, ErrorBody, ErrorCode,
+    ErrorBody, ErrorCode,
     command::{Channel, TokenRefresh},
     event::TokenRefreshed,
 };
@@ -24,7 +24,7 @@ impl Session {
         // Known is known here, even when it is some time ago: whoever is connected already would otherwise be cut off
         // by a store that is away for longer than a token lasts.
         let device = connection.device.as_ref();
-        if let Some(refused) = services.revocations.refusal(&newer, device, services.clock.now()) {
+        if let Some(refused) = services.revocations.refusal(&newer, device, services.clock.wall()) {
             return Err(refused.error());
         }
         let current = self.identity();
@@ -40,8 +40,9 @@ impl Session {
         let newer = Arc::new(newer);
         connection.renew(newer.clone());
         // Revoked between the look above and now, when it was not yet found here.
-        if services.revocations.refuses(&newer, connection.device.as_ref(), services.clock.now()) {
-            self.outbox.close(CloseCode::Revoked);
+        let device = connection.device.as_ref();
+        if let Some(refused) = services.revocations.refusal(&newer, device, services.clock.wall()) {
+            self.outbox.close(refused.close());
         }
         self.refreshed.notify_one();
         Ok(json!(answer))

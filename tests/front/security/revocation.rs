@@ -19,7 +19,7 @@ const REVOCATIONS: &str = "/api/v1/revocations";
 const REVOKED: (u32, &str) = (4204, "revoked");
 
 /// A member's token with an id of its own, issued at this time.
-fn issued_at(at: u64, user: &str, org: &str, jti: &str) -> String {
+pub fn issued_at(at: u64, user: &str, org: &str, jti: &str) -> String {
     let at = at / 1000;
     signed(&json!({
         "sub": user, "org": organisation(org), "roles": ["member"], "exp": 4_102_444_800_u64, "jti": jti, "iat": at,
@@ -27,15 +27,15 @@ fn issued_at(at: u64, user: &str, org: &str, jti: &str) -> String {
 }
 
 /// The same, issued a minute ago.
-fn issued(user: &str, org: &str, jti: &str) -> String {
+pub fn issued(user: &str, org: &str, jti: &str) -> String {
     issued_at(now() - 60_000, user, org, jti)
 }
 
-fn admin(org: &str) -> String {
+pub fn admin(org: &str) -> String {
     token("boss", org, "admin", &[])
 }
 
-async fn revoke(base: &str, by: &str, what: Value) -> Answered {
+pub async fn revoke(base: &str, by: &str, what: Value) -> Answered {
     let answer = ask_as(base, by, "POST", REVOCATIONS, &what.to_string()).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer
@@ -47,21 +47,21 @@ async fn lift(base: &str, by: &str, made: &Answered) {
     assert_eq!(answer.status, 204, "{answer:?}");
 }
 
-async fn open(base: &str, kind: Kind, token: &str, device: &str) -> Client {
+pub async fn open(base: &str, kind: Kind, token: &str, device: &str) -> Client {
     Client::open_with(base, kind, json!({ "token": token, "device_id": device })).await
 }
 
-async fn is_out(client: &mut Client) {
+pub async fn is_out(client: &mut Client) {
     let (code, reason) = client.expect_close().await;
     assert_eq!((code, reason.as_str()), REVOKED);
 }
 
-async fn is_in(client: &mut Client) {
+pub async fn is_in(client: &mut Client) {
     client.request("client:ping", json!({})).await.unwrap();
 }
 
 /// Whoever shows this is turned away.
-async fn is_refused(base: &str, kind: Kind, token: &str, device: &str) {
+pub async fn is_refused(base: &str, kind: Kind, token: &str, device: &str) {
     let mut client = Client::connect(base, kind).await;
     let hello = json!({ "token": token, "device_id": device });
     client.send(&json!({ "event": "authenticate", "id": 1, "data": hello })).await;
@@ -109,9 +109,23 @@ async fn a_user_a_device_and_a_token_can_be_revoked() {
         let doubtful = issued_at(now() + shift, "ann", "acme", "ann-3");
         let me = ask_as(base, &doubtful, "GET", "/api/v1/me", "").await;
         assert_eq!((me.status, me.json()["code"].clone()), (401, json!("TOKEN_EXPIRED")));
-        // One that is issued later is good.
-        server.pass(40_000);
-        shift += 40_000;
+        // It is told from when on a new one will be good, as is whoever revokes.
+        let from = user.json()["tokens_from"].as_u64().unwrap();
+        assert_eq!(from, user.json()["at"].as_u64().unwrap() + 60_001);
+        assert_eq!(one.json().get("tokens_from"), None);
+        let wait = me.json()["retry_after_ms"].as_u64().unwrap();
+        assert!((1..=31_000).contains(&wait), "{me:?}");
+        assert_eq!(me.header("retry-after"), Some(wait.div_ceil(1000).to_string().as_str()));
+        let mut early = Client::connect(base, kind).await;
+        early.send(&json!({ "event": "authenticate", "id": 1, "data": { "token": doubtful } })).await;
+        let told = early.expect("error").await["data"].clone();
+        assert_eq!(told["code"], "TOKEN_EXPIRED", "{told}");
+        assert_eq!(early.expect_close().await.0, 4003);
+        let wait = told["retry_after_ms"].as_u64().unwrap();
+        assert!((1..=31_000).contains(&wait), "{told}");
+        // One that is issued then is good; tokens say it in whole seconds.
+        server.pass(wait + 1000);
+        shift += wait + 1000;
         let mut again = open(base, kind, &issued_at(now() + shift, "ann", "acme", "ann-4"), "desk").await;
         is_in(&mut again).await;
         is_in(&mut bob).await;
@@ -134,6 +148,7 @@ async fn a_repeat_changes_nothing_and_what_is_wrong_is_told() {
     let expected = json!({
         "revocation_id": first["revocation_id"], "organization_id": organisation("acme"), "user_id": "ann",
         "at": first["at"], "until": asked["until"], "by": "boss", "reason": "left",
+        "tokens_from": first["at"].as_u64().unwrap() + 60_001,
     });
     assert_eq!(first, expected);
     server.pass(1_000);

@@ -9,6 +9,7 @@ use tokio::time::{Instant, interval, timeout};
 use crate::{
     positions::live::{fix, now, send},
     presence::watch,
+    security::revocation,
     support::{
         client::{BOTH, Client, Kind},
         harness::{Process, TestServer, token},
@@ -143,6 +144,65 @@ async fn a_connection_ends_with_its_token_and_not_by_a_step() {
             ticks.tick().await;
             bob.request("client:ping", json!({})).await.unwrap();
         }
+    }
+}
+
+/// A clock that is an hour behind makes no token look newer than the revocation of its user.
+#[tokio::test]
+async fn a_user_is_revoked_while_the_clock_is_behind() {
+    for kind in BOTH {
+        let server = TestServer::start().await;
+        let base = &server.base();
+        let ann = &revocation::issued_at(now() - 20 * 60_000, "ann", "acme", "ann-1");
+        let mut inside = revocation::open(base, kind, ann, "phone").await;
+        server.step(-3_600_000);
+        let all = json!({ "client_id": "r", "user_id": "ann" });
+        revocation::revoke(base, &revocation::admin("acme"), all).await;
+        revocation::is_out(&mut inside).await;
+        server.step(0);
+        revocation::is_refused(base, kind, ann, "phone").await;
+    }
+}
+
+/// The same where it was behind from the start, and the hour is known by the token alone.
+#[tokio::test]
+async fn a_token_that_was_let_in_is_no_newer_than_its_revocation() {
+    for kind in BOTH {
+        let server = TestServer::start().await;
+        let base = &server.base();
+        server.step(3_600_000);
+        let ann = &revocation::issued_at(now() + 50 * 60_000, "ann", "acme", "ann-1");
+        let mut inside = revocation::open(base, kind, ann, "phone").await;
+        server.step(0);
+        let all = json!({ "client_id": "r", "user_id": "ann" });
+        revocation::revoke(base, &revocation::admin("acme"), all).await;
+        revocation::is_out(&mut inside).await;
+        server.step(3_600_000);
+        revocation::is_refused(base, kind, ann, "phone").await;
+    }
+}
+
+/// A clock that is ahead for some time ends no revocation before its time.
+#[tokio::test]
+async fn a_revocation_outlives_a_clock_that_is_ahead() {
+    let server = TestServer::start().await;
+    let base = &server.base();
+    let boss = &revocation::admin("acme");
+    let ann = &revocation::issued("ann", "acme", "ann-1");
+    let all = json!({ "client_id": "r", "user_id": "ann", "until": now() + 600_000 });
+    revocation::revoke(base, boss, all).await;
+    server.step(3_600_000);
+    // The log is read, and what has ended is forgotten.
+    revocation::revoke(base, boss, json!({ "client_id": "s", "token_id": "another" })).await;
+    for step in [3_600_000, 0] {
+        server.step(step);
+        for kind in BOTH {
+            revocation::is_refused(base, kind, ann, "phone").await;
+        }
+    }
+    server.pass(601_000);
+    for kind in BOTH {
+        revocation::is_in(&mut revocation::open(base, kind, ann, "phone").await).await;
     }
 }
 
