@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare_proto::{Advice, CloseCode, ErrorCode};
+use fanfare_proto::{Advice, CloseCode, ErrorBody, ErrorCode};
 use tokio::time::Instant;
 
 use crate::{CloseReason, Environment, Limits, Loss};
@@ -28,19 +28,18 @@ pub(crate) enum Next {
 }
 
 impl Next {
-    const NOW: Self = Self::back(false, false);
-    const LATER: Self = Self::back(true, false);
-    const RENEW: Self = Self::back(false, true);
+    const NOW: Self = Self::back(false);
+    const LATER: Self = Self::back(true);
 
-    const fn back(later: bool, renew: bool) -> Self {
-        Self::Return { later, renew, floor: Duration::ZERO }
+    const fn back(later: bool) -> Self {
+        Self::Return { later, renew: false, floor: Duration::ZERO }
     }
 
     /// The rule: what each loss means. `renewable`: asking for a token again may give another.
     pub(crate) fn after(loss: &Loss, renewable: bool) -> Self {
         match loss {
             Loss::Closed { code, .. } if *code == u32::from(CloseCode::TokenExpired.number()) => {
-                Self::renewed(renewable)
+                Self::renewed(renewable, Duration::ZERO)
             }
             Loss::Closed { code, reason } => match Advice::of(*code) {
                 Advice::Now => Self::NOW,
@@ -48,13 +47,9 @@ impl Next {
                 Advice::Never => Self::End(CloseReason::Server { code: *code, reason: reason.clone() }),
             },
             Loss::Refused(error) => match error.code {
-                ErrorCode::TokenExpired => Self::renewed(renewable),
-                code if passes(code) => Self::Return {
-                    later: true,
-                    renew: false,
-                    // A server's word is obeyed within reason: an hour is no back-off.
-                    floor: Duration::from_millis(error.retry_after_ms.unwrap_or(0).min(300_000)),
-                },
+                // One that was issued before then would be refused again.
+                ErrorCode::TokenExpired => Self::renewed(renewable, floor_of(error)),
+                code if passes(code) => Self::Return { later: true, renew: false, floor: floor_of(error) },
                 _ => Self::End(CloseReason::Refused(error.clone())),
             },
             Loss::TokenDenied(why) => Self::End(CloseReason::Token(why.clone())),
@@ -63,9 +58,18 @@ impl Next {
         }
     }
 
-    fn renewed(renewable: bool) -> Self {
-        if renewable { Self::RENEW } else { Self::End(CloseReason::Token("the token has expired".into())) }
+    fn renewed(renewable: bool, floor: Duration) -> Self {
+        if renewable {
+            Self::Return { later: false, renew: true, floor }
+        } else {
+            Self::End(CloseReason::Token("the token has expired".into()))
+        }
     }
+}
+
+/// When to come back, as a refusal says. A server's word is obeyed within reason: an hour is no back-off.
+fn floor_of(error: &ErrorBody) -> Duration {
+    Duration::from_millis(error.retry_after_ms.unwrap_or(0).min(300_000))
 }
 
 /// Whether the same request may succeed some time later. A code of a later version is not taken for a "never".

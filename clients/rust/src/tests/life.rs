@@ -171,6 +171,20 @@ async fn an_expired_token_is_renewed() {
     assert_eq!(greeting.token.as_deref(), Some("t3"));
 }
 
+/// A token that is issued before the server says so would be refused as well.
+#[tokio::test(start_paused = true)]
+async fn a_newer_token_is_asked_for_after_the_wait() {
+    let mut test = Test::start(counting());
+    let mut peer = test.peer().await;
+    let greeting = peer.any_request().await.unwrap();
+    let doubtful = ErrorCode::TokenExpired.with("from before a revocation?").retry_after(20_000);
+    peer.answer_with(name::ERROR, &greeting, &doubtful).await;
+    let start = Instant::now();
+    let (_peer, greeting) = test.greeted().await;
+    assert!(start.elapsed() >= Duration::from_secs(20));
+    assert_eq!(greeting.token.as_deref(), Some("t2"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn ends_where_no_token_helps() {
     let end = |token: Token, error: Option<ErrorCode>| async move {
