@@ -180,6 +180,9 @@ fn what_does_not_exist_or_cannot_be_stops_the_start() {
     assert!(keyspace.starts_with("store.scylla.keyspace must be "), "{keyspace}");
     let kind = error("[store]\nkind = \"mysql\"");
     assert_eq!(kind, "store.kind: it must be one of sqlite, scylla");
+    let headers = error("forwarded_headers = \"x\"");
+    assert_eq!(headers, "forwarded_headers: it must be one of any, x-forwarded, forwarded");
+    load("forwarded_headers = \"x-forwarded\"").unwrap();
     let algorithm = error("[auth]\nalgorithm = \"none\"");
     assert!(algorithm.contains("HS256, RS256") && algorithm.contains("auth.algorithm"), "{algorithm}");
     for origin in ["example.org", "https://example.org/path", "ftp://example.org", "*", "https://a.example:0"]
@@ -255,6 +258,7 @@ fn issuers_are_checked_at_the_start() {
         ("issuer = \"a\"\njwks = [\"https://u:p@a.example/\"]\norganisations = [\"*\"]", "jwks"),
         ("issuer = \"a\"\njwks = [\"https://a.example/\"]", "organisations"),
         ("issuer = \"a\"\njwks = [\"https://a.example/\"]\norganisations = [\" a\"]", "organisations"),
+        ("issuer = \"a\"\njwks = [\"https://a.example/\"]\norganisation = \" a\"", "organisation"),
         ("issuer = \"a\"\norganisations = [\"*\"]", "jwks"),
         ("secret = \"short\"\norganisations = [\"*\"]", "secret_file"),
         ("public_key = \"no such file\"\nalgorithms = [\"RS256\"]\norganisations = [\"*\"]", "public_key"),
@@ -272,6 +276,9 @@ fn issuers_are_checked_at_the_start() {
     }
     let platform = "role_names = { root = \"platform\" }";
     assert_eq!(issuer(&format!("{good}{platform}")), Ok(()));
+    // As the issuer writes it, in both settings.
+    assert_eq!(issuer(&good.replace("[\"*\"]", "[\"Zoë & Söhne\"]")), Ok(()));
+    assert_eq!(issuer(&good.replace("organisations = [\"*\"]", "organisation = \"Zoë & Söhne\"")), Ok(()));
     let some = good.replace('*', "acme");
     assert!(issuer(&format!("{some}{platform}")).unwrap_err().contains("`platform` is for issuers"));
     for key in ["timeout_ms", "pause_ms", "fresh_least_s", "fresh_most_s", "kept_s"] {

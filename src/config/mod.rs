@@ -34,6 +34,7 @@ pub use self::{
     drain::Drain,
     issuers::{Issuer, Jwks},
     limits::Limits,
+    public::ForwardedHeaders,
     retention::Retention,
     secret::Secret,
     session::Session,
@@ -71,6 +72,8 @@ pub struct Config {
     /// Networks of proxies that pass HTTP on, and are believed about whose it is and how they were reached
     /// (`X-Forwarded-*`, `Forwarded`).
     pub trusted_proxies: Vec<IpNet>,
+    /// Which of the two kinds they write.
+    pub forwarded_headers: ForwardedHeaders,
     /// Where what must last is kept.
     pub store: Store,
     /// Certificates.
@@ -153,6 +156,7 @@ impl Default for Config {
             public_url: None,
             public_quic: None,
             trusted_proxies: Vec::new(),
+            forwarded_headers: ForwardedHeaders::default(),
             store: Store::default(),
             tls: Tls::default(),
             auth: Auth::default(),

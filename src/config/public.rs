@@ -1,8 +1,24 @@
-//! How the public address is written.
+//! How the public address is written, and what proxies say of it.
 
 use serde::{Deserialize, Deserializer, de::Error};
 
+use super::choice::choice;
 use crate::net::public::{BadQuic, PublicQuic, PublicUrl};
+
+/// Which headers the trusted proxies write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(try_from = "String")]
+pub enum ForwardedHeaders {
+    /// Either kind, and never both: what a client adds is not told from what a proxy does.
+    #[default]
+    Any,
+    /// `X-Forwarded-*`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+choice!(ForwardedHeaders { "any" => Any, "x-forwarded" => XForwarded, "forwarded" => Forwarded });
 
 impl<'de> Deserialize<'de> for PublicUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

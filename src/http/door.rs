@@ -13,7 +13,7 @@ use axum::{
 };
 use fanfare_proto::{CloseCode, ErrorCode, OrgId};
 
-use super::{Answer, Problem, Routes, reached::Reached};
+use super::{Answer, Problem, Routes, address::Unreadable, reached::Reached};
 use crate::{
     auth::{
         Identity,
@@ -103,14 +103,14 @@ fn turned_away(routes: &Routes, address: IpAddr, turned: Turned) -> Problem {
 }
 
 /// Charges a request to its address, whoever asks: one connection may bring any number. One that is too many costs its
-/// sender the connection, and the next one an attempt.
+/// sender the connection, and the next one an attempt; so does one that cannot be read.
 fn charge(routes: &Routes, client: SocketAddr) -> Answer<()> {
     let services = &routes.services;
     let charged = services.crowd.ask(client.ip(), services.clock.elapsed());
     charged.map_err(|turned| turned_away(routes, client.ip(), turned))
 }
 
-fn too_often(problem: Problem) -> Response {
+fn closing(problem: Problem) -> Response {
     let mut response = problem.into_response();
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
@@ -124,11 +124,14 @@ pub(super) async fn screen(
     request: Request,
     next: Next,
 ) -> Response {
-    let charged = charge(&routes, client);
+    let mut charged = charge(&routes, client);
+    if let (Ok(()), Some(Unreadable(why))) = (&charged, request.extensions().get()) {
+        charged = Err(why.clone().into());
+    }
     if !request.uri().path().starts_with(API) {
         return match charged {
             Ok(()) => next.run(request).await,
-            Err(problem) => too_often(problem),
+            Err(problem) => closing(problem),
         };
     }
     let origin = request.headers().get(header::ORIGIN).cloned();
@@ -138,7 +141,7 @@ pub(super) async fn screen(
         routes.net.refusals.note_origin(origin, client.ip());
     }
     let mut response = if let Err(problem) = charged {
-        too_often(problem)
+        closing(problem)
     } else if is_preflight(&request) {
         preflight(allowed)
     } else if allowed || request.uri().path() == super::TRANSPORT {

@@ -20,7 +20,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Request, State},
     http::{Method, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -78,7 +78,6 @@ impl Routes {
             .fallback(other)
             .layer(from_fn_with_state(self.stages.clone(), watch::turn_away))
             .layer(from_fn_with_state(self.clone(), door::screen))
-            .layer(DefaultBodyLimit::max(self.services.config.limits.message_bytes))
             .layer(from_fn_with_state(self.clone(), address::resolve))
             .layer(from_fn_with_state(self.clone(), in_time))
             .with_state(self)

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, Uri, Version, header};
-use fanfare_proto::ErrorCode;
+use fanfare_proto::{ErrorBody, ErrorCode};
 
-use super::{Answer, Problem, Routes, forwarded::Forwarded};
+use super::{Routes, forwarded::Forwarded};
 use crate::net::{
     Own,
     authority::{Authority, Host},
@@ -35,7 +35,11 @@ pub(super) struct Here<'a> {
 
 impl Reached {
     /// Of a request, by what the client wrote itself and what trusted proxies added.
-    pub(super) fn of(here: Here<'_>, client: &Asked<'_>, proxies: Option<&Forwarded>) -> Answer<Self> {
+    pub(super) fn of(
+        here: Here<'_>,
+        client: &Asked<'_>,
+        proxies: Option<&Forwarded>,
+    ) -> Result<Self, ErrorBody> {
         let written = client.authority()?;
         let https = proxies.and_then(|told| told.https).unwrap_or(here.tls);
         let told = proxies.and_then(|told| told.authority.clone());
@@ -44,7 +48,9 @@ impl Reached {
             .unwrap_or(Authority { host: Host::Name("localhost".to_owned()), port: Some(here.port) });
         let port = named.port.or(proxies.and_then(|told| told.port));
         let port = port.unwrap_or(if https { 443 } else { 80 });
-        let vouched = here.tls || proxies.is_some_and(|told| told.authority.is_some());
+        // By the certificate that the client has seen. A proxy that takes any name over http also takes one whose owner has it
+        // point here, and that our side of it is encrypted says nothing to the client.
+        let vouched = proxies.map_or(here.tls, |told| told.https == Some(true));
         let own = Own::new(named.host.clone(), port, vouched);
         let prefix = proxies.map(|told| told.prefix.clone()).unwrap_or_default();
         let public = here.public.cloned().unwrap_or(PublicUrl { https, host: named.host, port, prefix });
@@ -62,7 +68,7 @@ pub(super) struct Asked<'a> {
 
 impl Asked<'_> {
     /// What the client calls the server. HTTP/1.1 must say it once, and in one way.
-    fn authority(&self) -> Answer<Option<Authority>> {
+    fn authority(&self) -> Result<Option<Authority>, ErrorBody> {
         if let Some(name) = single::twice(self.headers) {
             return Err(wrong(&format!("{name} is given twice")));
         }
@@ -76,8 +82,8 @@ impl Asked<'_> {
     }
 }
 
-fn wrong(why: &str) -> Problem {
-    ErrorCode::InvalidMessage.with(why).into()
+fn wrong(why: &str) -> ErrorBody {
+    ErrorCode::InvalidMessage.with(why)
 }
 
 impl Routes {

@@ -47,7 +47,7 @@ async fn the_page_may_load_from_that_server_and_no_other() {
     for (url, allowed) in urls.into_iter().zip(["", "", " https://tiles.example.org:8443"]) {
         let server = TestServer::with(|config| config.tiles.url = url.map(str::to_owned)).await;
         let page = ask_as(&server.base(), "", "GET", "/", "").await;
-        let policy = page.header("content-security-policy").unwrap();
+        let policy = page.header("content-security-policy").expect("the console is built");
         assert!(policy.contains(&format!("img-src 'self' data: blob:{allowed};")), "{policy}");
         assert!(policy.contains(&format!("connect-src 'self'{allowed} ws://127.0.0.1:")), "{policy}");
     }

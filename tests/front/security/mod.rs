@@ -6,6 +6,7 @@ pub(crate) mod claims;
 pub(crate) mod client_addresses;
 pub(crate) mod connection_pressure;
 pub(crate) mod forged_tokens;
+pub(crate) mod forwarded;
 pub(crate) mod invalid_input;
 pub(crate) mod isolation;
 pub(crate) mod issuer_keys;
