@@ -51,10 +51,7 @@ mod tests {
         Epoch, Fix, IssuerId, Lane, Motion, OrgId, Position, UserId, event::LocationSnapshot,
     };
     use futures::FutureExt;
-    use tokio::{
-        task::{LocalSet, spawn_local, yield_now},
-        time::Instant,
-    };
+    use tokio::task::{LocalSet, spawn_local, yield_now};
 
     use super::*;
     use crate::{
