@@ -98,6 +98,25 @@ describe('a trail', () => {
     expect(w.seconds()).toEqual(range(-4, 0));
   });
 
+  test('a gap that was there from the start is filled by what a device sends late', async () => {
+    const w = world();
+    w.store(...range(-600, -300).map((s) => fix(s)), ...range(-60, 0).map((s) => fix(s)));
+    w.reader.connected();
+    await w.settle();
+    await w.pass(40);
+    w.store(...range(-299, -200).map((s) => fix(s)));
+    await w.pass(70);
+    expect(w.seconds()).toEqual([...range(-600, -200), ...range(-60, 0)]);
+    const { length } = w.asked;
+    await w.pass(900);
+    // Three pages each time, and less and less often.
+    const within = w.asked.slice(length).filter(({ to }) => to < 0);
+    expect(within.length).toBeGreaterThan(0);
+    expect(within.length).toBeLessThan(12);
+    await w.pass(300);
+    expect(w.asked.filter(({ to }) => to < 0).length, 'given up').toBe(w.asked.slice(0, length).filter(({ to }) => to < 0).length + within.length);
+  });
+
   test('a failed read is tried again, with growing pauses, and as late as the server says', async () => {
     const w = world();
     w.store(...range(-60, 0).map((s) => fix(s)));

@@ -25,6 +25,13 @@ export function usual(fixes: readonly Fix[]): number {
   return Math.max(LEAST, TIMES * (intervals[Math.floor(intervals.length / 2)] ?? 0));
 }
 
+/** The longest ones of a track that was just read, at most so many. */
+export function found(fixes: readonly Fix[], now: number, count: number): Gap[] {
+  const most = usual(fixes);
+  const gaps = fixes.slice(1).map(({ time }, i) => ({ from: fixes[i]!.time, to: time, since: now }));
+  return gaps.filter(({ from, to }) => to - from > most).sort((a, b) => b.to - b.from - (a.to - a.from)).slice(0, count);
+}
+
 /** Those that are still open, and not given up. */
 export function open(gaps: readonly Gap[], fixes: readonly Fix[], now: number): Gap[] {
   const most = usual(fixes);

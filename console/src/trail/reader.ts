@@ -1,6 +1,6 @@
 // Reads an agent's track, goes on with what comes live, and reads again what is missing: after a reconnect, after a
 // failure, and where fixes come late. Apart from React and from the clock.
-import { open, usual, type Gap } from './gaps';
+import { found, open, usual, type Gap } from './gaps';
 import { merge, type Fix } from './track';
 
 /** Fixes kept of one track, and of one page. */
@@ -12,6 +12,8 @@ const OVERLAP = 60_000;
 /** Milliseconds between looks for what came late: at first after a gap was seen, and at most. */
 const SOON = 2_000;
 const LOOK = 30_000;
+/** Gaps that were there from the start: each is read by itself, less and less often, and so many at most. */
+const OLD = 8;
 /** Milliseconds before a failed read is tried again, at first and at most. */
 const AGAIN = 1_000;
 const AGAIN_MOST = 30_000;
@@ -51,11 +53,15 @@ export class TrailReader {
   /** The server's time when the last complete read began. */
   #complete: number | undefined;
   #gaps: Gap[] = [];
+  #old: Gap[] = [];
+  #spans: Gap[] = [];
+  #oldPause = LOOK;
   #reading = false;
   #connected = false;
   #failures = 0;
   #pause = LOOK;
   #offNext = () => {};
+  #offOld = () => {};
   #offShow: (() => void) | undefined;
 
   /** `span`: how far back the track goes, in ms. */
@@ -74,6 +80,7 @@ export class TrailReader {
   disconnected(): void {
     this.#connected = false;
     this.#offNext();
+    this.#offOld();
   }
 
   /** Tries again now. */
@@ -102,11 +109,14 @@ export class TrailReader {
   close(): void {
     this.#end.abort();
     this.#offNext();
+    this.#offOld();
     this.#offShow?.();
   }
 
   #look(): void {
     this.#failures = 0;
+    this.#oldPause = LOOK;
+    this.#later();
     this.#want(this.#missing());
     void this.#run();
   }
@@ -128,11 +138,12 @@ export class TrailReader {
     if (this.#reading) return;
     this.#reading = true;
     this.#offNext();
-    while (this.#wanted !== undefined && !this.#end.signal.aborted) {
+    while ((this.#wanted !== undefined || this.#spans.length > 0) && !this.#end.signal.aborted) {
       const from = this.#wanted;
       this.#wanted = undefined;
       try {
-        await this.#read(from);
+        if (from === undefined) await this.#fill(this.#spans.shift()!);
+        else await this.#read(from);
       } catch (error) {
         if (!this.#end.signal.aborted) this.#failed(error);
         break;
@@ -143,21 +154,21 @@ export class TrailReader {
 
   async #read(from: number): Promise<void> {
     const began = this.#source.now();
-    let after: string | undefined;
-    for (let page = 0; ; page++) {
-      const span = { from: Math.floor(from), to: Math.ceil(began) + AHEAD, ...(after !== undefined && { after }) };
-      const { fixes, next } = await this.#source.read(span, this.#end.signal).catch((error: unknown) => {
-        // Pages come in order of time: what was read is not read again.
-        this.#want(page === 0 ? from : Math.max(from, (this.#fixes.at(-1)?.time ?? from) - OVERLAP));
-        throw error;
-      });
-      if (this.#end.signal.aborted) return;
-      this.#add(fixes);
-      after = next;
-      if (after === undefined) break;
-      if (page % 8 === 0) this.#tell();
+    const first = this.#complete === undefined;
+    let begun = false;
+    try {
+      await this.#pages(from, began + AHEAD, () => { begun = true; });
+    } catch (error) {
+      // Pages come in order of time: what was read is not read again.
+      this.#want(begun ? Math.max(from, (this.#fixes.at(-1)?.time ?? from) - OVERLAP) : from);
+      throw error;
     }
+    if (this.#end.signal.aborted) return;
     this.#complete = began;
+    if (first) {
+      this.#old = found(this.#fixes, began, OLD);
+      this.#later();
+    }
     this.#failures = 0;
     this.#error = undefined;
     this.#state = 'done';
@@ -167,6 +178,38 @@ export class TrailReader {
     this.#pause = this.#gaps.length > 0 ? Math.min(LOOK, this.#pause * 2) : LOOK;
     this.#next(this.#pause);
     this.#tell();
+  }
+
+  async #fill({ from, to }: Gap): Promise<void> {
+    const { length } = this.#fixes;
+    await this.#pages(from, to);
+    if (this.#fixes.length > length) this.#tell();
+  }
+
+  async #pages(from: number, to: number, got = () => {}): Promise<void> {
+    let after: string | undefined;
+    for (let page = 0; ; page++) {
+      const span = { from: Math.floor(from), to: Math.ceil(to), ...(after !== undefined && { after }) };
+      const { fixes, next } = await this.#source.read(span, this.#end.signal);
+      if (this.#end.signal.aborted) return;
+      got();
+      this.#add(fixes);
+      after = next;
+      if (after === undefined) return;
+      if (page % 8 === 0) this.#tell();
+    }
+  }
+
+  /** Looks into the gaps that were there from the start, if any are left. */
+  #later(): void {
+    this.#offOld();
+    this.#old = open(this.#old, this.#fixes, this.#source.now());
+    if (this.#old.length === 0 || !this.#connected) return;
+    this.#offOld = this.#source.after(this.#oldPause, () => {
+      this.#spans = [...this.#old];
+      this.#oldPause *= 2;
+      void this.#run().then(() => this.#later());
+    });
   }
 
   #failed(error: unknown): void {
