@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 
 use crate::{
-    config::ForwardedHeaders as Kind,
+    config::ForwardedHeaders,
     net::{authority::Authority, public::prefix},
 };
 
@@ -60,7 +60,7 @@ impl Forwarded {
         peer: IpAddr,
         headers: &HeaderMap,
         proxies: &[IpNet],
-        kind: Kind,
+        kind: ForwardedHeaders,
     ) -> Result<Option<Self>, Unclear> {
         let trusted = |address: IpAddr| {
             let address = address.to_canonical();
@@ -72,10 +72,10 @@ impl Forwarded {
         let by_x = [FOR, PROTO, HOST, PORT, PREFIX].iter().any(|name| headers.contains_key(name));
         let by_rfc = headers.contains_key(header::FORWARDED);
         match kind {
-            Kind::Any if by_x && by_rfc => Err(Unclear::Both),
-            Kind::Any if by_rfc => Self::by_rfc(headers, trusted),
-            Kind::Any | Kind::XForwarded => Self::by_x(headers, trusted),
-            Kind::Forwarded => Self::by_rfc(headers, trusted),
+            ForwardedHeaders::Any if by_x && by_rfc => Err(Unclear::Both),
+            ForwardedHeaders::Any if by_rfc => Self::by_rfc(headers, trusted),
+            ForwardedHeaders::Any | ForwardedHeaders::XForwarded => Self::by_x(headers, trusted),
+            ForwardedHeaders::Forwarded => Self::by_rfc(headers, trusted),
         }
         .map(Some)
     }

@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("net", &["files", "limit::LogLimiter", "time::Clock"]),
     ("frame", &["metrics", "net"]),
     ("outbox", &["frame::Frame"]),
-    ("auth", &["id", "limit::LogLimiter", "metrics", "time::Elapsed"]),
+    ("auth", &["id", "limit::LogLimiter", "metrics", "time::Elapsed", "time::Wall"]),
     ("store", &["id", "limit::LogLimiter", "time::Clock"]),
     ("error", &["id::Tenant", "limit::LogLimiter", "store::StoreError", "time::Clock"]),
     (
@@ -82,7 +82,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "stage", "store", "time",
         ],
     ),
-    ("http", &["auth", "config::Tiles", "crowd", "domain", "hub", "id::Tenant", "metrics", "net", "stage"]),
+    (
+        "http",
+        &[
+            "auth",
+            "config::ForwardedHeaders",
+            "config::Tiles",
+            "crowd",
+            "domain",
+            "hub",
+            "id::Tenant",
+            "metrics",
+            "net",
+            "stage",
+        ],
+    ),
     (
         "connection",
         &[

@@ -193,7 +193,7 @@ mod tests {
         nodes[0].note(&acme, &user("ann"), &units("north"), UnixMs(40 * day));
         nodes[1].note(&acme, &user("ann"), &units("south"), UnixMs(41 * day));
         nodes[1].note(&acme, &user("bob"), &units("west"), UnixMs(41 * day));
-        nodes[1].note(&other, &user("ann"), &units("east"), UnixMs(1));
+        nodes[1].note(&other, &user("ann"), &units("east"), UnixMs(41 * day));
         let write = async |node: &Keeper, now: u64| node.write(&*store, UnixMs(now * day), Elapsed(0)).await;
         write(&nodes[1], 41).await;
         write(&nodes[0], 41).await;

@@ -2,7 +2,11 @@ use axum::http::HeaderValue;
 
 use super::*;
 
-fn read_as(kind: Kind, peer: &str, lines: &[(&'static str, &[u8])]) -> Result<Option<Forwarded>, Unclear> {
+fn read_as(
+    kind: ForwardedHeaders,
+    peer: &str,
+    lines: &[(&'static str, &[u8])],
+) -> Result<Option<Forwarded>, Unclear> {
     let proxies = ["10.0.0.0/8", "2001:db8::/32"].map(|network| network.parse().unwrap());
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
@@ -13,7 +17,7 @@ fn read_as(kind: Kind, peer: &str, lines: &[(&'static str, &[u8])]) -> Result<Op
 
 fn read(peer: &str, lines: &[(&'static str, &str)]) -> Option<Forwarded> {
     let lines: Vec<_> = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-    read_as(Kind::Any, peer, &lines).unwrap()
+    read_as(ForwardedHeaders::Any, peer, &lines).unwrap()
 }
 
 fn client(peer: &str, lines: &[(&'static str, &str)]) -> String {
@@ -143,8 +147,8 @@ fn what_a_proxy_cannot_have_meant_is_refused() {
         (&[(X, b"198.51.100.1"), (RFC, b"")], Unclear::Both),
     ];
     for (lines, expected) in cases {
-        assert_eq!(read_as(Kind::Any, "10.0.0.1", lines), Err(*expected), "{lines:?}");
-        assert_eq!(read_as(Kind::Any, "192.0.2.1", lines), Ok(None), "{lines:?}");
+        assert_eq!(read_as(ForwardedHeaders::Any, "10.0.0.1", lines), Err(*expected), "{lines:?}");
+        assert_eq!(read_as(ForwardedHeaders::Any, "192.0.2.1", lines), Ok(None), "{lines:?}");
     }
 }
 
@@ -155,11 +159,11 @@ fn bytes_of_a_client_spoil_only_what_it_wrote() {
         &[("x-forwarded-for", b"\xff"), ("x-forwarded-for", b"198.51.100.1")],
         &[("forwarded", b"for=\"\xff\", for=198.51.100.1")],
     ] {
-        let read = read_as(Kind::Any, "10.0.0.1", lines).unwrap().unwrap();
+        let read = read_as(ForwardedHeaders::Any, "10.0.0.1", lines).unwrap().unwrap();
         assert_eq!(read.client, Some("198.51.100.1".parse().unwrap()), "{lines:?}");
     }
     let hosts = [("x-forwarded-for", &b"198.51.100.1"[..]), ("x-forwarded-host", b"\xff, a.example")];
-    let read = read_as(Kind::Any, "10.0.0.1", &hosts).unwrap().unwrap();
+    let read = read_as(ForwardedHeaders::Any, "10.0.0.1", &hosts).unwrap().unwrap();
     assert_eq!(read.authority, Authority::parse("a.example"));
 }
 
@@ -169,8 +173,8 @@ fn one_kind_alone_is_read_where_it_is_said_which() {
     let both: &[(&'static str, &[u8])] =
         &[("x-forwarded-for", b"198.51.100.1"), ("forwarded", b"for=198.51.100.2;x=\"")];
     let client = |kind, lines| read_as(kind, "10.0.0.1", lines).map(|read| read.unwrap().client);
-    assert_eq!(client(Kind::XForwarded, both), Ok(Some("198.51.100.1".parse().unwrap())));
-    assert_eq!(client(Kind::Forwarded, both), Err(Unclear::Forwarded));
-    assert_eq!(client(Kind::Forwarded, &both[..1]), Ok(None));
-    assert_eq!(client(Kind::XForwarded, &both[1..]), Ok(None));
+    assert_eq!(client(ForwardedHeaders::XForwarded, both), Ok(Some("198.51.100.1".parse().unwrap())));
+    assert_eq!(client(ForwardedHeaders::Forwarded, both), Err(Unclear::Forwarded));
+    assert_eq!(client(ForwardedHeaders::Forwarded, &both[..1]), Ok(None));
+    assert_eq!(client(ForwardedHeaders::XForwarded, &both[1..]), Ok(None));
 }
