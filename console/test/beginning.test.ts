@@ -2,7 +2,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { FanfareError, type Client } from 'fanfare-client';
 import type { Chat } from 'fanfare-client/chat';
-import { Beginning, restoreBegun } from '../src/chat/beginning';
+import { Begun, Beginning } from '../src/chat/beginning';
 import { idsIn } from '../src/chat/people';
 import { unkept } from '../src/lib/storage';
 import { Drafts, forConversation } from '../src/session/drafts';
@@ -36,8 +36,7 @@ describe('a conversation that is being begun', () => {
     new Beginning(before.client, before.chat, drafts(own), ABOUT).later('fire');
     // Two tabs are opened instead of it.
     const after = world();
-    const begun = [drafts(own), drafts(own)].flatMap((of) => restoreBegun(after.client, after.chat, of));
-    await Promise.all(begun.map(({ made }) => made));
+    await Promise.all([drafts(own), drafts(own)].flatMap((of) => new Begun(of).restore(after.client, after.chat)));
     await vi.waitFor(() => expect(own.keys()).toEqual([]));
     expect(new Set([...before.made, ...after.made]).size).toBe(1);
     expect(after.texts()).toEqual(['fire']);
@@ -63,6 +62,55 @@ describe('a conversation that is being begun', () => {
     await vi.waitFor(() => expect(of.get(forConversation('c1'))).toBe('long'));
     await vi.waitFor(() => expect(of.list('begun/')).toEqual([]));
   });
+});
+
+describe('one that is refused', () => {
+  const refusing = () => world([() => Promise.reject(new FanfareError('INVALID_MESSAGE', 'too many members'))]);
+
+  test('waits, with what was written for it, until somebody has seen it', async () => {
+    const own = unkept();
+    const w = refusing();
+    const begun = new Begun(drafts(own));
+    const beginning = begun.begin(w.client, w.chat, ABOUT, 'from before');
+    beginning.later('sent');
+    drafts(own).set(beginning.draft, 'typed');
+    await vi.waitFor(() => expect(begun.refused).toHaveLength(1));
+    expect(begun.refused[0]).toMatchObject({ about: ABOUT, error: 'too many members', text: 'sent\ntyped' });
+    const { client, chat } = world();
+    const later = new Begun(drafts(own));
+    expect(later.restore(client, chat)).toEqual([]);
+    expect(later.refused).toEqual(begun.refused);
+    later.putAway(later.refused[0]!.key);
+    expect([later.refused, own.keys()]).toEqual([[], []]);
+  });
+
+  test('leaves nothing to the next one', async () => {
+    const own = unkept();
+    const w = refusing();
+    const begun = new Begun(drafts(own));
+    begun.begin(w.client, w.chat, ABOUT).later('for bob');
+    await vi.waitFor(() => expect(begun.refused).toHaveLength(1));
+    const next = begun.begin(w.client, w.chat, { kind: 'private', members: ['carl'] });
+    await next.made;
+    expect(drafts(own).get(forConversation('c1'))).toBe('');
+  });
+});
+
+test('what is typed joins the draft of a conversation that was there already', async () => {
+  const own = unkept();
+  const w = world();
+  const of = drafts(own);
+  of.set(forConversation('c1'), 'old');
+  const empty = new Beginning(w.client, w.chat, of, ABOUT);
+  await empty.made;
+  expect(of.get(forConversation('c1'))).toBe('old');
+  const typed = new Beginning(w.client, w.chat, of, ABOUT);
+  of.set(typed.draft, 'new');
+  const end = typed.write();
+  await typed.made;
+  expect(of.get(forConversation('c1')), 'a field moves its draft itself').toBe('old');
+  end();
+  expect([of.get(forConversation('c1')), of.get(typed.draft)]).toEqual(['old\nnew', '']);
 });
 
 test('of people who are written alike none is meant by the name', () => {

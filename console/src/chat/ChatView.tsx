@@ -2,21 +2,15 @@ import { useEffect, useRef, useState } from 'react';
 import { MessagesSquare, SquarePen } from 'lucide-react';
 import { usePhone } from '../lib/hooks';
 import { go } from '../router';
-import { useSession } from '../session/context';
-import { FOR_NEW, forConversation } from '../session/drafts';
+import { useSession, useValue } from '../session/context';
 import { Button } from '../ui/Button';
 import { Empty } from '../ui/Empty';
-import { Beginning, type About } from './beginning';
+import type { About, Beginning } from './beginning';
 import { ConversationList } from './ConversationList';
 import { useChat } from './hooks';
 import { NewConversation } from './NewConversation';
 import { Thread } from './Thread';
 import css from './chat.module.css';
-
-interface Refused {
-  about: About;
-  error: string;
-}
 
 interface Pending {
   beginning: Beginning;
@@ -29,11 +23,12 @@ interface Pending {
 export function ChatView({ id }: { id: string | undefined }) {
   const phone = usePhone();
   const { chat } = useChat();
-  const { client, drafts } = useSession();
+  const { client, begun } = useSession();
   const [creating, setCreating] = useState(false);
-  const [refused, setRefused] = useState<Refused>();
+  const failed = useValue(begun, () => begun.refused[0]);
+  const refused = creating ? undefined : failed;
   const [pending, setPending] = useState<Pending>();
-  const begun = useRef(0);
+  const count = useRef(0);
   const here = useRef<{ id: string | undefined; pending: Pending | undefined }>({ id, pending });
   useEffect(() => {
     here.current = { id, pending };
@@ -47,26 +42,18 @@ export function ChatView({ id }: { id: string | undefined }) {
   const starting = pending !== undefined && (pending.landed ? id === pending.beginning.id : id === pending.from || id === pending.beginning.id);
 
   const begin = (about: About) => {
-    const beginning = new Beginning(client, chat, drafts, about);
-    begun.current += 1;
-    setCreating(false);
-    setRefused(undefined);
+    const beginning = begun.begin(client, chat, about, refused?.text);
+    count.current += 1;
+    close();
     setPending({ beginning, from: id, landed: false });
     beginning.made.then((to) => {
-      drafts.move(FOR_NEW, forConversation(to));
       const now = here.current;
       if (now.pending?.beginning === beginning && now.id === now.pending.from) go({ view: 'chat', id: to });
-    }, (failure: unknown) => {
-      const unsent = beginning.giveUp();
-      if (unsent) drafts.set(FOR_NEW, [unsent, drafts.get(FOR_NEW)].filter(Boolean).join('\n'));
-      setPending((now) => (now?.beginning === beginning ? undefined : now));
-      setRefused({ about, error: failure instanceof Error ? failure.message : String(failure) });
-      setCreating(true);
-    });
+    }, () => setPending((now) => (now?.beginning === beginning ? undefined : now)));
   };
   const close = () => {
     setCreating(false);
-    setRefused(undefined);
+    if (refused) begun.putAway(refused.key);
   };
   const back = () => {
     setPending(undefined);
@@ -79,7 +66,7 @@ export function ChatView({ id }: { id: string | undefined }) {
       {/* The same thread before and after it is made: what is being typed goes on. */}
       {starting || id !== undefined ? (
         <Thread
-          key={starting ? `begun-${begun.current}` : id} id={starting ? pending.beginning.id : id}
+          key={starting ? `begun-${count.current}` : id} id={starting ? pending.beginning.id : id}
           beginning={starting ? pending.beginning : undefined} onBack={back}
         />
       ) : !phone && (
@@ -91,7 +78,7 @@ export function ChatView({ id }: { id: string | undefined }) {
           </Empty>
         </div>
       )}
-      {creating && <NewConversation refused={refused} onClose={close} onBegin={begin} onOpen={(known) => { close(); go({ view: 'chat', id: known }); }} />}
+      {(creating || refused) && <NewConversation key={refused?.key} refused={refused} onClose={close} onBegin={begin} onOpen={(known) => { close(); go({ view: 'chat', id: known }); }} />}
     </div>
   );
 }

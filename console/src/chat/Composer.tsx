@@ -5,6 +5,7 @@ import { Name } from '../lib/Bidi';
 import { lengthNote, MOST, sendable } from '../lib/limits';
 import { named, plain } from '../lib/plain';
 import { useSession } from '../session/context';
+import { joined } from '../session/drafts';
 import { Avatar } from '../ui/Avatar';
 import { composing } from '../ui/keys';
 import { mentionable, mentioning } from './text';
@@ -64,10 +65,9 @@ export function Composer({ draft, name, members, note, focus, ref, onSend }: Pro
     drafts.set(under.current, '');
     under.current = draft;
     // It may have been there already, with a draft of its own.
-    const there = drafts.get(draft);
-    const joined = there === text ? text : [there, text].filter(Boolean).join('\n');
-    drafts.set(draft, joined);
-    setText(joined);
+    const all = joined(drafts.get(draft), text);
+    drafts.set(draft, all);
+    setText(all);
   }, [draft, drafts, text]);
   // After what was typed before, not before it.
   useLayoutEffect(() => input.current!.setSelectionRange(text.length, text.length), []);

@@ -2,14 +2,14 @@ import { useRef, useState, type FormEvent, type KeyboardEvent } from 'react';
 import { X } from 'lucide-react';
 import { Name } from '../lib/Bidi';
 import { lengthNote, MOST, sendable, surplus } from '../lib/limits';
-import { named } from '../lib/plain';
+import { named, short } from '../lib/plain';
 import { useSession } from '../session/context';
 import { Button } from '../ui/Button';
 import { Segments } from '../ui/Choice';
 import { Dialog } from '../ui/Dialog';
 import { TextField } from '../ui/Field';
 import { composing } from '../ui/keys';
-import type { About } from './beginning';
+import type { About, Refused } from './beginning';
 import { useChat } from './hooks';
 import { privateWith } from './naming';
 import { idsIn } from './people';
@@ -17,7 +17,7 @@ import css from './chat.module.css';
 
 interface Props {
   /** What was asked for, and why it was refused. */
-  refused: { about: About; error: string } | undefined;
+  refused: Refused | undefined;
   onClose: () => void;
   onBegin: (about: About) => void;
   /** There is one already. */
@@ -87,7 +87,7 @@ export function NewConversation({ refused, onClose, onBegin, onOpen }: Props) {
   };
 
   return (
-    <Dialog title="New conversation" opener={opener} onClose={onClose}>
+    <Dialog title={refused ? 'It was not begun' : 'New conversation'} text={refused?.text ? `Written for it, and kept: “${short(refused.text, 120)}”` : undefined} opener={opener} onClose={onClose}>
       <form className={css.form} onSubmit={submit}>
         <Segments
           label="Kind" value={kind} onChange={(wanted) => { setKind(wanted); setError(undefined); }}

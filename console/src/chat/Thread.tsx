@@ -1,7 +1,7 @@
-import { useCallback, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { ChevronLeft, MessageCircleQuestion, Users } from 'lucide-react';
 import { useConnection, useSession } from '../session/context';
-import { forConversation, FOR_NEW } from '../session/drafts';
+import { forConversation } from '../session/drafts';
 import { Bidi } from '../lib/Bidi';
 import { usePhone } from '../lib/hooks';
 import { namedIn } from '../lib/plain';
@@ -39,6 +39,8 @@ export function Thread({ id, beginning, onBack }: Props) {
     chat.discard(id, key);
     composer.current?.put(text);
   }, [chat, id]);
+
+  useEffect(() => beginning?.write(), [beginning]);
 
   const me = who?.userId;
   const about = conversation ?? (beginning && { ...beginning.about, members: [...(me === undefined ? [] : [me]), ...beginning.about.members] });
@@ -79,7 +81,7 @@ export function Thread({ id, beginning, onBack }: Props) {
       {conversation ? <Written conversation={conversation} onEdit={edit} /> : <div className={css.messagesBox} />}
       <Typing users={conversation ? chat.typing(conversation.id) : []} />
       <Composer
-        ref={composer} draft={id === undefined ? FOR_NEW : forConversation(id)} name={name} note={note} focus={beginning !== undefined}
+        ref={composer} draft={id !== undefined ? forConversation(id) : beginning!.draft} name={name} note={note} focus={beginning !== undefined}
         members={about.members.filter((member) => member !== me)} onSend={send}
       />
     </section>

@@ -6,8 +6,11 @@ const OLD = 30 * 86_400_000;
 
 export const forConversation = (id: string): string => `chat/${id}`;
 export const FOR_NOTICE = 'notice';
-/** The first message of a conversation that is being begun. */
-export const FOR_NEW = 'new';
+/** Before the name of a request: the first message of the conversation that it makes. */
+export const FIRST = 'first/';
+
+/** One text of those that there are. */
+export const joined = (...texts: string[]): string => texts.filter(Boolean).join('\n');
 
 export class Drafts {
   #prefix = '';
@@ -41,7 +44,7 @@ export class Drafts {
   move(from: string, to: string): void {
     const text = this.get(from);
     this.set(from, '');
-    if (text) this.set(to, text);
+    if (text) this.set(to, joined(this.get(to), text));
   }
 
   /** What there is that begins so. */

@@ -1,6 +1,7 @@
 // Everything that lives from signing in to signing out.
 import { Client, FanfareError, memoryStore, type State } from 'fanfare-client';
 import { indexedStore, type KeyValue } from 'fanfare-client/store';
+import { Begun } from '../chat/beginning';
 import { StatsHistory } from '../connection/history';
 import { LiveFleet } from '../fleet/fleet';
 import { Emitter } from '../lib/emitter';
@@ -40,6 +41,7 @@ export class Session {
   who: Extract<State, { name: 'open' }> | undefined;
   /** What one has typed but not sent. */
   readonly drafts: Drafts;
+  readonly begun: Begun;
   /** The newest token that the server has taken. */
   accepted: string | undefined;
   /** When the newest token ends, by the server's clock. */
@@ -64,6 +66,7 @@ export class Session {
     this.#ask = ask;
     this.claims = claims(token) ?? { departments: [] };
     this.drafts = new Drafts();
+    this.begun = new Begun(this.drafts);
     this.client = new Client({
       // Behind a proxy the page may be in a folder, and so is the server.
       url: new URL('.', location.href).href,
@@ -173,6 +176,12 @@ export class Session {
   force(websocket: boolean): void {
     this.forced = websocket;
     this.client.useTransport(websocket ? 'websocket' : 'auto');
+  }
+
+  /** It was read that the new token was refused. */
+  understood(): void {
+    this.refusedToken = false;
+    this.#changes.emit();
   }
 
   end(): void {

@@ -98,6 +98,25 @@ test('what is typed right after “Begin” is there, and the same person is one
   await press(page, 'Begin', 'dialog');
   await until(page, (before) => location.hash === before, hash);
   assert.equal((await ask(page, 'conversation:list', { limit: 20 })).conversations.length, 1);
+
+  // One that is being begun stands in the place of none that one goes to meanwhile, and waits in the list.
+  const making = ask(page, 'conversation:create', { kind: 'private', members: ['fay'] });
+  await page.evaluate(() => window.made());
+  const { conversation_id: other } = await making;
+  await press(page, 'New conversation');
+  await press(page, 'Group', 'dialog');
+  await page.type('dialog input', 'Slow group');
+  await (await page.$$('dialog input'))[1].type('gus');
+  await press(page, 'Begin', 'dialog');
+  await says(page, 'main h2', 'Slow group');
+  await go(page, `#/chat/${other}`);
+  await says(page, 'main h2', 'fay');
+  await go(page, hash);
+  await says(page, 'main h2', 'eve');
+  await page.evaluate(() => window.made());
+  await says(page, 'nav[aria-label=Conversations]', 'Slow group');
+  assert.equal(await page.$eval('main h2', (head) => head.textContent), 'eve');
+  assert.equal(await page.evaluate(() => location.hash), hash);
   assert.deepEqual(page.faults, []);
   await page.close();
 });
