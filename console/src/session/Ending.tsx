@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { Hourglass } from 'lucide-react';
+import { Hourglass, TriangleAlert } from 'lucide-react';
 import { span } from '../lib/format';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
@@ -30,6 +30,15 @@ export function Ending({ onToken }: { onToken: (token: string) => void }) {
           onToken={(token) => { setRenewing(undefined); onToken(token); }}
         />
       </Dialog>
+    );
+  }
+  if (refused && state.name === 'open' && (what === undefined || key === away)) {
+    return (
+      <div className={css.ending} role="alert">
+        <TriangleAlert size={16} aria-hidden />
+        <p>The server refused the new token. The present one goes on.</p>
+        <Button kind="quiet" onClick={() => session.understood()}>Understood</Button>
+      </div>
     );
   }
   if (what === undefined || key === away) return null;

@@ -41,6 +41,7 @@ export function Shell({ onToken }: { onToken: (token: string) => void }) {
     if (place.view === 'start' && map !== undefined && chat !== undefined) replace({ view: start({ map, chat }) });
   }, [place, map, chat]);
   // The map stays when one leaves it: it is at once there again, and stands still meanwhile.
+  const card = place.view === 'agents' && place.id !== undefined;
   const [seenMap, setSeenMap] = useState(false);
   if (onMap && map && !seenMap) setSeenMap(true);
 
@@ -51,7 +52,7 @@ export function Shell({ onToken }: { onToken: (token: string) => void }) {
       </a>
       {!phone && <Rail view={place.view} unread={unread} />}
       <Header onNotice={() => setSending(true)} />
-      <div className={css.layer}>
+      <div className={css.layer} data-beside={onMap && map ? (card && !phone ? 'card' : 'map') : undefined}>
         <Toasts />
         <Ending onToken={onToken} />
         <NotYet onToken={onToken} />

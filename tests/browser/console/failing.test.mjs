@@ -90,6 +90,10 @@ test('one token for all tabs: taken over, renewed, warned of before it ends, sig
   const three = await one.browserContext().newPage();
   await three.goto(`${w.server.origin}/?test#token=${token('lee', 'member')}`);
   await live(three);
+  // A bad one is told of there, however long the good one is valid.
+  await three.evaluate((bad) => { location.hash = `#token=${bad}`; }, `${token('lee', 'member').slice(0, -6)}AAAAAA`);
+  await says(three, '[role=alert]', 'The server refused the new token. The present one goes on.');
+  await press(three, 'Understood');
   await one.bringToFront();
   await press(one, 'Account of kim');
   await press(one, 'Sign out');

@@ -149,11 +149,12 @@ test('notices move nothing, and cover nothing that is typed into or leads elsewh
     const place = () => page.$eval('main', (main) => JSON.stringify(main.getBoundingClientRect()));
     const before = await place();
     for (const priority of ['low', 'medium', 'high', 'urgent']) await ask(sender, 'system:broadcast', { message: `${priority} ${size.width}`, priority });
-    for (const [hash, selector] of [[`#/chat/${id}`, 'main textarea'], ['#/log', 'main input']]) {
+    const map = '[aria-label="Zoom in"]:not(:disabled)';
+    for (const [hash, selector] of [[`#/chat/${id}`, 'main textarea'], ['#/log', 'main input'], ['#/map', map], ['#/agents/taxi', map]]) {
       await go(page, hash);
       await page.waitForSelector(selector);
       for (const [area, text] of [['alert', 'urgent'], ['status', 'high'], ['status', 'medium']]) await says(page, `[role=${area}]`, `${text} ${size.width}`);
-      const covered = await page.$$eval('header button, main header button, main :is(input, textarea), nav a', (all) => all.filter((element) => {
+      const covered = await page.$$eval('header button, main header button, main [role=group] button, main aside button, main :is(input, textarea), nav a', (all) => all.filter((element) => {
         const { x, y, width, height } = element.getBoundingClientRect();
         const top = document.elementFromPoint(x + width / 2, y + height / 2);
         return width > 0 && top?.closest('[role=alert], [role=status]:has(button)');
