@@ -1,14 +1,38 @@
 // Two short tones. Made here: there is no file to load, and nothing that a policy has to allow.
 
+import { useEffect, useSyncExternalStore } from 'react';
+import { Emitter } from '../lib/emitter';
+
 let context: AudioContext | undefined;
+const changes = new Emitter<void>();
+
+function made(): AudioContext {
+  if (context) return context;
+  context = new AudioContext();
+  context.onstatechange = () => changes.emit();
+  return context;
+}
+
+/** Whether this page was to sound and cannot yet. */
+export function useSilent(wanted: boolean): boolean {
+  useEffect(() => {
+    if (!wanted) return;
+    try {
+      made();
+      changes.emit();
+    } catch {
+      // No sound here.
+    }
+  }, [wanted]);
+  return useSyncExternalStore(changes.on, () => wanted && context !== undefined && context.state !== 'running');
+}
 
 /** Browsers play nothing before a click or a key on the page: the first one unlocks it. Answers how to stop waiting. */
 export function unlock(): () => void {
   const first = () => {
     stop();
     try {
-      context ??= new AudioContext();
-      void context.resume().catch(() => {});
+      void made().resume().catch(() => {});
     } catch {
       // No sound here.
     }
@@ -22,7 +46,7 @@ export function unlock(): () => void {
 
 export function play(): void {
   try {
-    context ??= new AudioContext();
+    const context = made();
     // What cannot be heard now must not be heard all at once at the first click.
     if (context.state !== 'running') return void context.resume().catch(() => {});
     const start = context.currentTime;

@@ -5,7 +5,7 @@ import { useChat } from '../chat/hooks';
 import { nameOf } from '../chat/naming';
 import { watchedPage } from '../chat/useReading';
 import { named, short } from '../lib/plain';
-import { FOLDER, holdLock, notify } from '../lib/storage';
+import { channel, FOLDER, holdLock, notify } from '../lib/storage';
 import { go, parse } from '../router';
 import { useOwner, useSession, useValue } from '../session/context';
 import dotted from '../styles/icon-dot.svg';
@@ -16,6 +16,8 @@ import { play, unlock } from './sound';
 
 /** Another tab, or another device, may show it: so long it has time to say so. */
 const ELSEWHERE = 800;
+/** Things seen elsewhere that are remembered. */
+const SEEN = 50;
 
 export function useAttention(): void {
   const session = useSession();
@@ -50,6 +52,22 @@ export function useAttention(): void {
     };
   }, [owner]);
 
+  // What another tab shows to somebody is no news for this one.
+  const elsewhereSeen = useRef<{ add: (key: string) => void; has: (key: string) => boolean }>(undefined);
+  useEffect(() => {
+    const elsewhere = new Set<string>();
+    if (owner === undefined) return;
+    const others = channel(`fanfare-console:seen:${FOLDER}:${owner}`, (key) => {
+      elsewhere.add(String(key));
+      if (elsewhere.size > SEEN) elsewhere.delete(elsewhere.values().next().value!);
+    });
+    elsewhereSeen.current = { add: (key) => others.send(key), has: (key) => elsewhere.has(key) };
+    return () => {
+      elsewhereSeen.current = undefined;
+      others.close();
+    };
+  }, [owner]);
+
   useEffect(() => {
     const timers = new Set<ReturnType<typeof setTimeout>>();
     const soon = (then: () => void) => {
@@ -69,21 +87,29 @@ export function useAttention(): void {
       client.on('message:new', ({ at, by, seq, data }) => {
         const id = data.conversation_id;
         const place = parse(location.hash);
+        const key = `${id}/${seq}`;
         const seen = watchedPage() && place.view === 'chat' && place.id === id;
+        if (seen) elsewhereSeen.current?.add(key);
         if (!calls({ at, seen, mine: by === me(), urgent: false }, people.mine, client.now())) return;
         soon(() => {
           const conversation = chat.snapshot.conversations.find((one) => one.id === id);
           // Read meanwhile, in another tab or on another device.
-          if (!conversation || conversation.unread === 0 || people.mine === 'busy') return;
+          if (!conversation || conversation.unread === 0 || people.mine === 'busy' || elsewhereSeen.current?.has(key)) return;
           const name = nameOf(conversation, me());
           const head = conversation.kind === 'private' ? name : `${named(by)} in ${name}`;
-          tell(head, short(data.text, 200), `${id}/${seq}`, () => go({ view: 'chat', id }));
+          tell(head, short(data.text, 200), key, () => go({ view: 'chat', id }));
         });
       }),
       client.on('system:broadcast', ({ at, by, client_id: key, data }) => {
         const urgent = data.priority === 'urgent';
-        if (!calls({ at, seen: watchedPage(), mine: by === me(), urgent }, people.mine, client.now())) return;
-        tell(`${urgent ? 'Urgent notice' : 'Notice'} from ${named(by)}`, short(data.message, 200), `${by}/${key}`, () => {});
+        const notice = `${by}/${key}`;
+        const seen = watchedPage();
+        if (seen) elsewhereSeen.current?.add(notice);
+        if (!calls({ at, seen, mine: by === me(), urgent }, people.mine, client.now())) return;
+        soon(() => {
+          if (elsewhereSeen.current?.has(notice)) return;
+          tell(`${urgent ? 'Urgent notice' : 'Notice'} from ${named(by)}`, short(data.message, 200), notice, () => {});
+        });
       }),
     ];
     return () => {

@@ -1,5 +1,7 @@
 import { useState } from 'react';
-import { Database, RefreshCw } from 'lucide-react';
+import { Database, RefreshCw, VolumeX } from 'lucide-react';
+import { useSetting } from '../attention/settings';
+import { useSilent } from '../attention/sound';
 import { blocked } from '../lib/storage';
 import { useOutdated } from '../lib/updated';
 import { Button } from '../ui/Button';
@@ -9,6 +11,7 @@ import css from './shell.module.css';
 export function Bars() {
   const outdated = useOutdated();
   const [forgets, setForgets] = useState(blocked);
+  const silent = useSilent(useSetting('sound'));
   return (
     <>
       {outdated && (
@@ -16,6 +19,12 @@ export function Bars() {
           <RefreshCw size={16} aria-hidden />
           <p>The console was updated. Reload to use all parts of it.</p>
           <Button kind="plain" onClick={() => location.reload()}>Reload</Button>
+        </div>
+      )}
+      {silent && (
+        <div className={css.bar} role="status">
+          <VolumeX size={16} aria-hidden />
+          <p>Click once for sound: until then the browser keeps this page silent.</p>
         </div>
       )}
       {forgets && (

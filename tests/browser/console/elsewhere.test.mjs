@@ -1,7 +1,7 @@
 // What happens elsewhere is told by those who asked for it; texts of others lead where they say, and turn nothing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask, go, press, says, signIn } from '../lib/people.mjs';
+import { ask, go, live, press, says, signIn } from '../lib/people.mjs';
 import { world } from '../lib/world.mjs';
 
 const w = world(['chromium']);
@@ -58,6 +58,28 @@ test('notifications come after asking, for what is not on the screen, and not wh
   await write('four');
   await until(page, () => window.shown.length === 2);
   assert.deepEqual(await page.evaluate(() => window.shown), ['bob: one', 'bob: four']);
+  // What is urgent is told to the busy, too. What another tab shows to somebody is told by none.
+  await press(page, 'Account of ann');
+  await press(page, 'Do not disturb', '[role=menu]');
+  await page.evaluate(() => { document.hasFocus = () => false; });
+  await ask(bob, 'system:broadcast', { message: 'out', priority: 'urgent' });
+  await until(page, () => window.shown.length === 3);
+  await page.evaluate(() => localStorage.setItem('fanfare-console:sound', 'on'));
+  const two = await page.browserContext().newPage();
+  await two.goto(`${w.server.origin}/?test`);
+  await live(two);
+  // A browser lets no page sound before it was clicked.
+  await says(two, '[role=status]', 'Click once for sound');
+  await two.click('main');
+  await until(two, () => !document.body.textContent.includes('Click once for sound'));
+  await two.evaluate(() => { document.hasFocus = () => true; });
+  await ask(bob, 'system:broadcast', { message: 'seen', priority: 'urgent' });
+  await says(two, '[role=alert]', 'seen');
+  await two.evaluate(() => { document.hasFocus = () => false; });
+  await ask(bob, 'system:broadcast', { message: 'unseen', priority: 'urgent' });
+  await until(page, () => window.shown.length >= 4);
+  assert.deepEqual(await page.evaluate(() => window.shown.slice(2)), ['Urgent notice from bob: out', 'Urgent notice from bob: unseen']);
+  await two.close();
   assert.deepEqual(page.faults, []);
   await page.close();
   await bob.close();
