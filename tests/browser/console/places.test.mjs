@@ -23,7 +23,7 @@ after(async () => {
 });
 
 /** Signs in on a machine whose clock is wrong by so many ms. */
-async function withClock(wrong, user) {
+async function withClock(wrong, user, signed = token(user, 'admin')) {
   const page = await browser.tab();
   await page.evaluateOnNewDocument((ms) => {
     const Right = Date;
@@ -38,8 +38,7 @@ async function withClock(wrong, user) {
       }
     };
   }, wrong);
-  await page.goto(`${server.origin}/?test#token=${token(user, 'admin')}`);
-  await live(page);
+  await page.goto(`${server.origin}/?test#token=${signed}`);
   return page;
 }
 
@@ -50,6 +49,7 @@ test('ages and trails count to the server\'s time, whatever the machine\'s clock
   await agents.send('clock-dead', [{ lat: 50.1, lon: 8, time: Date.now() - 10 * MIN }]);
   for (const [wrong, fixes] of [[20 * MIN, 21], [-20 * MIN, 22]]) {
     const page = await withClock(wrong, 'dana');
+    await live(page);
     await go(page, '#/agents/clock-live');
     await says(page, 'aside dd', String(fixes - 1));
     // One of now: the machine that tests may be slow.
@@ -57,8 +57,29 @@ test('ages and trails count to the server\'s time, whatever the machine\'s clock
     await says(page, 'aside', 'Live');
     await says(page, 'aside dd', String(fixes));
     assert.deepEqual([await row(page, 'clock-live'), await row(page, 'clock-dead')], ['live', 'stale'], `${wrong} ms`);
+    // So do the connection's own times.
+    await go(page, '#/connection');
+    await says(page, 'main header', 'last heard');
+    const times = await page.$$eval('main [aria-label=State] p, main header span', (all) => all.map(({ textContent }) => textContent).join('\n'));
+    assert.match(times, /for \d+ s ·/);
+    assert.match(times, /last heard (now|\d+ s)/);
     await page.close();
   }
+});
+
+test('a token that counts from later on is said to, counted down by the right clock, and replaced', async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const page = await withClock(20 * MIN, 'ida', token('ida', 'admin', now + 8 * 3600, [], { nbf: now + 150 }));
+  await says(page, '[role=status]', 'Your access token is not valid yet');
+  const seconds = await page.waitForFunction(() => document.querySelector('header')?.textContent.match(/in (\d+) s/)?.[1], { polling: 50, timeout: 10_000 });
+  assert.ok(Number(await seconds.jsonValue()) <= 150, `it counts ${await seconds.jsonValue()} s`);
+  await press(page, 'Use another');
+  await page.type('dialog textarea', token('ida', 'admin', now + 280));
+  await press(page, 'Go on', 'dialog');
+  await live(page);
+  // The warning before a token's end, too.
+  await says(page, '[role=status]', 'Your access token ends in 5 min');
+  await page.close();
 });
 
 test('a fleet on both sides of 180 degrees fills the map, and a trail over it is short', async () => {

@@ -101,10 +101,10 @@ export class Server {
   }
 }
 
-/** A token of organisation `acme`; `exp` is in seconds. */
-export function token(user, role, exp = 4_102_444_800, departments = []) {
+/** A token of organisation `acme`; `exp` is in seconds. `more`: other claims. */
+export function token(user, role, exp = 4_102_444_800, departments = [], more = {}) {
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const claims = { sub: user, org: 'acme', roles: [role], departments, teams: [], exp };
+  const claims = { sub: user, org: 'acme', roles: [role], departments, teams: [], exp, ...more };
   const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
   return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`;
 }
