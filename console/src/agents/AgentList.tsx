@@ -96,7 +96,7 @@ export function AgentList({ fleet, selected, onSelect, filter }: Props) {
         ))}
       </div>
       <div
-        ref={scroller} className={css.rows} role="listbox" aria-label="Agents" tabIndex={0} onKeyDown={onKeyDown}
+        ref={scroller} className={css.rows} role={shown.length > 0 ? 'listbox' : 'group'} aria-label="Agents" tabIndex={0} onKeyDown={onKeyDown}
         aria-activedescendant={selected && shown.some((a) => a.agentId === selected) ? `agent-${selected}` : undefined}
       >
         {waiting ? <Skeleton rows={12} height={height} /> : shown.length === 0 ? (
