@@ -11,6 +11,7 @@ use fanfare::{
         scope::Scope,
         table::{Arrival, Table},
     },
+    time::Elapsed,
 };
 use fanfare_proto::{DepartmentId, Epoch, Fix, Motion, Position, UnixMs, UserId};
 
@@ -63,7 +64,7 @@ fn main() {
         for n in 0..count {
             let (agent, units) = (UserId::new(&format!("agent-{n:06}")).unwrap(), units(n % DEPARTMENTS));
             let fix = fix(n as u64 + 1);
-            let heard = Some(tokio::time::Instant::now());
+            let heard = Some(Elapsed(1));
             table.place(&agent, &units, &Arrival { fix, source: 1, at: fix.time, heard });
             agents.push((agent, units, fix));
         }

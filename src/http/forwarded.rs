@@ -83,7 +83,7 @@ impl Forwarded {
     fn by_x(headers: &HeaderMap, trusted: impl Fn(IpAddr) -> bool) -> Result<Self, Unclear> {
         let (mut client, mut hops) = (None, 0);
         for entry in list(headers, &FOR).rev() {
-            let Some(address) = node(entry).ok_or(Unclear::For)? else { break };
+            let Some(address) = node(entry).map_err(|Malformed| Unclear::For)? else { break };
             (client, hops) = (Some(address), hops + 1);
             if !trusted(address) {
                 break;
@@ -119,7 +119,9 @@ impl Forwarded {
             read.https = of("proto").and_then(is_https);
             read.authority = of("host").and_then(Authority::parse);
             let Some(client) = of("for") else { break };
-            let Some(address) = node(client.as_bytes()).ok_or(Unclear::Forwarded)? else { break };
+            let Some(address) = node(client.as_bytes()).map_err(|Malformed| Unclear::Forwarded)? else {
+                break;
+            };
             read.client = Some(address);
             if !trusted(address) {
                 break;
@@ -143,10 +145,10 @@ fn is_https(scheme: &str) -> Option<bool> {
     }
 }
 
-/// A node of RFC 7239, section 6, which some proxies write in other ways as well: an address, with its port or without. It is
-/// `Some(None)` where the proxy does not say it on purpose.
-fn node(entry: &[u8]) -> Option<Option<IpAddr>> {
-    let entry = std::str::from_utf8(entry).ok()?;
+/// A node of RFC 7239, section 6, which some proxies write in other ways as well: an address, with its port or without. `None`
+/// where the proxy does not say it on purpose.
+fn node(entry: &[u8]) -> Result<Option<IpAddr>, Malformed> {
+    let entry = std::str::from_utf8(entry).map_err(|_| Malformed)?;
     let (name, port) = match entry.rsplit_once(':') {
         Some((name, port)) => (name, Some(port)),
         None => (entry, None),
@@ -154,11 +156,15 @@ fn node(entry: &[u8]) -> Option<Option<IpAddr>> {
     let port = port.filter(|port| hidden(port) || port.parse::<u16>().is_ok());
     let address = address(entry).or_else(|| port.and_then(|_| address(name)));
     if let Some(address) = address {
-        return Some(Some(address.to_canonical()));
+        return Ok(Some(address.to_canonical()));
     }
     let name = if port.is_some() { name } else { entry };
-    (hidden(name) || name.eq_ignore_ascii_case("unknown")).then_some(None)
+    if hidden(name) || name.eq_ignore_ascii_case("unknown") { Ok(None) } else { Err(Malformed) }
 }
+
+/// Where an address should stand, something else does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Malformed;
 
 /// A word that stands for what a proxy keeps to itself.
 fn hidden(text: &str) -> bool {

@@ -202,8 +202,10 @@ mod tests {
         assert_eq!(read_all(&acme).await, expected);
         assert_eq!(read_all(&other).await, HashMap::from([(user("ann"), units("east"))]));
         // An agent of whom nothing came for so long goes with the next change of its bucket.
-        let beside =
-            (0..).map(|n| user(&format!("n{n}"))).find(|n| in_one_bucket(&acme, n, &user("bob"))).unwrap();
+        let beside = (0..10_000)
+            .map(|n| user(&format!("n{n}")))
+            .find(|n| in_one_bucket(&acme, n, &user("bob")))
+            .unwrap();
         nodes[0].note(&acme, &beside, &Units::default(), UnixMs(90 * day));
         write(&nodes[0], 90).await;
         expected.remove(&user("bob"));
@@ -265,7 +267,8 @@ mod tests {
         assert_eq!(read_all().await.into_keys().collect::<Vec<_>>(), [bob]);
         // It may be of a newer version: it is not written over. Others of the organisation are.
         keeper.note(&org, &ann, &Units::default(), UnixMs(2));
-        let carol = (0..).map(|n| user(&format!("c{n}"))).find(|c| !in_one_bucket(&org, c, &ann)).unwrap();
+        let carol =
+            (0..10_000).map(|n| user(&format!("c{n}"))).find(|c| !in_one_bucket(&org, c, &ann)).unwrap();
         keeper.note(&org, &carol, &Units::default(), UnixMs(2));
         keeper.write(&*store, UnixMs(2), Elapsed(0)).await;
         assert!(read_all().await.contains_key(&carol));

@@ -53,18 +53,17 @@ fn pair(text: &[u8]) -> Option<(String, String, &[u8])> {
         return None;
     }
     let value = text[equals + 1..].trim_ascii_start();
-    let (value, rest) = match value.split_first() {
-        Some((b'"', quoted)) => unquoted(quoted)?,
-        _ => {
-            let end = value.iter().position(|byte| matches!(byte, b';' | b','));
-            let (value, rest) = value.split_at(end.unwrap_or(value.len()));
-            let value = value.trim_ascii_end();
-            // Some proxies write an IPv6 address, or one with a port, without quotes.
-            if !value.iter().all(|byte| is_token(*byte) || matches!(byte, b':' | b'[' | b']')) {
-                return None;
-            }
-            (value.to_vec(), rest)
+    let (value, rest) = if let Some(quoted) = value.strip_prefix(b"\"") {
+        unquoted(quoted)?
+    } else {
+        let end = value.iter().position(|byte| matches!(byte, b';' | b','));
+        let (value, rest) = value.split_at(end.unwrap_or(value.len()));
+        let value = value.trim_ascii_end();
+        // Some proxies write an IPv6 address, or one with a port, without quotes.
+        if !value.iter().all(|byte| is_token(*byte) || matches!(byte, b':' | b'[' | b']')) {
+            return None;
         }
+        (value.to_vec(), rest)
     };
     // What is no UTF-8 is no name and no address of anything either.
     let value = String::from_utf8_lossy(&value).into_owned();
@@ -97,7 +96,8 @@ mod tests {
 
     #[test]
     fn elements_and_pairs_are_told_apart() {
-        let cases: &[(&[u8], &[&[(&str, &str)]])] = &[
+        type Pairs<'a> = &'a [(&'a str, &'a str)];
+        let cases: &[(&[u8], &[Pairs<'_>])] = &[
             (b"", &[&[]]),
             (b"for=192.0.2.1", &[&[("for", "192.0.2.1")]]),
             (b"For = a ; PROTO=https", &[&[("for", "a"), ("proto", "https")]]),

@@ -131,7 +131,8 @@ fn how_the_proxy_was_reached_is_read() {
 fn what_a_proxy_cannot_have_meant_is_refused() {
     const X: &str = "x-forwarded-for";
     const RFC: &str = "forwarded";
-    let cases: &[(&[(&'static str, &[u8])], Unclear)] = &[
+    type Lines<'a> = &'a [(&'static str, &'a [u8])];
+    let cases: &[(Lines<'_>, Unclear)] = &[
         (&[(X, b"198.51.100.1, nonsense")], Unclear::For),
         (&[(X, b"198.51.100.1, nonsense, 10.0.0.2")], Unclear::For),
         (&[(X, b"198.51.100.1, \xff")], Unclear::For),

@@ -63,6 +63,6 @@ mod tests {
             let place = place(Some("1"), Some(text)).expect(text);
             assert!((place.lon() - expected).abs() < 1e-9, "{text}: {}", place.lon());
         }
-        assert_eq!(place(Some("-1S"), Some("2")).map(|place| place.lat()), Ok(-1.0));
+        assert_eq!(place(Some("-1S"), Some("2")).map(Position::lat), Ok(-1.0));
     }
 }

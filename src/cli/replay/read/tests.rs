@@ -252,8 +252,12 @@ fn row(minute: u32, name: &str) -> String {
 /// A table of rows of two agents; those of one are at these minutes of the day.
 fn table(minutes: &[u32]) -> String {
     let mut text = "longitude,latitude,timestamp,name_id\n".to_owned();
-    (0..10).for_each(|minute| text += &row(minute, "b"));
-    minutes.iter().for_each(|minute| text += &row(*minute, "a"));
+    for minute in 0..10 {
+        text += &row(minute, "b");
+    }
+    for minute in minutes {
+        text += &row(*minute, "a");
+    }
     text
 }
 

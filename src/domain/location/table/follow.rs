@@ -105,7 +105,9 @@ mod tests {
         let shard = Shard::new(0, hub.clone(), store, metrics.clone());
         spawn_local(shard.clone().fan_out(inboxes.remove(0)));
         let publish = async |flushes: Vec<Flush>| {
-            flushes.into_iter().for_each(|flush| hub.publish_flush(flush));
+            for flush in flushes {
+                hub.publish_flush(flush);
+            }
             for _ in 0..50 {
                 yield_now().await;
             }
