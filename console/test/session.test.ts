@@ -1,6 +1,6 @@
 // Whose a session is, and which token it goes on with: the server says both.
-import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { ownerOf, type Said } from '../src/session/identity';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { askWho, ownerOf, type Said } from '../src/session/identity';
 import { Session } from '../src/session/session';
 
 interface Made {
@@ -68,6 +68,38 @@ async function begin(answers: Record<string, Said | Promise<Said>>, token = OPAQ
 
 beforeEach(() => {
   vi.stubGlobal('location', { href: 'https://example.org/prod/' });
+});
+afterEach(() => void vi.unstubAllGlobals());
+
+test('what the server says of a token: whose, refused, or neither', async () => {
+  const answers: [() => Promise<Response>, Said][] = [
+    [async () => Response.json({ user_id: '17', organization_id: 'acme', expires_at: 9 }), said('acme', '17', 9)],
+    [async () => Response.json({ code: 'AUTH_FAILED' }, { status: 401 }), { refused: true }],
+    [async () => Response.json({ code: 'TOKEN_NOT_YET_VALID' }, { status: 401 }), { refused: false }],
+    [async () => Response.json({ code: 'RATE_LIMIT_EXCEEDED' }, { status: 429 }), { refused: false }],
+    [async () => new Response('<html>', { status: 502 }), { refused: false }],
+    [async () => Promise.reject(new TypeError('no network')), { refused: false }],
+  ];
+  for (const [answer, expected] of answers) {
+    vi.stubGlobal('fetch', answer);
+    expect(await askWho(OPAQUE, 1000)).toEqual(expected);
+  }
+});
+
+test('servers in folders of one origin share nothing', async () => {
+  vi.stubGlobal('location', { href: 'https://example.org/prod/?x#y' });
+  vi.resetModules();
+  const { Tabs } = await import('../src/session/tabs');
+  const { Drafts } = await import('../src/session/drafts');
+  const { unkept } = await import('../src/lib/storage');
+  const { statusKey } = await import('../src/people/kept');
+  const opened: string[] = [];
+  new Tabs((name) => (opened.push(name), { send() {}, close() {} }));
+  const own = unkept();
+  const drafts = new Drafts(own);
+  drafts.belong('ann');
+  drafts.set('notice', 'x');
+  for (const name of [...opened, ...own.keys(), statusKey('ann')]) expect(name).toContain(':/prod/');
 });
 
 describe('a session', () => {
