@@ -86,6 +86,8 @@ test('what is typed right after “Begin” is there, and the same person is one
   await page.keyboard.type('Are you ');
   await page.evaluate(() => window.made());
   await until(page, () => location.hash.startsWith('#/chat/'));
+  // Once what was typed belongs to the conversation it is still there, and goes on.
+  await until(page, () => Object.keys(localStorage).some((key) => key.includes(':chat/')));
   await page.keyboard.type('there?');
   assert.equal(await page.$eval('main textarea', (field) => field.value), 'Are you there?');
   const hash = await page.evaluate(() => location.hash);
