@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { nameOf, privateWith } from '../src/chat/naming';
 import { idsIn } from '../src/chat/people';
-import { receipts } from '../src/chat/receipts';
+import { readBy, receipts } from '../src/chat/receipts';
 import { cut, mentionable, parts, trimmed } from '../src/chat/text';
 import { jsonBytes, lengthNote, MOST, sendable, surplus } from '../src/lib/limits';
 import { boundary, isolated, named, plain, short } from '../src/lib/plain';
@@ -125,4 +125,9 @@ test('who has read a message, and who only has it', () => {
     { user_id: 'carl', delivered: 4, read: 4 },
   ];
   expect(receipts(marks, 5, 'me')).toEqual({ read: ['dan'], delivered: ['bob'] });
+});
+
+test('of a group whose marks are not all listed it is not said that nobody has read', () => {
+  expect([readBy(0, 12, 12), readBy(3, 40, 40)]).toEqual(['nobody yet', '3']);
+  expect(readBy(0, 40, 60)).toBe('0 of the 40 members listed');
 });

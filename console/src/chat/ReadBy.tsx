@@ -4,11 +4,8 @@ import type { MemberMark } from 'fanfare-client';
 import { Name } from '../lib/Bidi';
 import { useSession } from '../session/context';
 import { useChat } from './hooks';
-import { receipts, type Receipts } from './receipts';
+import { readBy, receipts, type Receipts } from './receipts';
 import css from './chat.module.css';
-
-/** Members whose marks the server lists. */
-const LISTED = 40;
 
 interface Props {
   conversation: string;
@@ -52,12 +49,10 @@ function Readers({ conversation, seq }: { conversation: string; seq: number }) {
   if (failed && !marks) return <p role="status">It could not be read now.</p>;
   if (!marks) return <p role="status">Reading …</p>;
   const { read, delivered }: Receipts = receipts(marks, seq, who?.userId);
-  // The server lists the marks of the first members of a large group only.
   const members = conversations.find(({ id }) => id === conversation)?.memberCount ?? 0;
-  const partly = marks.length >= LISTED && members > LISTED ? ` of the ${marks.length} members listed` : '';
   return (
     <>
-      <h3>Read by {read.length === 0 && partly === '' ? 'nobody yet' : `${read.length}${partly}`}</h3>
+      <h3>Read by {readBy(read.length, marks.length, members)}</h3>
       {read.length > 0 && <ul>{read.map((user) => <li key={user}><Name id={user} /></li>)}</ul>}
       {delivered.length > 0 && (
         <>
